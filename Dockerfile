@@ -1,0 +1,44 @@
+# The server as a container image; docs/deployment.md says how to run it.
+#
+# Nothing of the machine that builds belongs in here. A mirror, a proxy or a private certificate
+# authority is mounted into the build instead: `deploy/test-image` shows how.
+
+# 3.12 is the newest Python that LevelDB's binding has wheels for, so no compiler is needed.
+ARG BASE=python:3.12-slim-bookworm
+
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY darnerpy darnerpy
+# The pip of the base installs into a venv that has none: a running server needs no installer.
+RUN python3 -m venv --without-pip /opt/darnerpy \
+    && python3 -m pip --python /opt/darnerpy install --no-cache-dir .
+
+
+FROM ${BASE}
+# A number and not only a name: Kubernetes' runAsNonRoot can check nothing else. A fixed one, so
+# that the owner of a volume stays the same from image to image. /data gets its owner before VOLUME
+# declares it, since a new volume copies it.
+RUN groupadd --gid 22133 darnerpy \
+    && useradd --uid 22133 --gid 22133 --home-dir /data --no-create-home \
+       --shell /usr/sbin/nologin darnerpy \
+    && install --directory --owner=darnerpy --group=darnerpy --mode=0750 /data
+COPY --from=build /opt/darnerpy /opt/darnerpy
+
+# All addresses of the container, whose only reachable port is the one that you publish.
+ENV PATH=/opt/darnerpy/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    DARNERPY_DATA=/data \
+    DARNERPY_LISTEN=0.0.0.0:22133
+VOLUME /data
+WORKDIR /data
+EXPOSE 22133
+USER 22133:22133
+
+# Exec forms throughout: the server itself is process 1, so SIGTERM reaches it and not a shell.
+STOPSIGNAL SIGTERM
+# It asks 127.0.0.1:22133, or DARNERPY_SERVER: set that, too, if you change DARNERPY_LISTEN.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["darnerpy", "stats"]
+ENTRYPOINT ["darnerpy"]
+CMD ["serve"]

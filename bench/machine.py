@@ -1,0 +1,80 @@
+"""What the figures were measured on: processor, kernel, interpreter, versions; and pinning."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CORES = sorted(os.sched_getaffinity(0))  # before the runner pins itself
+INTERPRETER = REPOSITORY / ".venv" / "bin" / "python"
+
+_ABOUT_PYTHON = """
+import json, platform, sysconfig
+flags = sysconfig.get_config_var("CONFIG_ARGS") or ""
+print(json.dumps([platform.python_implementation(), platform.python_version(),
+                  "--enable-optimizations" in flags, "--with-lto" in flags]))
+"""
+
+
+def pinned(core: int) -> list[str]:
+    """The prefix that keeps a command on one core, where there are cores to choose from."""
+    if len(CORES) < 2 or not shutil.which("taskset"):
+        return []
+    return ["taskset", "-c", str(CORES[core])]
+
+
+def _output(*command: str | Path) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, cwd=REPOSITORY)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout or done.stderr).strip() if done.returncode == 0 else ""
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _memory_gib() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+
+
+def _python() -> str:
+    found = _output(INTERPRETER, "-c", _ABOUT_PYTHON)
+    if not found:
+        return "no virtual environment"
+    kind, version, optimised, lto = json.loads(found)
+    return f"{kind} {version}, {'with' if optimised else 'without'} PGO" + (", LTO" if lto else "")
+
+
+def _commit() -> str:
+    commit = _output("git", "rev-parse", "--short", "HEAD") or "not committed"
+    changed = _output("git", "status", "--porcelain", "--untracked-files=no")
+    return commit + (" with local changes" if changed else "")
+
+
+def _first_line(*command: str) -> str:
+    return (_output(*command).splitlines() or ["not installed"])[0]
+
+
+def facts(directory: Path) -> dict[str, str]:
+    """Everything a reader needs to judge or repeat the figures."""
+    return {
+        "processor": f"{_processor()}, {len(CORES)} cores, {_memory_gib():.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "file system": _first_line("findmnt", "-no", "FSTYPE", "-T", str(directory)),
+        "Python": _python(),
+        "darnerpy": f"{_output(INTERPRETER.parent / 'darnerpy', '--version') or 'not installed'}, "
+        f"commit {_commit()}",
+        "memcached": _first_line("memcached", "-V"),
+        "Redis": _first_line("redis-server", "--version"),
+        "beanstalkd": _first_line("beanstalkd", "-v"),
+    }

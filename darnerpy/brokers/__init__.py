@@ -1,0 +1,1 @@
+"""All queues by name, behind one interface."""

@@ -1,0 +1,157 @@
+"""All queues of this process by name, kept in a data directory.
+
+Owns the names and the turn: what many connections asked of many queues in one turn of the event loop
+is committed at its end, one batch a queue. What a queue does is in `queues`, how it is kept in
+`stored`.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+
+from ..clock import Clock
+from ..config import Settings
+from ..errors import DarnerError
+from ..journals.leveldb import LevelDbEngine
+from ..queues.batches import Completion
+from ..queues.windows import Windows
+from .datadir import DataDir
+from .store import Scheduler, Store
+from .stored import StoredQueue
+
+__all__ = ["LocalBroker"]
+
+log = logging.getLogger("darnerpy.broker")
+
+_REST_S = 0.001
+
+
+class LocalBroker:
+    """queues: every queue there is, and those that only have waiters.
+
+    created, deleted: counts since the start. loading: whether some queues' counters are still
+    unknown, because their journals have not been opened yet.
+    """
+
+    def __init__(
+        self, settings: Settings, data: DataDir, clock: Clock, scheduler: Scheduler
+    ) -> None:
+        self.queues: dict[bytes, StoredQueue] = {}
+        self.created = 0
+        self.deleted = 0
+        self.loading = False
+        self._store = Store(settings, data, clock, scheduler)
+        self._scheduler = scheduler
+        self._changed: list[StoredQueue] = []
+        for directory, name in data.found().items():
+            try:
+                known = name or LevelDbEngine.name_in(data.queues / directory)
+            except DarnerError as error:
+                log.error("left alone: %s", error, extra={"path": data.queues / directory})
+                continue
+            if known:
+                self._add(known, stored=True)
+
+    # -- queues by name ----------------------------------------------------------------------------
+
+    def create(self, name: bytes) -> StoredQueue:
+        """The queue of that name, a new one if there is none."""
+        return self.queues.get(name) or self._add(name, stored=False)
+
+    def forget(self, stored: StoredQueue) -> None:
+        """Drop a queue in which nothing was ever stored and for which nobody waits any more."""
+        if not stored.stored and not stored.queue.own.line and stored.deletion is None:
+            self.queues.pop(stored.name, None)
+
+    def delete(self, name: bytes) -> Completion | None:
+        """Delete a queue; None if there is none."""
+        stored = self.queues.get(name)
+        return None if stored is None else stored.delete()
+
+    def existing(self) -> Iterator[StoredQueue]:
+        """Queues that hold or held items, by name."""
+        for _, stored in sorted(self.queues.items()):
+            if stored.stored or stored.queue.next_id > 1:
+                yield stored
+
+    def _add(self, name: bytes, stored: bool) -> StoredQueue:
+        queue = StoredQueue(self._store, name, stored, self._dirty, self._gone)
+        self.queues[name] = queue
+        return queue
+
+    def _gone(self, stored: StoredQueue) -> None:
+        self.deleted += 1
+        if self.queues.get(stored.name) is stored:
+            del self.queues[stored.name]
+
+    # -- the turn ----------------------------------------------------------------------------------
+
+    def _dirty(self, stored: StoredQueue) -> None:
+        if not self._changed:
+            self._scheduler.call_soon(self._end_turn)
+        self._changed.append(stored)
+
+    def _end_turn(self) -> None:
+        changed, self._changed = self._changed, []
+        for stored in changed:
+            if not stored.stored:
+                stored.stored = True
+                self.created += 1
+            stored.commit()
+
+    # -- start and stop ----------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Open every journal once, in turn and in the background, to learn what is in it."""
+        self.loading = True
+        self._unknown = [stored for stored in self.queues.values() if not stored.ready]
+        self._unknown.reverse()
+        self._load_next()
+
+    def _load_next(self) -> None:
+        while self._unknown:
+            stored = self._unknown.pop()
+            if not stored.ready and stored.error is None and stored.deletion is None:
+                stored.when_ready(self._rest)
+                return
+        self.loading = False
+
+    def _rest(self) -> None:
+        self._scheduler.call_later(_REST_S, self._load_next)
+
+    def measure(self, done: Callable[[], None]) -> None:
+        """Bring `disk_bytes` of the open journals up to date, then call back."""
+        measuring = 1
+
+        def measured() -> None:
+            nonlocal measuring
+            measuring -= 1
+            if not measuring:
+                done()
+
+        for stored in list(self.queues.values()):
+            measuring += stored.measure(measured)
+        self._scheduler.call_soon(measured)
+
+    @property
+    def windows(self) -> Windows:
+        return self._store.windows
+
+    @property
+    def open_journals(self) -> int:
+        return self._store.open_journals
+
+    @property
+    def commit_ms(self) -> float:
+        """How long the last commit in a thread took."""
+        return self._store.commit_ms
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way to or from any journal."""
+        return all(stored.idle for stored in self.queues.values())
+
+    def close(self) -> None:
+        """Sync and close all journals. Nothing may be under way (`idle`)."""
+        for stored in self.queues.values():
+            stored.shut(sync=True)
+        self._store.close()

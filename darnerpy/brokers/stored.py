@@ -1,0 +1,469 @@
+"""A queue and its journal: what is decided on the loop is written, what is missing is read.
+
+Owns the journal handle of one queue and everything that is on its way to or from it. Promises that a
+batch ends only when it is written or has failed, that at most one write is under way, and that after
+any error nothing goes on before the journal was closed, opened and read again. The queue object
+outlives the handle; only work under way keeps the handle open.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from ..config import QueueSettings
+from ..errors import JournalError, ServerError
+from ..journals.contract import Damage, Journal, Piece, Recovery
+from ..journals.large import LargeFiles, Upload
+from ..journals.workers import Done
+from ..queues.batches import Batch, Completion
+from ..queues.consumer import Consumer
+from ..queues.positions import Positions, Span
+from ..queues.queue import OWN, Queue
+from .store import Store, Timer
+from .trimmer import Trimmer
+
+__all__ = ["StoredQueue"]
+
+log = logging.getLogger("darnerpy.journal")
+
+_READ_STEP = 64 * 1024
+_LOOK_AHEAD = 1024 * 1024
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
+
+
+class StoredQueue:
+    """ready: whether commands may be decided now; if not, `when_ready` calls back.
+
+    stored: whether there is, or soon will be, something on disk. error: why the journal cannot be
+    used for now; commands answer it. disk_bytes: as last measured. lost: items that could not be served because of damage.
+    deletion: under way, or done; then this object is of no use any more.
+
+    dirty, gone: told when there is something to commit, and when the queue is deleted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: bytes,
+        stored: bool,
+        dirty: Callable[["StoredQueue"], None],
+        gone: Callable[["StoredQueue"], None],
+    ) -> None:
+        self.name = name
+        self.settings: QueueSettings = store.settings.queue(name)
+        in_memory = self.settings.engine == "memory"
+        self.directory: Path = store.data.scratch(name) if in_memory else store.data.directory(name)
+        self.large = LargeFiles(self.directory / "large")
+        self.queue = Queue(name, store.clock, store.windows, partial(dirty, self))
+        self.stored = stored
+        self.ready = not stored
+        self.error: ServerError | None = None
+        self.deletion: Completion | None = None
+        self.lost = 0
+        self.uploads = 0
+        self.disk_bytes = 0
+        self._store = store
+        self._gone = gone
+        self._trimmer = Trimmer(self.queue, self._run)
+        self._journal: Journal | None = None
+        self._opening = False
+        self._known = not stored
+        self._recovered_to = 1
+        self._users = 0
+        self._writing = False
+        self._loading: set[Consumer] = set()
+        self._inline_run = 0
+        self._sync_timer: Timer | None = None
+        self._retry_s = _FIRST_RETRY_S
+        self._callbacks: list[Callable[[], None]] = []
+
+    # -- being ready -------------------------------------------------------------------------------
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call back once, when commands can be decided or `error` is known."""
+        self._callbacks.append(callback)
+        if self.deletion is None:
+            self._open()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way that needs the journal handle."""
+        return not (self._users or self._opening or self.queue.unwritten or self.uploads)
+
+    def _answer_callbacks(self) -> None:
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    @property
+    def trims(self) -> int:
+        return self._trimmer.trims
+
+    @property
+    def compactions(self) -> int:
+        return self._trimmer.compactions
+
+    # -- opening and closing -----------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Open the journal unless that is done or under way, and learn what it holds."""
+        if self._journal is None and not self._opening and not self._users:
+            self._opening = True
+            self._store.in_thread(self._open_in_thread, self._opened)
+
+    def _open_in_thread(self) -> "_Opened":
+        journal = self._store.open_journal(self)
+        try:
+            found = journal.recover()
+            if not self._known:
+                self.large.clean(found.trimmed, found.next_id)
+            head = self._read_head(journal, found)
+            size = journal.size()
+        except BaseException:
+            journal.close()
+            raise
+        return _Opened(journal, found, head, size)
+
+    def _read_head(self, journal: Journal, found: Recovery) -> Piece | None:
+        """The next item of the queue's own consumer: how old it is must be known from the start."""
+        at = found.positions.get(OWN, Positions())
+        first = at.next_unconfirmed(at.position)
+        if self._known or first >= found.next_id:
+            return None
+        return journal.read(first, at.next_span_after(first) or found.next_id, 1)
+
+    def _opened(self, result: "_Opened | None", error: BaseException | None) -> None:
+        self._opening = False
+        if result is None:
+            self._fail(error)
+            return
+        self._journal, found, head, size = result
+        self._retry_s = _FIRST_RETRY_S
+        self.disk_bytes = size
+        queue = self.queue
+        if not self._known:
+            queue.recover(
+                found.next_id, found.next_offset, found.batch, found.positions, found.kept
+            )
+        elif self.error is not None:
+            queue.rejoin(found.next_id, found.next_offset, found.batch)
+            log.warning("journal works again", extra={"queue": self.name})
+        if not self._known or self.error is not None:
+            self._recovered_to = queue.written
+            for damage in found.damage:
+                self._report(damage)
+        if head is not None:
+            self._pass_over_damage(head)
+            queue.loaded(queue.own, head.items, queue.own.loaded_to, head.stop)
+        self._trimmer.restart(found.trimmed, size)
+        self._known = True
+        self.error = None
+        self.ready = self.deletion is None
+        self._store.opened(self)
+        self.commit()
+        for consumer in queue.consumers.values():
+            if consumer.line:
+                self.load(consumer)
+        self._answer_callbacks()
+
+    def shut(self, sync: bool = False) -> None:
+        """Close an idle journal, synced first if asked; it is opened again when it is needed."""
+        journal, self._journal = self._journal, None
+        self._store.closed(self)
+        if journal is None:
+            return
+        unsynced = sync or self._sync_timer is not None
+        if self._sync_timer is not None:
+            self._sync_timer.cancel()
+            self._sync_timer = None
+        # A database cannot be open twice: this counts as work under way.
+        self._run(partial(_close, journal, unsynced), self._shut, False)
+
+    def _shut(self, result: None, error: BaseException | None) -> None:
+        if error is not None:
+            self._report(Damage(f"closing it failed: {error}"))
+        waiting = any(consumer.line for consumer in self.queue.consumers.values())
+        if self._callbacks or self.queue.unwritten or waiting:
+            self._open()
+
+    def _run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
+        """Have something done with the journal, which is kept open meanwhile."""
+        self._users += 1
+        submit = self._store.in_background if background else self._store.in_thread
+        submit(work, partial(self._ran, done))
+
+    def _ran(self, done: Done, result: Any, error: BaseException | None) -> None:
+        self._users -= 1
+        if self.error is not None:
+            self._retry_later()
+        else:
+            done(result, error)
+            self._delete_when_idle()
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """The turn is over: write what changed, unless a write is under way already."""
+        if self._writing or self.error is not None or not self._known:
+            return
+        journal = self._journal
+        if journal is None:
+            if self.queue.unwritten:
+                self.stored = True
+                self._open()
+            return
+        batch = self.queue.seal()
+        if batch is None:
+            return
+        store = self._store
+        store.used(self)
+        sync = batch.sync or (store.settings.sync.always and bool(batch.items))
+        if not sync and store.may_write_inline(batch, self._inline_run):
+            self._inline_run += batch.size + 100
+            try:
+                journal.write(batch, False)
+            except ServerError as error:
+                self._fail(error)
+            else:
+                self._wrote(batch, sync, journal)
+        else:
+            self._inline_run = 0
+            self._writing = True
+            work = partial(_timed_write, journal, batch, sync)
+            self._run(work, partial(self._written, batch, sync, journal))
+
+    def _written(
+        self,
+        batch: Batch,
+        sync: bool,
+        journal: Journal,
+        seconds: float | None,
+        error: BaseException | None,
+    ) -> None:
+        self._writing = False
+        if seconds is None:
+            self._fail(error)
+            return
+        self._store.commit_ms = seconds * 1000
+        self._wrote(batch, sync, journal)
+        self.commit()
+
+    def _wrote(self, batch: Batch, sync: bool, journal: Journal) -> None:
+        self.queue.wrote(batch)
+        batch.end(None)
+        if batch.items and not sync and self._sync_timer is None:
+            self._sync_later()
+        for consumer in self.queue.consumers.values():
+            if consumer.loaded_to < batch.next_id:
+                self._look_ahead(consumer)
+        self._trimmer.wrote(batch, journal)
+        if self.deletion is not None:
+            self._delete_when_idle()
+
+    def _sync_later(self) -> None:
+        interval = self._store.settings.sync.interval_ms
+        if interval is not None:
+            self._sync_timer = self._store.scheduler.call_later(interval / 1000, self._sync)
+
+    def _sync(self) -> None:
+        self._sync_timer = None
+        if self._journal is not None:
+            self._run(self._journal.sync, self._synced)
+
+    def _synced(self, result: None, error: BaseException | None) -> None:
+        if error is not None:
+            self._fail(error)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def load(self, consumer: Consumer) -> None:
+        """Read what a consumer needs next, unless it is being read or not yet written."""
+        if consumer in self._loading:
+            return
+        missing = consumer.missing(self.queue.written)
+        if missing is None or missing[0] >= self.queue.written or self.error is not None:
+            return
+        if self._journal is None:
+            self._open()
+            return
+        self._loading.add(consumer)
+        self._store.used(self)
+        work = partial(self._journal.read, *missing, _READ_STEP)
+        self._run(work, partial(self._loaded, consumer, consumer.epoch, missing[0]))
+
+    def _loaded(
+        self,
+        consumer: Consumer,
+        epoch: int,
+        first: int,
+        piece: Piece | None,
+        error: BaseException | None,
+    ) -> None:
+        self._loading.discard(consumer)
+        if piece is None:
+            self._fail(error)
+            return
+        if consumer.epoch == epoch:
+            self._pass_over_damage(piece)
+            self.queue.loaded(consumer, piece.items, first, piece.stop)
+        self._look_ahead(consumer)
+
+    def _look_ahead(self, consumer: Consumer) -> None:
+        ahead = min(self._store.windows.share // 2, _LOOK_AHEAD)
+        if consumer.line or consumer.loaded < ahead:
+            self.load(consumer)
+
+    def _pass_over_damage(self, piece: Piece) -> None:
+        for span, damage in piece.lost:
+            self._report(damage)
+            if damage.missing and span.first < self._recovered_to:
+                # What lies behind a gap from before the last start is kept, not served.
+                end = self._recovered_to
+                span = Span(span.first, end, span.begin, -1)
+                piece.items = [i for i in piece.items if not span.first <= i.id < end]
+                piece.stop = max(piece.stop, end)
+                self.lost += end - span.first
+                self.queue.lose(span, keep=True)
+                return
+            self.lost += span.stop - span.first
+            self.queue.lose(span, keep=True)
+
+    def _report(self, damage: Damage) -> None:
+        ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
+        log.error(
+            "journal is damaged: %s",
+            damage.what,
+            extra={"queue": self.name, "path": self.directory, "ids": ids},
+        )
+
+    def measure(self, done: Callable[[], None]) -> bool:
+        """Look how much the journal takes on disk, then call back; False if it is not open."""
+        if self._journal is None:
+            return False
+
+        def measured(size: int | None, error: BaseException | None) -> None:
+            if size is not None:
+                self.disk_bytes = size
+            done()
+
+        # Not `_run`: its callback must come whatever happens to the journal meanwhile.
+        self._store.in_thread(self._journal.size, measured)
+        return True
+
+    # -- large items -------------------------------------------------------------------------------
+
+    def begin_upload(self) -> Upload:
+        """Start a large item; the journal stays open until `end_upload`."""
+        self.uploads += 1
+        self._open()
+        return self.large.upload()
+
+    def end_upload(self) -> None:
+        self.uploads -= 1
+
+    def in_thread(self, work: Callable[[], Any], done: Done) -> None:
+        """Have something done that may block but does not touch the journal."""
+        self._store.in_thread(work, done)
+
+    # -- failing -----------------------------------------------------------------------------------
+
+    def _fail(self, error: BaseException | None) -> None:
+        """The journal cannot be trusted any more: refuse everything until it is open again."""
+        if self.error is None:
+            log.error("journal failed: %s", error, extra={"queue": self.name})
+        self.error = error if isinstance(error, ServerError) else JournalError(str(error))
+        self.ready = False
+        self._writing = False
+        self._loading.clear()
+        if self._sync_timer is not None:
+            self._sync_timer.cancel()
+            self._sync_timer = None
+        deletion, self.deletion = self.deletion, None
+        if self._known:
+            self.queue.fail(self.error)
+        for consumer in self.queue.consumers.values():
+            self.queue.dismiss(consumer, self.error)
+        if deletion is not None:
+            deletion.end(self.error)
+        self._answer_callbacks()
+        self._retry_later()
+
+    def _retry_later(self) -> None:
+        if self._users:
+            return
+        journal, self._journal = self._journal, None
+        self._store.closed(self)
+        if journal is not None:
+            self._run(partial(_close, journal, False), _ignore)
+            return
+        self._store.scheduler.call_later(self._retry_s, self._open)
+        self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
+
+    # -- deleting ----------------------------------------------------------------------------------
+
+    def delete(self) -> Completion:
+        """Remove the queue and all it holds; waiters and holders of open reads are told now."""
+        if self.deletion is None:
+            self.deletion = Completion()
+            self.ready = False
+            self.queue.dissolve(None)
+            self.commit()
+            self._delete_when_idle()
+        return self.deletion
+
+    def _delete_when_idle(self) -> None:
+        if self.deletion is None or self._users or self._opening or self.queue.unwritten:
+            return
+        journal, self._journal = self._journal, None
+        self._store.closed(self)
+        self._users += 1
+        self._store.in_thread(partial(self._discard, journal), self._discarded)
+
+    def _discard(self, journal: Journal | None) -> Path | None:
+        if journal is not None:
+            journal.close()
+        return self._store.data.discard(self.directory)
+
+    def _discarded(self, grave: Path | None, error: BaseException | None) -> None:
+        self._users -= 1
+        deletion = self.deletion
+        if deletion is None:
+            return
+        if error is not None:
+            self._known = False
+            self._fail(error)
+            return
+        if grave is not None:
+            self._store.bury(grave)
+        self.stored = False
+        self._gone(self)
+        deletion.end(None)
+        self._answer_callbacks()
+
+
+class _Opened(NamedTuple):
+    journal: Journal
+    found: Recovery
+    head: Piece | None
+    size: int
+
+
+def _timed_write(journal: Journal, batch: Batch, sync: bool) -> float:
+    begin = perf_counter()
+    journal.write(batch, sync)
+    return perf_counter() - begin
+
+
+def _close(journal: Journal, sync: bool) -> None:
+    try:
+        if sync:
+            journal.sync()
+    finally:
+        journal.close()
+
+
+def _ignore(result: Any, error: BaseException | None) -> None:
+    pass

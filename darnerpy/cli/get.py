@@ -1,0 +1,46 @@
+"""`darnerpy get`: take items from a queue and write them out.
+
+An item is confirmed to the server only after it has been written. When writing fails, or this
+process is killed, it goes back to its place in the queue.
+"""
+
+import argparse
+
+from .client import Client, add_connection_arguments, queue_name
+from .items import Output, add_output_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("queue", type=queue_name, metavar="QUEUE", help="QUEUE or QUEUE+CONSUMER")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument(
+        "-n",
+        type=_count,
+        dest="count",
+        metavar="COUNT",
+        help="take up to COUNT items, a line end after each; without it one, written as it is",
+    )
+    amount.add_argument("--all", action="store_true", help="take items until there are none")
+    add_output_arguments(parser)
+    add_connection_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    wanted = float("inf") if args.all else args.count or 1
+    several = args.all or args.count is not None
+    taken = 0
+    with Client(args.server) as server, Output(args.output, args.json, several) as output:
+        options = b"/open"
+        while taken < wanted and (item := server.get(args.queue + options, args.wait)):
+            output.write(args.queue, item)
+            taken += 1
+            options = b"/close/open"
+        if taken:
+            server.get(args.queue + b"/close")
+    return 0 if taken else 1
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"not a number of items: {text}")
+    return int(text)

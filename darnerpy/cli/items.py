@@ -1,0 +1,79 @@
+"""How an item that was fetched is written out, for `get` and `peek`."""
+
+import argparse
+import base64
+import json
+import os
+import sys
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from .client import Item, duration
+
+
+class Output:
+    """Where items go: a file, made when the first item comes, or standard output.
+
+    `write` returns only when the item has left this process, and with a file, is on disk: what is
+    confirmed to the server after that cannot be lost here. A plain item is streamed; with JSON it
+    is one object a line, and held in memory.
+    """
+
+    def __init__(self, path: str | None, as_json: bool, line_ends: bool) -> None:
+        self._path = path
+        self._as_json = as_json
+        self._line_ends = line_ends
+        self._stream: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._path and self._stream:
+            self._stream.close()
+
+    def write(self, queue: bytes, item: Item) -> None:
+        if self._stream is None:
+            path = self._path
+            self._stream = open(path, "wb") if path else sys.stdout.buffer  # noqa: SIM115
+        if self._as_json:
+            self._stream.write(_as_json(queue, item))
+        else:
+            for piece in item.pieces():
+                self._stream.write(piece)
+            if self._line_ends:
+                self._stream.write(b"\n")
+        self._stream.flush()
+        if self._path:
+            os.fsync(self._stream.fileno())
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait",
+        type=duration,
+        default=0,
+        metavar="DURATION",
+        help="wait this long for an item, such as 500ms or 10s",
+    )
+    parser.add_argument("--output", metavar="FILE", help="write to FILE, not to standard output")
+
+
+def _as_json(queue: bytes, item: Item) -> bytes:
+    data = item.data()
+    shown: dict[str, str | int] = {
+        "queue": os.fsdecode(queue),
+        "id": item.id,
+        "flags": item.flags,
+        "bytes": item.size,
+    }
+    try:
+        shown["text"] = data.decode()
+    except UnicodeDecodeError:
+        shown["base64"] = base64.b64encode(data).decode()
+    return json.dumps(shown).encode() + b"\n"

@@ -1,0 +1,76 @@
+"""The entry of `darnerpy`: finds the command, runs it, and turns what it raises into an exit code.
+
+0 done; 1 nothing there, or not stored, or the output could not be written; 2 wrong usage;
+3 the server refused; 4 the server cannot be reached.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from .. import __version__
+from ..errors import ConfigError, DarnerError
+from .client import Refused, Unreachable
+
+COMMANDS = {
+    "serve": "run the server",
+    "push": "put items into a queue",
+    "get": "take items from a queue",
+    "peek": "show the next item and leave it there",
+    "stats": "show what the server counts",
+    "flush": "throw away all that waits in a queue",
+    "delete": "delete a queue, or a consumer",
+}
+
+NOTHING, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code, or raises SystemExit as argparse does."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(
+        prog="darnerpy", description="A persistent queue server, and commands to use one."
+    )
+    parser.add_argument("--version", action="version", version=f"darnerpy {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
+        if name == chosen:
+            module = import_module(f"darnerpy.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    args = parser.parse_args(words)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        if error.filename:
+            return _complain(f"{error.filename}: {error.strerror}", USAGE)
+        # What standard output did not take, Python would try to write once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(f"cannot write: {error.strerror}", NOTHING)
+    except DarnerError as error:
+        return _complain(str(error), _exit_code(error))
+
+
+def _exit_code(error: DarnerError) -> int:
+    if isinstance(error, ConfigError):
+        return USAGE
+    if isinstance(error, Refused):
+        return REFUSED
+    return UNREACHABLE if isinstance(error, Unreachable) else NOTHING
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"darnerpy: {text}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What a journal promises to whoever keeps a queue in it.
+
+One journal holds one queue. All methods but `close` may be called from any thread, one at a time
+(reads beside writes are fine), except `trim` and `compact`, which run beside all others. Any `JournalError` poisons
+the journal: close it, open a new one, recover, and only then go on.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ..queues.batches import Batch
+from ..queues.items import Item
+from ..queues.positions import Positions, Span
+from .large import LargeFiles
+
+__all__ = ["Damage", "Engine", "Journal", "Piece", "Recovery"]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something stored is not as it was written.
+
+    first, stop: the ids concerned (0, 0: unknown). missing: not there at all, as after a power cut.
+    """
+
+    what: str
+    first: int = 0
+    stop: int = 0
+    missing: bool = False
+
+
+@dataclass(slots=True)
+class Recovery:
+    """What a journal held when it was opened.
+
+    batch: number of the last one. positions: of each consumer by name. kept: spans cut off behind a gap. trimmed: ids below it are
+    deleted. name: the queue's, as it was told when the journal was made.
+    """
+
+    next_id: int = 1
+    next_offset: int = 0
+    batch: int = 0
+    positions: dict[bytes, Positions] = field(default_factory=dict)
+    kept: list[Span] = field(default_factory=list)
+    trimmed: int = 1
+    damage: list[Damage] = field(default_factory=list)
+    name: bytes = b""
+
+
+@dataclass(slots=True)
+class Piece:
+    """What one read found: the items that are whole, and the ids up to which it looked.
+
+    lost: spans that are missing or damaged, and what is wrong; offsets that cannot be known are -1.
+    """
+
+    items: list[Item]
+    stop: int
+    lost: list[tuple[Span, Damage]] = field(default_factory=list)
+
+
+class Journal(Protocol):
+    def recover(self) -> Recovery:
+        """Read what is needed to go on: the last marks and the last items."""
+        ...
+
+    def read(self, first: int, stop: int, max_bytes: int) -> Piece:
+        """Items from first up to stop, about max_bytes of them, but at least one."""
+        ...
+
+    def write(self, batch: Batch, sync: bool) -> None:
+        """Append a batch atomically; with sync it and all before it are on disk when this returns."""
+        ...
+
+    def sync(self) -> None:
+        """Put on disk all that was written."""
+        ...
+
+    def trim(self, stop: int, kept: list[Span]) -> None:
+        """Delete items below stop except the kept spans, and marks that are not needed any more."""
+        ...
+
+    def compact(self) -> None:
+        """Give the space of deleted items back to the file system."""
+        ...
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """How journals of one kind come to be."""
+
+    def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
+        """Open or create the journal of a queue in its directory. Raises `JournalError`."""
+        ...

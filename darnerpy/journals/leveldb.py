@@ -1,0 +1,360 @@
+"""A journal in a LevelDB of its own, through plyvel: the default engine.
+
+Owns one database directory. Keys only ever ascend, confirming deletes nothing, and no iterator
+outlives the call that made it; what LevelDB hides (it opens damaged logs without a word, and after a
+full disk it acknowledges what it will not find again) is met by our own checksums, gapless ids and by
+never going on after an error. See docs/journals.md for the measurements behind it.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import plyvel
+
+from ..errors import DamageError, JournalError, NewerFormatError
+from ..queues.batches import Batch
+from ..queues.positions import Positions, Span
+from .contract import Damage, Journal, Piece, Recovery
+from .large import LargeFiles
+from .records import (
+    BLOCK,
+    MarkRecord,
+    block_key,
+    decode_block,
+    decode_mark,
+    encode_blocks,
+    encode_mark,
+    mark_key,
+    split_key,
+)
+
+__all__ = ["WRITE_BUFFER", "LevelDbEngine", "LevelDbJournal"]
+
+WRITE_BUFFER = 1024 * 1024
+"""Bytes LevelDB gathers in memory before it writes a table; filling it may make a write wait."""
+
+_OPTIONS = {
+    # The defaults map every table of a large backlog: 1483 MiB of RSS against 70.
+    "max_open_files": 74,
+    "max_file_size": 1024 * 1024,
+    "lru_cache_size": 1024 * 1024,
+    "write_buffer_size": WRITE_BUFFER,
+}
+_NAME_KEY = b"\x00" * 8 + b"\xff"
+_FIRST_KEY = block_key(1)
+_TRIM_STEP = 1000
+_COMPACT_STEP = 32 * 1024 * 1024
+_FAILURES = (plyvel.Error, OSError, RuntimeError)
+
+
+class LevelDbEngine:
+    def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
+        return LevelDbJournal(directory / "leveldb", name, large)
+
+    @staticmethod
+    def name_in(directory: Path) -> bytes | None:
+        """The queue whose journal lies in a directory; None if there is none."""
+        path = directory / "leveldb"
+        if not (path / "CURRENT").exists():
+            return None
+        with _errors("open"):
+            database = plyvel.DB(os.fspath(path), **_OPTIONS)
+            try:
+                return database.get(_NAME_KEY)
+            finally:
+                database.close()
+
+
+class LevelDbJournal:
+    def __init__(self, path: Path, name: bytes, large: LargeFiles) -> None:
+        self._path = path
+        self._large = large
+        self._opening_damage: list[Damage] = []
+        self._trimmed = 1
+        self._next_read = 0
+        self._unsynced = False
+        self._full_mark = mark_key(1, 0)
+        with _errors("open"):
+            path.mkdir(parents=True, exist_ok=True)
+            self._db = self._open()
+            self._batch = self._db.write_batch()
+            self._synced_batch = self._db.write_batch(sync=True)
+            if self._db.get(_NAME_KEY) is None:
+                self._db.put(_NAME_KEY, name)
+
+    def _open(self) -> plyvel.DB:
+        path = os.fspath(self._path)
+        try:
+            return plyvel.DB(path, create_if_missing=True, paranoid_checks=True, **_OPTIONS)
+        except plyvel.CorruptionError as error:
+            self._opening_damage.append(Damage(f"LevelDB refused to open it: {_text(error)}"))
+        return plyvel.DB(path, create_if_missing=True, **_OPTIONS)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def recover(self) -> Recovery:
+        found = Recovery(damage=list(self._opening_damage))
+        marks: list[MarkRecord] = []
+        first_seen = 0
+        with _errors("recover"):
+            found.name = self._db.get(_NAME_KEY) or b""
+            for key, value in self._backwards():
+                try:
+                    item_id, kind, number = split_key(key)
+                    if kind == BLOCK:
+                        items, stop, wrong = decode_block(key, value)
+                        if wrong:
+                            found.damage.append(Damage(wrong, item_id, stop))
+                        if first_seen and stop != first_seen:
+                            found.damage.append(Damage("items are missing", stop, first_seen))
+                        first_seen = item_id
+                        if items and stop > found.next_id:
+                            found.next_offset = items[-1].offset + items[-1].size
+                        found.next_id = max(found.next_id, stop)
+                    else:
+                        found.batch = max(found.batch, number)
+                        mark = decode_mark(key, value)
+                        marks.append(mark)
+                        if mark.next_id >= found.next_id:
+                            found.next_id, found.next_offset = mark.next_id, mark.next_offset
+                        if mark.full:
+                            self._full_mark = key
+                            break
+                except DamageError as error:
+                    found.damage.append(Damage(str(error)))
+        _replay(found, marks, first_seen or 1)
+        self._trimmed = found.trimmed
+        return found
+
+    def _backwards(self) -> Iterator[tuple[bytes, bytes]]:
+        with self._db.iterator(start=_FIRST_KEY, reverse=True, fill_cache=False) as entries:
+            yield from entries
+
+    def read(self, first: int, stop: int, max_bytes: int) -> Piece:
+        piece = Piece([], first)
+        size = 0
+        offset: int | None = None
+        with _errors("read"):
+            start = block_key(first) if first == self._next_read else self._block_of(first)
+            with self._db.iterator(start=start, stop=block_key(stop), fill_cache=False) as entries:
+                for key, value in entries:
+                    if len(key) != len(start):
+                        continue
+                    offset = self._take_block(piece, key, value, first, stop, offset)
+                    size += len(value)
+                    if size >= max_bytes:
+                        break
+                else:
+                    if piece.stop < stop:
+                        at = -1 if offset is None else offset
+                        span = Span(piece.stop, stop, at, at)
+                        piece.lost.append((span, _damage("", span)))
+                        piece.stop = stop
+        self._next_read = piece.stop
+        return piece
+
+    def _block_of(self, item_id: int) -> bytes:
+        """The key of the block that holds an id, or where it should be."""
+        with self._db.iterator(
+            start=block_key(self._trimmed),
+            stop=block_key(item_id),
+            include_stop=True,
+            reverse=True,
+            include_value=False,
+            fill_cache=False,
+        ) as keys:
+            for key in keys:
+                if split_key(key)[1] == BLOCK:
+                    return bytes(key)
+        return block_key(item_id)
+
+    @staticmethod
+    def _take_block(
+        piece: Piece, key: bytes, value: bytes, first: int, stop: int, offset: int | None
+    ) -> int | None:
+        """Add a block to the piece; returns the offset after it, None if that cannot be known."""
+        block_first = split_key(key)[0]
+        try:
+            items, block_stop, wrong = decode_block(key, value)
+        except DamageError as error:
+            items, block_stop, wrong = [], block_first + 1, str(error)
+        if block_stop <= first:
+            return offset
+        wanted = [item for item in items if first <= item.id < stop]
+        expected = piece.stop
+        for item in wanted:
+            if item.id > expected:
+                begin = item.offset if offset is None else offset
+                span = Span(expected, item.id, begin, item.offset)
+                piece.lost.append((span, _damage(wrong if item.id > block_first else "", span)))
+            piece.items.append(item)
+            expected, offset = item.id + 1, item.offset + item.size
+        block_stop = min(block_stop, stop)
+        if expected < block_stop:
+            at = -1 if offset is None else offset
+            span = Span(expected, block_stop, at, at)
+            piece.lost.append((span, _damage(wrong, span)))
+        piece.stop = max(expected, block_stop)
+        return offset
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def write(self, batch: Batch, sync: bool) -> None:
+        if batch.large:
+            self._large.publish([item for item in batch.items if item.large], sync)
+        with _errors("write"):
+            target = self._synced_batch if sync else self._batch
+            target.clear()
+            for key, value in encode_blocks(batch):
+                target.put(key, value)
+            if batch.marks:
+                mark = encode_mark(batch, self._trimmed)
+                target.put(*mark)
+            if sync and self._unsynced:
+                self._sync_logs()
+            target.write()
+            self._unsynced = not sync
+            if batch.full:
+                self._full_mark = mark[0]
+
+    def sync(self) -> None:
+        with _errors("sync"):
+            self._sync_logs()
+            self._unsynced = False
+
+    def _sync_logs(self) -> None:
+        # LevelDB's own sync reaches only its newest log; unsynced records may be in an older one.
+        for entry in os.scandir(self._path):
+            if entry.name.endswith(".log"):
+                try:
+                    handle = os.open(entry.path, os.O_RDONLY)
+                except FileNotFoundError:
+                    continue  # its items have just gone into a table, and tables are synced
+                try:
+                    os.fdatasync(handle)
+                finally:
+                    os.close(handle)
+
+    def trim(self, stop: int, kept: list[Span]) -> None:
+        with _errors("trim"):
+            # What allows the deletion must not be lost while the deletion survives.
+            self._sync_logs()
+            first = self._trimmed
+            while first < stop:
+                first = self._trim_step(first, stop, kept)
+            self._trimmed = stop
+            self._trim_marks()
+        self._large.trim(stop, kept)
+
+    def _trim_marks(self) -> None:
+        """A long drain leaves marks before one and the same id: all below the full one can go."""
+        full = self._full_mark
+        batch = self._db.write_batch()
+        with self._db.iterator(
+            start=mark_key(split_key(full)[0], 0), stop=full, include_value=False, fill_cache=False
+        ) as keys:
+            for key in keys:
+                batch.delete(key)
+        batch.write()
+
+    def _trim_step(self, first: int, stop: int, kept: list[Span]) -> int:
+        """Delete some keys from first on; returns the id to go on from."""
+        batch = self._db.write_batch()
+        count = 0
+        block: bytes | None = None
+        with self._db.iterator(
+            start=block_key(first),
+            stop=block_key(stop),
+            include_stop=True,
+            include_value=False,
+            fill_cache=False,
+        ) as keys:
+            for key in keys:
+                item_id, kind, _ = split_key(key)
+                if kind == BLOCK:
+                    # A block goes when the next one begins at or below stop: then all of it is below.
+                    if block is not None and not _touches(block, item_id, kept):
+                        batch.delete(block)
+                    block = key
+                    if count >= _TRIM_STEP:
+                        batch.write()
+                        return item_id
+                elif key < self._full_mark:
+                    batch.delete(key)
+                count += 1
+        batch.write()
+        return stop
+
+    def compact(self) -> None:
+        with _errors("compact"):
+            stop = block_key(self._trimmed)
+            size = self._db.approximate_size(_FIRST_KEY, stop)
+            steps = max(1, -(-size // _COMPACT_STEP))
+            ids = max(1, self._trimmed // steps)
+            for step in range(steps):
+                last = step == steps - 1
+                self._db.compact_range(
+                    start=block_key(1 + step * ids),
+                    stop=stop if last else block_key(1 + (step + 1) * ids),
+                )
+
+    def size(self) -> int:
+        total = 0
+        for entry in os.scandir(self._path):
+            try:
+                total += entry.stat().st_size
+            except FileNotFoundError:
+                continue
+        return total + self._large.size()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
+    """Work out where consumers stand from marks, the newest first, the last one full."""
+    if not marks or not marks[-1].full:
+        if first_id > 1 or marks:
+            found.damage.append(Damage("no whole position mark was found: items may come again"))
+    for record in reversed(marks):
+        found.trimmed = max(found.trimmed, record.trimmed)
+        if record.full:
+            found.kept = record.kept
+        for mark in record.marks:
+            if mark.whole:
+                found.positions[mark.consumer] = Positions(mark.position, mark.offset, mark.spans)
+                continue
+            at = found.positions.setdefault(mark.consumer, Positions(first_id))
+            for span in mark.spans:
+                for piece in list(at.unconfirmed(span)):
+                    at.confirm(piece)
+            at.advance(mark.position, mark.offset)
+
+
+def _damage(wrong: str, span: Span) -> Damage:
+    """What is wrong with a span: damaged in place, or, if nothing is known, not there at all."""
+    return Damage(wrong or "items are missing", span.first, span.stop, missing=not wrong)
+
+
+def _touches(block: bytes, stop: int, kept: Iterable[Span]) -> bool:
+    first = split_key(block)[0]
+    return any(first < span.stop and span.first < stop for span in kept)
+
+
+@contextmanager
+def _errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except NewerFormatError:
+        raise
+    except _FAILURES as error:
+        raise JournalError(f"cannot {what} the journal: {_text(error)}") from error
+
+
+def _text(error: Exception) -> str:
+    text = error.args[0] if error.args else error
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(error)
+
+

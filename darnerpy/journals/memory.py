@@ -1,0 +1,67 @@
+"""A journal that forgets everything when it is closed: for tests and for queues worth nothing.
+
+Keeps what was written as a journal would, so that a queue on it behaves the same but for restarts.
+Large items still go to files, since memory must not depend on the size of an item.
+"""
+
+from bisect import bisect_left
+from pathlib import Path
+
+from ..queues.batches import Batch
+from ..queues.items import Item
+from ..queues.positions import Span
+from .contract import Damage, Journal, Piece, Recovery
+from .large import LargeFiles
+
+__all__ = ["MemoryEngine", "MemoryJournal"]
+
+
+class MemoryEngine:
+    def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
+        directory.mkdir(parents=True, exist_ok=True)
+        return MemoryJournal(name, large)
+
+
+class MemoryJournal:
+    def __init__(self, name: bytes, large: LargeFiles) -> None:
+        self._name = name
+        self._large = large
+        self._items: list[Item] = []
+
+    def recover(self) -> Recovery:
+        return Recovery(name=self._name)
+
+    def read(self, first: int, stop: int, max_bytes: int) -> Piece:
+        items = self._items
+        at = bisect_left(items, first, key=lambda item: item.id)
+        piece, size = Piece([], first), 0
+        while at < len(items) and items[at].id < stop and size < max_bytes:
+            piece.items.append(items[at])
+            piece.stop = items[at].id + 1
+            size += items[at].size
+            at += 1
+        if not piece.items and first < stop:
+            piece.lost.append((Span(first, stop, -1, -1), Damage("items are missing", first, stop, True)))
+            piece.stop = stop
+        return piece
+
+    def write(self, batch: Batch, sync: bool) -> None:
+        if batch.large:
+            self._large.publish([item for item in batch.items if item.large], False)
+        self._items += batch.items
+
+    def sync(self) -> None:
+        pass
+
+    def trim(self, stop: int, kept: list[Span]) -> None:
+        self._large.trim(stop, kept)
+        self._items = self._items[bisect_left(self._items, stop, key=lambda item: item.id) :]
+
+    def compact(self) -> None:
+        pass
+
+    def size(self) -> int:
+        return sum(item.size for item in list(self._items)) + self._large.size()
+
+    def close(self) -> None:
+        self._items = []

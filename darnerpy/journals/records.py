@@ -1,0 +1,202 @@
+"""The bytes of a journal: keys, blocks of items, marks. Pure; the on-disk format is defined here.
+
+Keys ascend as things are written: a block of items is (first id, 0), a mark (next id, 1, batch).
+A block holds the items of one batch (up to `BLOCK_BYTES`): a header with the format version, the
+number of items, when they were put and their offset in the queue's stream of bytes, then per item a
+head, its data and a CRC that covers block header, head and data, so that each item can be trusted or
+mistrusted by itself, and none can be taken for another. A mark ends with a CRC over key and value.
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+from struct import error as StructError
+from typing import NamedTuple
+from zlib import crc32
+
+from ..errors import DamageError, NewerFormatError
+from ..queues.batches import Batch, Mark
+from ..queues.items import Item
+from ..queues.positions import Span
+
+__all__ = [
+    "BLOCK",
+    "MARK",
+    "MarkRecord",
+    "block_key",
+    "decode_block",
+    "decode_mark",
+    "encode_blocks",
+    "encode_mark",
+    "mark_key",
+    "split_key",
+]
+
+FORMAT = 1
+BLOCK_BYTES = 64 * 1024
+BLOCK, MARK = 0, 1
+
+_KEY = Struct(">QB")
+_MARK_KEY = Struct(">QBQ")
+_BLOCK = Struct("<BIQQ")
+_ITEM = Struct("<BIIQ")
+_CRC = Struct("<I")
+_LARGE = Struct("<Q")
+_MARK_HEAD = Struct("<BBQQQHI")
+_CONSUMER = Struct("<BQQBI")
+_SPAN = Struct("<QQQQ")
+
+_KIND_INLINE, _KIND_LARGE = 0, 1
+
+
+def block_key(first_id: int) -> bytes:
+    return _KEY.pack(first_id, BLOCK)
+
+
+def mark_key(next_id: int, batch: int) -> bytes:
+    return _MARK_KEY.pack(next_id, MARK, batch)
+
+
+def split_key(key: bytes) -> tuple[int, int, int]:
+    """An id, `BLOCK` or `MARK`, and a mark's batch number. Raises `DamageError`."""
+    if len(key) == _KEY.size:
+        return *_KEY.unpack(key), 0
+    if len(key) == _MARK_KEY.size:
+        item_id, kind, batch = _MARK_KEY.unpack(key)
+        return item_id, kind, batch
+    raise DamageError(f"key {key[:32].hex()} is not one of a journal's")
+
+
+def encode_blocks(batch: Batch) -> Iterator[tuple[bytes, bytes]]:
+    """The keys and values of a batch's items."""
+    items, start = batch.items, 0
+    while start < len(items):
+        stop, size = start + 1, items[start].size
+        if batch.size > BLOCK_BYTES:
+            while stop < len(items) and size + items[stop].size <= BLOCK_BYTES:
+                size += items[stop].size
+                stop += 1
+        else:
+            stop = len(items)
+        yield _encode_block(items[start:stop] if start or stop < len(items) else items)
+        start = stop
+
+
+def _encode_block(items: list[Item]) -> tuple[bytes, bytes]:
+    first = items[0]
+    key = _KEY.pack(first.id, BLOCK)
+    header = _BLOCK.pack(FORMAT, len(items), first.created, first.offset)
+    seed = crc32(header, crc32(key))
+    parts = [header]
+    for item in items:
+        data = item.data
+        if item.large or data is None:
+            head = _ITEM.pack(_KIND_LARGE, item.flags, item.size, item.expiry)
+            data = _LARGE.pack(item.large)
+        else:
+            head = _ITEM.pack(_KIND_INLINE, item.flags, item.size, item.expiry)
+        parts += (head, data, _CRC.pack(crc32(data, crc32(head, seed + item.id & 0xFFFFFFFF))))
+    return key, b"".join(parts)
+
+
+def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
+    """The good items of a block, the id after its last one, and what is wrong ("" if nothing).
+
+    Damage to an item's data costs that item; damage to what tells where the next one begins costs
+    the rest of the block. Raises `DamageError` when not even the header can be believed,
+    `NewerFormatError` for a later version's block.
+    """
+    item_id, _ = _KEY.unpack(key)
+    try:
+        version, count, created, offset = _BLOCK.unpack_from(value)
+    except StructError:
+        raise DamageError(f"block of item {item_id} is only {len(value)} bytes") from None
+    if version != FORMAT:
+        raise NewerFormatError(f"block of item {item_id} has format {version}, {FORMAT} is known")
+    stop = item_id + count
+    seed = crc32(value[: _BLOCK.size], crc32(key))
+    items: list[Item] = []
+    wrong = ""
+    at = _BLOCK.size
+    while item_id < stop:
+        try:
+            kind, flags, size, expiry = _ITEM.unpack_from(value, at)
+            begin = at + _ITEM.size
+            end = begin + (_LARGE.size if kind == _KIND_LARGE else size)
+            data = value[begin:end]
+            good = _CRC.unpack_from(value, end)[0] == crc32(
+                data, crc32(value[at:begin], seed + item_id & 0xFFFFFFFF)
+            )
+        except StructError:
+            return items, stop, f"item {item_id} at byte {at} of its block is cut off"
+        if good and kind == _KIND_LARGE:
+            number = _LARGE.unpack(data)[0]
+            items.append(Item(item_id, size, None, flags, created, expiry, offset, number))
+        elif good:
+            items.append(Item(item_id, size, data, flags, created, expiry, offset))
+        else:
+            wrong = wrong or f"item {item_id} at byte {at} of its block has a wrong checksum"
+        offset += size
+        item_id += 1
+        at = end + _CRC.size
+    return items, stop, wrong
+
+
+class MarkRecord(NamedTuple):
+    """A decoded mark. full: it holds every consumer, whole, and the kept spans."""
+
+    full: bool
+    next_id: int
+    next_offset: int
+    trimmed: int
+    marks: list[Mark]
+    kept: list[Span]
+
+
+def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
+    key = _MARK_KEY.pack(batch.next_id, MARK, batch.number)
+    marks, kept = batch.marks, batch.kept
+    parts = [
+        _MARK_HEAD.pack(
+            FORMAT, batch.full, batch.next_id, batch.next_offset, trimmed, len(marks), len(kept)
+        )
+    ]
+    for mark in marks:
+        name, spans = mark.consumer, mark.spans
+        parts.append(
+            _CONSUMER.pack(len(name), mark.position, mark.offset, mark.whole, len(spans)) + name
+        )
+        if spans:
+            parts += [_SPAN.pack(*span) for span in spans]
+    if kept:
+        parts += [_SPAN.pack(*span) for span in kept]
+    body = b"".join(parts)
+    return key, body + _CRC.pack(crc32(body, crc32(key)))
+
+
+def decode_mark(key: bytes, value: bytes) -> MarkRecord:
+    """Raises `DamageError`, or `NewerFormatError` for a later version's mark."""
+    next_id, _, batch = _MARK_KEY.unpack(key)
+    where = f"mark {batch} before item {next_id}"
+    body = value[: -_CRC.size]
+    if len(value) < _CRC.size or _CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(key)):
+        raise DamageError(f"{where} has a wrong checksum")
+    if body[0] != FORMAT:
+        raise NewerFormatError(f"{where} has format {body[0]}, {FORMAT} is known")
+    _, full, next_id, next_offset, trimmed, mark_count, kept_count = _MARK_HEAD.unpack_from(body)
+    at = _MARK_HEAD.size
+    marks: list[Mark] = []
+    for _ in range(mark_count):
+        length, position, offset, whole, span_count = _CONSUMER.unpack_from(body, at)
+        at += _CONSUMER.size
+        name = body[at : at + length]
+        at += length
+        spans = _decode_spans(body, at, span_count)
+        at += span_count * _SPAN.size
+        marks.append(Mark(name, position, offset, spans, bool(whole)))
+    kept = _decode_spans(body, at, kept_count)
+    return MarkRecord(bool(full), next_id, next_offset, trimmed, marks, kept)
+
+
+def _decode_spans(body: bytes, at: int, count: int) -> list[Span]:
+    stop = at + count * _SPAN.size
+    return [Span(*fields) for fields in _SPAN.iter_unpack(body[at:stop])]

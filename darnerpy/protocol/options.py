@@ -1,0 +1,76 @@
+"""The options behind a key: `work/t=500/close/open`.
+
+Owns their grammar and which of them go together. Nothing here pops an item by mistake: what is not
+understood is refused (Kestrel took an unknown option for a plain, committing get).
+"""
+
+from ..errors import ClientError
+from ..names import split
+from .commands import Read
+
+__all__ = ["MAX_WAIT_MS", "parse_plain_key", "parse_read_key", "parse_store_key"]
+
+MAX_WAIT_MS = 2**31 - 1
+_FLAGS = frozenset((b"open", b"close", b"abort", b"peek"))
+
+
+def parse_read_key(key: bytes) -> Read:
+    """Take a get's key apart. Raises `ClientError` for anything but the documented options."""
+    name, _, rest = key.partition(b"/")
+    queue, consumer = split(name)
+    chosen: set[bytes] = set()
+    wait_ms = 0
+    for option in rest.split(b"/"):
+        if option in _FLAGS:
+            chosen.add(option)
+        elif option.startswith(b"t="):
+            wait_ms = _wait(option[2:])
+        elif option:
+            raise ClientError(f"unknown option /{_show(option)}, one of /t=ms /open /close /abort /peek expected")
+    if b"abort" in chosen and len(chosen) > 1:
+        raise ClientError("abort must be by itself")
+    if b"peek" in chosen and len(chosen) > 1:
+        raise ClientError("cannot open or close and peek")
+    return Read(
+        key,
+        name,
+        queue,
+        consumer,
+        b"open" in chosen,
+        b"close" in chosen,
+        b"abort" in chosen,
+        b"peek" in chosen,
+        wait_ms,
+        plain=not (chosen or consumer),
+    )
+
+
+def parse_store_key(key: bytes) -> tuple[bytes, bytes, bool]:
+    """Take a set's key apart into queue, consumer and whether `/sync` (Darner's) was asked for."""
+    name, _, rest = key.partition(b"/")
+    queue, consumer = split(name)
+    sync = False
+    for option in rest.split(b"/"):
+        if option == b"sync":
+            sync = True
+        elif option:
+            raise ClientError(f"unknown option /{_show(option)}, only /sync goes with set")
+    return queue, consumer, sync
+
+
+def parse_plain_key(key: bytes) -> tuple[bytes, bytes]:
+    """Take a key apart where options have no meaning (delete, flush, stats)."""
+    if b"/" in key:
+        raise ClientError(f"options are not allowed here: {_show(key)}")
+    return split(key)
+
+
+def _wait(digits: bytes) -> int:
+    if not digits.isdigit() or int(digits) > MAX_WAIT_MS:
+        raise ClientError(f"bad wait /t={_show(digits)}, 0 to {MAX_WAIT_MS} milliseconds expected")
+    return int(digits)
+
+
+def _show(raw: bytes) -> str:
+    text = raw[:60].decode("latin-1")
+    return text.encode("ascii", "backslashreplace").decode()

@@ -1,0 +1,191 @@
+"""The memcache text protocol's framing: bytes in any portions to commands.
+
+Owns where lines and blocks begin and end. Promises the same commands however the bytes were cut up
+(but for where an upload's chunks break), time linear in the bytes, and bounded memory: a line up to
+`MAX_LINE`, a block up to `CodecLimits.inline`; larger blocks pass through as chunks. Knows no socket
+and no queue, and never raises: what is wrong becomes a `Refused`.
+"""
+
+from enum import Enum
+
+from . import replies
+from .commands import Chunk, Command, Put, Refused, Store, Upload, UploadEnd
+from .verbs import parse_line
+
+__all__ = ["MAX_INLINE", "MAX_LINE", "CodecLimits", "TextCodec"]
+
+MAX_LINE = 2048
+"""Bytes of a line without its line end (memcached's limit)."""
+
+MAX_INLINE = 256 * 1024
+"""A larger block is an upload: it is never held in memory whole."""
+
+_REMEMBERED_LINES = 4096
+_REMEMBERED_LENGTH = 300
+_remembered: dict[bytes, Command] = {}
+"""Lines repeat: parsing is pure, so the same bytes may give the same object. Bounded by clearing."""
+
+
+class CodecLimits:
+    """Shared by all codecs of a server.
+
+    inline: an unfinished block over so many bytes becomes an upload; lowered when memory is short.
+    """
+
+    __slots__ = ("inline",)
+
+    def __init__(self, inline: int = MAX_INLINE) -> None:
+        self.inline = inline
+
+
+class _Mode(Enum):
+    COLLECT = 1
+    STREAM = 2
+    SWALLOW = 3
+
+
+class TextCodec:
+    """One connection's stream of bytes. After a fatal `Refused` it takes no more (`closed`)."""
+
+    __slots__ = ("_block", "_left", "_limits", "_line", "_mode", "_saw_cr", "_store", "closed")
+
+    def __init__(self, limits: CodecLimits) -> None:
+        self.closed = False
+        self._limits = limits
+        self._line = bytearray()
+        self._store: Store | None = None
+        self._mode = _Mode.COLLECT
+        self._block = bytearray()
+        self._left = 0
+        self._saw_cr = False
+
+    @property
+    def reserved(self) -> int:
+        """Bytes of memory that the unfinished block takes or will take."""
+        store = self._store
+        return store.size if store is not None and self._mode is _Mode.COLLECT else 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether the stream stands between two commands."""
+        return self._store is None and not self._line
+
+    def feed(self, data: bytes) -> list[Command]:
+        """Take the next bytes; return the commands they complete, in order."""
+        out: list[Command] = []
+        if self.closed:
+            return out
+        pos, size = 0, len(data)
+        if self._store is not None:
+            pos = self._resume_block(data, 0, out)
+        while pos < size:
+            end = data.find(b"\n", pos)
+            if end < 0:
+                self._keep_line(data[pos:], out)
+                break
+            line = data[pos:end]
+            if self._line:
+                line = bytes(self._line + line)
+                self._line.clear()
+            pos = end + 1
+            command = _remembered.get(line)
+            if command is None:
+                command = _parse(line)
+            if command.__class__ is Store:
+                assert isinstance(command, Store)  # noqa: S101 - for the type checker only
+                stop = pos + command.size
+                if (
+                    data[stop : stop + 2] == b"\r\n"
+                    and command.size <= MAX_INLINE
+                    and command.refusal is None
+                ):
+                    out.append(Put(command, data[pos:stop]))
+                    pos = stop + 2
+                else:
+                    pos = self._start_block(command, data, pos, out)
+            else:
+                out.append(command)
+                if command.__class__ is Refused and command.fatal:  # type: ignore[attr-defined]
+                    self.closed = True
+            if self.closed:
+                break
+        return out
+
+    def _keep_line(self, part: bytes, out: list[Command]) -> None:
+        line = self._line
+        line += part
+        # A carriage return may still turn out to be half of the line end.
+        if len(line) > MAX_LINE + 1 or (len(line) > MAX_LINE and line[MAX_LINE] != 13):
+            self._fail("line too long", out)
+
+    def _start_block(self, store: Store, data: bytes, pos: int, out: list[Command]) -> int:
+        whole = pos + store.size < len(data)
+        limit = MAX_INLINE if whole else min(MAX_INLINE, self._limits.inline)
+        if store.refusal is not None:
+            self._mode = _Mode.SWALLOW
+        elif store.size <= limit:
+            self._mode = _Mode.COLLECT
+        else:
+            self._mode = _Mode.STREAM
+            out.append(Upload(store))
+        self._store = store
+        self._left = store.size
+        return self._resume_block(data, pos, out)
+
+    def _resume_block(self, data: bytes, pos: int, out: list[Command]) -> int:
+        """Take what belongs to the block and its line end; return where the next command starts."""
+        if self._left:
+            part = data[pos : pos + self._left]
+            pos += len(part)
+            self._left -= len(part)
+            if self._mode is _Mode.COLLECT:
+                self._block += part
+            elif self._mode is _Mode.STREAM and part:
+                out.append(Chunk(part))
+            if self._left:
+                return pos
+        while pos < len(data):
+            byte = data[pos]
+            pos += 1
+            if byte == 10:
+                self._end_block(out)
+                return pos
+            if byte != 13 or self._saw_cr:
+                self._fail("bad data chunk", out)
+                return len(data)
+            self._saw_cr = True
+        return pos
+
+    def _end_block(self, out: list[Command]) -> None:
+        store = self._store
+        assert store is not None  # noqa: S101 - for the type checker only
+        if store.refusal is not None:
+            out.append(Refused(store.refusal))
+        elif self._mode is _Mode.STREAM:
+            out.append(UploadEnd())
+        else:
+            out.append(Put(store, bytes(self._block)))
+        self._forget_block()
+
+    def _forget_block(self) -> None:
+        self._store = None
+        self._block = bytearray()
+        self._saw_cr = False
+
+    def _fail(self, why: str, out: list[Command]) -> None:
+        self.closed = True
+        self._line.clear()
+        self._forget_block()
+        out.append(Refused(replies.client_error(why), fatal=True))
+
+
+def _parse(line: bytes) -> Command:
+    bare = line[:-1] if line.endswith(b"\r") else line
+    if len(bare) > MAX_LINE:
+        return Refused(replies.client_error("line too long"), fatal=True)
+    command = parse_line(bare)
+    if len(line) <= _REMEMBERED_LENGTH:
+        if len(_remembered) >= _REMEMBERED_LINES:
+            _remembered.clear()
+        _remembered[line] = command
+    return command

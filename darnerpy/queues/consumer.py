@@ -1,0 +1,196 @@
+"""One consumer of a queue: its place in the log, what of it is in memory, who holds or awaits items.
+
+Owns which item comes next: returned ones by id, then the window, a contiguous piece of the log that
+begins where no item was ever taken. Knows nothing of journals: what it lacks it can name (`missing`),
+and whoever read it hands it over (`load`).
+"""
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .items import ITEM_OVERHEAD, Item
+from .line import Line
+from .positions import Positions, Span
+
+if TYPE_CHECKING:
+    from .batches import Batch
+    from .queue import Queue
+
+__all__ = ["Consumer", "OpenRead"]
+
+
+class OpenRead(msgspec.Struct, eq=False):
+    """An item someone holds: not confirmed, not to be had by others.
+
+    since: milliseconds. commit: what the answer that carried it waits for. gone: the item is out of
+    its holder's hands (the queue was deleted, or that commit failed); close and abort do nothing.
+    """
+
+    queue: "Queue"
+    consumer: "Consumer"
+    item: Item
+    since: int
+    commit: "Batch | None"
+    gone: bool = False
+
+
+class Consumer:
+    """name: b"" is the queue's own. loaded_to: id after the last of the window.
+
+    undo: what was confirmed since the last sealed batch, in order (or, before a flush, where the
+    consumer stood). loaded, settled: see `Windows`. epoch: changes when a read on its way to this
+    consumer has become useless.
+    """
+
+    __slots__ = (
+        "epoch",
+        "line",
+        "loaded",
+        "loaded_to",
+        "moved",
+        "name",
+        "open",
+        "positions",
+        "returned",
+        "settled",
+        "undo",
+        "window",
+    )
+
+    def __init__(self, name: bytes, positions: Positions) -> None:
+        self.name = name
+        self.line = Line()
+        self.open: dict[int, OpenRead] = {}
+        self.loaded = 0
+        self.settled = 0
+        self.epoch = 0
+        self.restore(positions)
+
+    def restore(self, positions: Positions) -> None:
+        """Begin anew from what a journal knows; open reads and waiters stay as they are."""
+        self.positions = positions
+        self.window: deque[Item] = deque()
+        self.returned: list[tuple[int, Item]] = []
+        self.loaded_to = positions.position
+        self.loaded = sum(_weight(held.item) for held in self.open.values())
+        self.undo: list[Span | Positions] = []
+        self.moved = False
+        self.epoch += 1
+
+    def offer(self, item: Item, room: int) -> bool:
+        """An item has come to the end of the log: keep it if the window reaches that far.
+
+        room: bytes the window may hold. Returns whether it is now in the window.
+        """
+        if item.id != self.loaded_to or (self.loaded > room and self.window):
+            return False
+        self.window.append(item)
+        self.loaded_to = item.id + 1
+        self.loaded += (0 if item.large else item.size) + ITEM_OVERHEAD
+        return True
+
+    @property
+    def head_created(self) -> int:
+        """When the item that is next was put; 0 if it is not in memory."""
+        if self.returned:
+            return self.returned[0][1].created
+        return self.window[0].created if self.window else 0
+
+    def pop(self) -> Item | None:
+        """The next item to be had; None when nothing is in memory (see `missing`)."""
+        if self.returned:
+            item = self.returned[0][1]
+            if item.data is None and not item.large:
+                return None
+            heappop(self.returned)
+        elif self.window:
+            item = self.window.popleft()
+        else:
+            return None
+        self.loaded -= (0 if item.large else item.size) + ITEM_OVERHEAD
+        return item
+
+    def put_back(self, item: Item) -> None:
+        """Give an item back to its place: it is before all that were never taken."""
+        if item.id >= self.loaded_to:
+            return  # the window begins anew below it, so it will be read again
+        self.loaded += _weight(item)
+        heappush(self.returned, (item.id, item))
+
+    def hold(self, held: OpenRead) -> None:
+        self.open[held.item.id] = held
+        self.loaded += _weight(held.item)
+
+    def release(self, held: OpenRead) -> None:
+        """The item leaves its holder's hands: confirmed, returned or gone, the caller knows."""
+        held.gone = True
+        del self.open[held.item.id]
+        self.loaded -= _weight(held.item)
+
+    def forget_waiting(self, next_id: int) -> None:
+        """All that waits was discarded; the next item to come is next_id."""
+        self.window.clear()
+        self.returned.clear()
+        self.loaded = sum(_weight(held.item) for held in self.open.values())
+        self.loaded_to = next_id
+        self.epoch += 1
+
+    def missing(self, written: int) -> tuple[int, int] | None:
+        """The ids (first, stop) to read next, of those below written; None if nothing is missing."""
+        if self.returned:
+            item = self.returned[0][1]
+            if item.data is None and not item.large:
+                return item.id, item.id + 1
+        first = self.positions.next_unconfirmed(self.loaded_to)
+        if first >= written:
+            return None
+        return first, min(written, self.positions.next_span_after(first) or written)
+
+    def load(self, items: list[Item], first: int, stop: int) -> None:
+        """Take in what was read of the ids from first up to stop."""
+        for item in items:
+            if item.id < self.loaded_to:
+                self._load_returned(item)
+            elif item.id not in self.open and not self.positions.is_confirmed(item.id):
+                self.window.append(item)
+                self.loaded += _weight(item)
+        if first >= self.loaded_to:
+            self.loaded_to = max(stop, self.loaded_to)
+
+    def _load_returned(self, item: Item) -> None:
+        for at, (item_id, known) in enumerate(self.returned):
+            if item_id == item.id and known.data is None:
+                self.returned[at] = (item_id, item)
+                self.loaded += item.size
+                return
+
+    def shrink(self, target: int) -> None:
+        """Let go of what is furthest from being taken; held and returned items keep no data then."""
+        while self.loaded > target and len(self.window) > 1:
+            item = self.window.pop()
+            self.loaded_to = item.id
+            self.loaded -= _weight(item)
+            self.epoch += 1
+        if self.loaded > target:
+            for held in self.open.values():
+                self.loaded -= _weight(held.item)
+                held.item = _bare(held.item)
+                self.loaded += _weight(held.item)
+        if self.loaded > target and len(self.returned) > 1:
+            kept = self.returned[0]
+            self.loaded -= sum(_weight(item) for _, item in self.returned)
+            self.returned = [kept, *((i, _bare(item)) for i, item in self.returned[1:])]
+            self.loaded += sum(_weight(item) for _, item in self.returned)
+
+
+def _weight(item: Item) -> int:
+    return (0 if item.data is None else item.size) + ITEM_OVERHEAD
+
+
+def _bare(item: Item) -> Item:
+    return Item(
+        item.id, item.size, None, item.flags, item.created, item.expiry, item.offset, item.large
+    )

@@ -1,0 +1,1 @@
+"""Sockets: listening, connections, flow control; start, drain and stop."""

@@ -1,0 +1,235 @@
+"""One client's socket: bytes in to the codec, commands to the session, replies out.
+
+Owns the transport and its flow control: reading is paused while input would only pile up, replies are
+not made while the client does not read them, and all replies of a turn leave in one write. Knows
+nothing of queues.
+"""
+
+import asyncio
+import os
+import select
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from ..protocol.text import TextCodec
+from ..sessions.session import Session
+
+if TYPE_CHECKING:
+    from .server import Server
+
+__all__ = ["Connection"]
+
+_INPUT_AHEAD = 64 * 1024
+_FILE_STEP = 256 * 1024
+_HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+
+
+class Connection(asyncio.Protocol):
+    """paused: the input is not being read. heard, sent: something moved since the last sweep."""
+
+    __slots__ = (
+        "_ahead",
+        "_codec",
+        "_counters",
+        "_fd",
+        "_file",
+        "_flow",
+        "_held",
+        "_reserved",
+        "_server",
+        "_session",
+        "_stalled",
+        "_transport",
+        "heard_at",
+        "moved",
+        "paused",
+        "since",
+    )
+
+    def __init__(self, server: "Server") -> None:
+        self.paused = False
+        self.moved = True
+        self.since = [0, 0, 0]
+        self._server = server
+        self._flow = server.flow
+        self._counters = server.host.counters
+        self._codec = TextCodec(server.flow.codec_limits)
+        self._ahead = 0
+        self._reserved = 0
+        self._held = 0
+        self._stalled = False
+        self._file: _FileSender | None = None
+
+    # -- what the transport tells ------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._fd = transport.get_extra_info("socket").fileno()
+        self._session = Session(self._server.host, self)
+        self._server.joined(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.moved = True
+        self._counters.bytes_read += len(data)
+        session, codec = self._session, self._codec
+        session.receive(codec.feed(data))
+        if codec.reserved != self._reserved:
+            self._flow.reserve(codec.reserved - self._reserved)
+            self._reserved = codec.reserved
+        if not session.hungry:
+            self._ahead += len(data)
+            self.regulate()
+
+    def eof_received(self) -> bool:
+        self._session.end_input()
+        return True
+
+    def pause_writing(self) -> None:
+        self._stalled = True
+        self._hold()
+        self._session.stall(True)
+        self.regulate()
+
+    def resume_writing(self) -> None:
+        self.moved = True
+        self._stalled = False
+        self._hold()
+        if self._file is not None:
+            self._file.go_on()
+        self._session.stall(False)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._flow.reserve(-self._reserved)
+        self._flow.hold(-self._held)
+        self._held = self._reserved = 0
+        if self._file is not None:
+            self._file.stop()
+        self._session.vanish()
+        self._server.left(self)
+
+    # -- what the session asks (see `Outlet`) ------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        self._counters.bytes_written += len(data)
+        self._transport.write(data)
+
+    def send_file(self, handle: int, size: int, done: Callable[[bool], None]) -> None:
+        self._file = _FileSender(self, handle, size, done)
+        self._file.go_on()
+
+    def is_gone(self) -> bool:
+        # Whoever is served out of turn may have hung up already: the kernel knows before the loop
+        # does, and for a connection whose reading is paused the loop would never know.
+        if self._transport.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(self._fd, select.POLLRDHUP)
+        return any(event & _HUNG_UP for _, event in poll.poll(0))
+
+    def regulate(self) -> None:
+        hungry = self._session.hungry
+        if hungry:
+            self._ahead = 0
+        want_pause = not hungry and (self._ahead >= _INPUT_AHEAD or self._stalled)
+        if want_pause is not self.paused and not self._transport.is_closing():
+            self.paused = want_pause
+            if want_pause:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # -- what the server asks ----------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is asked, held, half received or unsent."""
+        return self._session.idle and self._codec.idle and not self._transport.get_write_buffer_size()
+
+    @property
+    def receiving(self) -> bool:
+        """A command has begun that has not arrived whole."""
+        return not self._codec.idle and not self.paused
+
+    @property
+    def unread(self) -> bool:
+        """The client has replies to read."""
+        return self._transport.get_write_buffer_size() > 0
+
+    def drain(self) -> None:
+        """The server stops: send what is decided, then close."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._session.drain()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        self._transport.abort()
+
+    @property
+    def stalled(self) -> bool:
+        return self._stalled
+
+    @property
+    def in_thread(self) -> Callable[..., None]:
+        return self._server.in_thread
+
+    def _hold(self) -> None:
+        held = self._transport.get_write_buffer_size() if self._stalled else 0
+        self._flow.hold(held - self._held)
+        self._held = held
+
+
+class _FileSender:
+    """Sends a piece of a file whenever the client has read the one before it."""
+
+    __slots__ = ("_busy", "_connection", "_done", "_handle", "_left", "_offset", "_stopped")
+
+    def __init__(
+        self, connection: Connection, handle: int, size: int, done: Callable[[bool], None]
+    ) -> None:
+        self._connection = connection
+        self._handle = handle
+        self._left = size
+        self._offset = 0
+        self._done = done
+        self._busy = False
+        self._stopped = False
+
+    def go_on(self) -> None:
+        if self._busy or self._stopped or self._connection.stalled:
+            return
+        if not self._left:
+            self._finish(True)
+            return
+        self._busy = True
+        step = min(_FILE_STEP, self._left)
+        handle, offset = self._handle, self._offset
+        self._connection.in_thread(lambda: os.pread(handle, step, offset), self._read)
+
+    def stop(self) -> None:
+        self._stopped = True
+        if not self._busy:
+            self._finish(False)
+
+    def _read(self, data: bytes | None, error: BaseException | None) -> None:
+        self._busy = False
+        if self._stopped:
+            self._finish(False)
+        elif not data:
+            # Its header is sent already: to hang up is all that is left to say so.
+            self._finish(False)
+            self._connection.abort()
+        else:
+            self._offset += len(data)
+            self._left -= len(data)
+            self._connection.write(data)
+            self.go_on()
+
+    def _finish(self, complete: bool) -> None:
+        self._stopped = True
+        self._connection._file = None
+        os.close(self._handle)
+        self._done(complete)

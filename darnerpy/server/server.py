@@ -1,0 +1,184 @@
+"""The server: listeners, all connections, and its life from start to a clean stop.
+
+Owns who is connected and the order of stopping: accept no more, read no more, answer what was
+decided, end waits, return open reads, commit, send, close the journals. Promises that a stop loses
+nothing that was acknowledged, and takes no longer than clients need to read, `_LAST_WORDS_S` at most.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ..brokers.datadir import DataDir
+from ..brokers.local import LocalBroker
+from ..clock import SystemClock
+from ..config import Address, Settings, UnixAddress
+from ..errors import ConfigError
+from ..journals.workers import Workers
+from ..protocol import replies
+from ..sessions.contract import Host
+from .connection import Connection
+from .flow import Flow
+from .notify import notify
+
+__all__ = ["Server"]
+
+log = logging.getLogger("darnerpy.server")
+
+_BACKLOG = 4096
+_FILE_THREADS = 4
+_LAST_WORDS_S = 5.0
+_STEP_S = 0.005
+_SWEEP_S = 0.5
+
+
+class Server:
+    """Serve a data directory until `stop`. Raises `DataDirError` if it cannot be had."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self._loop = loop
+        self._data = DataDir(settings.data)
+        clock = SystemClock()
+        self.broker = LocalBroker(settings, self._data, clock, loop)
+        self.host = Host(self.broker, settings, clock, loop)
+        self.flow = Flow(self.host, settings.buffer_memory)
+        self._files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
+        self._connections: set[Connection] = set()
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._sockets: list[str] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> list[Address | UnixAddress]:
+        """Listen; returns the addresses with the ports that were really taken."""
+        taken: list[Address | UnixAddress] = []
+        for address in self.settings.listen:
+            try:
+                taken += await self._listen(address)
+            except OSError as error:
+                await self.stop()
+                why = error.strerror or str(error)
+                raise ConfigError(f"listen: cannot listen on {address}: {why}") from error
+        self.broker.load()
+        if self._limits():
+            self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+        for address in taken:
+            log.info("listening", extra={"address": address, "data": self.settings.data})
+        notify("READY=1")
+        return taken
+
+    async def stop(self) -> None:
+        notify("STOPPING=1")
+        log.info("stopping", extra={"connections": len(self._connections)})
+        for listener in self._listeners:
+            listener.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self._connections):
+            connection.drain()
+        await self._until(lambda: self.broker.idle)
+        await self._until(lambda: not self._connections)
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
+        await self._until(lambda: self.broker.idle)
+        self.broker.close()
+        self._files.close()
+        self._data.close()
+        for path in self._sockets:
+            with suppress(OSError):
+                os.unlink(path)
+        log.info("stopped")
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        deadline = self._loop.time() + _LAST_WORDS_S
+        while not reached() and self._loop.time() < deadline:
+            await asyncio.sleep(_STEP_S)
+
+    # -- listening ---------------------------------------------------------------------------------
+
+    async def _listen(self, address: Address | UnixAddress) -> list[Address | UnixAddress]:
+        if isinstance(address, UnixAddress):
+            _remove_stale(address.path)
+            listener = await self._loop.create_unix_server(
+                lambda: Connection(self), address.path, backlog=_BACKLOG
+            )
+            self._sockets.append(address.path)
+            self._listeners.append(listener)
+            return [address]
+        server = await self._loop.create_server(
+            lambda: Connection(self), address.host or None, address.port, backlog=_BACKLOG
+        )
+        self._listeners.append(server)
+        names = [listening.getsockname() for listening in server.sockets]
+        return [Address(name[0], name[1]) for name in names]
+
+    # -- connections -------------------------------------------------------------------------------
+
+    def joined(self, connection: Connection) -> None:
+        counters = self.host.counters
+        most = self.settings.max_connections
+        if most and counters.connections >= most:
+            counters.refused_connections += 1
+            connection.write(replies.server_error(f"too many connections, {most} are allowed"))
+            connection.close()
+        self._connections.add(connection)
+        counters.connections += 1
+        counters.total_connections += 1
+
+    def left(self, connection: Connection) -> None:
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self.host.counters.connections -= 1
+
+    def in_thread(self, work: Callable[[], Any], done: Callable[..., None]) -> None:
+        self._files.submit(work, done)
+
+    # -- those who take too long -------------------------------------------------------------------
+
+    def _limits(self) -> bool:
+        settings = self.settings
+        return any((settings.idle_timeout, settings.receive_timeout, settings.send_timeout))
+
+    def _sweep(self) -> None:
+        """Now and then look who has been in one state for too long: the hot path keeps no times."""
+        now = self.host.clock.now_ms()
+        settings = self.settings
+        limits = (settings.idle_timeout, settings.receive_timeout, settings.send_timeout)
+        words = ("idle", "slow sender", "slow reader")
+        for connection in list(self._connections):
+            moved, connection.moved = connection.moved, False
+            states = (
+                connection.idle and not moved,
+                connection.receiving,
+                connection.unread and not moved,
+            )
+            for number, (limit, state) in enumerate(zip(limits, states, strict=True)):
+                if not state or limit is None:
+                    connection.since[number] = 0
+                elif not connection.since[number]:
+                    connection.since[number] = now
+                elif now - connection.since[number] >= limit:
+                    log.info("closing a connection: %s for %d ms", words[number], limit)
+                    connection.abort()
+                    break
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+
+def _remove_stale(path: str) -> None:
+    """A socket file that nobody listens on is left from a crash: take its place."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        if probe.connect_ex(path) != 0:
+            os.unlink(path)

@@ -1,0 +1,75 @@
+"""What a session needs from the two sides it stands between."""
+
+from collections.abc import Callable
+from enum import IntFlag
+from typing import Protocol
+
+from ..brokers.local import LocalBroker
+from ..brokers.store import Scheduler
+from ..brokers.stored import StoredQueue
+from ..clock import Clock
+from ..config import Settings
+from .counters import Counters
+
+__all__ = ["Host", "NotReady", "Obstacle", "Outlet"]
+
+
+class Obstacle(IntFlag):
+    """Why a session cannot decide its next command yet."""
+
+    WAIT = 1
+    QUEUE = 2
+    UPLOAD = 4
+    OUTPUT = 8
+    STALLED = 16
+
+
+class NotReady(Exception):  # noqa: N818 - not an error: the command is tried again
+    """A command cannot be decided before its queue is ready."""
+
+    def __init__(self, stored: StoredQueue) -> None:
+        super().__init__(stored.name)
+        self.stored = stored
+
+
+class Outlet(Protocol):
+    """The way to the client. paused: its input is not being read."""
+
+    paused: bool
+
+    def write(self, data: bytes) -> None: ...
+
+    def send_file(self, handle: int, size: int, done: Callable[[bool], None]) -> None:
+        """Send size bytes of a file and close it; done is told whether all of them went out."""
+        ...
+
+    def is_gone(self) -> bool:
+        """Whether the client has hung up, also if nobody has read so far as to notice."""
+        ...
+
+    def regulate(self) -> None:
+        """The session's appetite has changed: read on, or pause reading."""
+        ...
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        ...
+
+
+class Host:
+    """What all sessions of a server share.
+
+    output_limit: bytes of replies a session may have unsent before it stops deciding commands.
+    """
+
+    __slots__ = ("broker", "clock", "counters", "output_limit", "scheduler", "settings")
+
+    def __init__(
+        self, broker: LocalBroker, settings: Settings, clock: Clock, scheduler: Scheduler
+    ) -> None:
+        self.broker = broker
+        self.settings = settings
+        self.clock = clock
+        self.scheduler = scheduler
+        self.counters = Counters(clock.now_ms())
+        self.output_limit = 256 * 1024

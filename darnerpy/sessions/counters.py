@@ -1,0 +1,34 @@
+"""What a server has counted since it started. Plain numbers, raised where things happen."""
+
+__all__ = ["Counters"]
+
+
+class Counters:
+    """started: milliseconds since the epoch. gets count peeks neither in gets nor the other way."""
+
+    __slots__ = (
+        "bytes_read",
+        "bytes_written",
+        "connections",
+        "gets",
+        "hits",
+        "misses",
+        "peeks",
+        "refused_connections",
+        "sets",
+        "started",
+        "total_connections",
+    )
+
+    def __init__(self, started: int) -> None:
+        self.started = started
+        self.bytes_read = 0
+        self.bytes_written = 0
+        self.connections = 0
+        self.total_connections = 0
+        self.refused_connections = 0
+        self.gets = 0
+        self.peeks = 0
+        self.sets = 0
+        self.hits = 0
+        self.misses = 0

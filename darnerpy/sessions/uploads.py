@@ -1,0 +1,110 @@
+"""A large item as it arrives: from chunks on the loop to a file, written in a thread.
+
+Owns the chunks between the two. At most one write is under way; `waiting` tells how much is behind
+it, so that reading can be paused. Nothing of a half upload stays: on any end but a good one the file
+is removed (and after a kill, when the queue is next opened).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..brokers.stored import StoredQueue
+from ..errors import JournalError, ServerError
+from ..journals.workers import Done
+from ..protocol.commands import Store
+
+__all__ = ["Incoming"]
+
+
+class Incoming:
+    """waiting: bytes that are not written yet. number: of the file.
+
+    moved: called when waiting has become less. finished: called once after `end`, with why the file
+    is not whole or None.
+    """
+
+    def __init__(
+        self,
+        stored: StoredQueue,
+        store: Store,
+        sync: bool,
+        moved: Callable[[], None],
+        finished: Callable[["Incoming", ServerError | None], None],
+    ) -> None:
+        self.stored = stored
+        self.store = store
+        self.waiting = 0
+        self._upload = stored.begin_upload()
+        self.number = self._upload.number
+        self._sync = sync
+        self._chunks: list[bytes] = []
+        self._writing = False
+        self._ending = False
+        self._discarded = False
+        self._failed: ServerError | None = None
+        self._moved = moved
+        self._finished = finished
+
+    def add(self, chunk: bytes) -> None:
+        if self._failed is None:
+            self._chunks.append(chunk)
+            self.waiting += len(chunk)
+            self._go_on()
+
+    def end(self) -> None:
+        """All chunks were added."""
+        self._ending = True
+        self._go_on()
+
+    def discard(self) -> None:
+        """The item will not be; nothing is reported any more."""
+        self._discarded = True
+        self._chunks.clear()
+        self._go_on()
+
+    def remove(self) -> None:
+        """The file is whole but not wanted."""
+        self.stored.in_thread(self._upload.discard, lambda *_: None)
+
+    def _go_on(self) -> None:
+        if self._writing:
+            return
+        if self._discarded or (self._failed is not None and self._ending):
+            self._run(self._upload.discard, self._removed)
+        elif self._chunks and self._failed is None:
+            chunks, self._chunks = self._chunks, []
+            self._run(partial(self._upload.write, chunks), self._written)
+        elif self._ending:
+            self._run(partial(self._upload.finish, self._sync), self._completed)
+
+    def _run(self, work: Callable[[], Any], done: Done) -> None:
+        self._writing = True
+        self.stored.in_thread(work, done)
+
+    def _removed(self, result: None, error: BaseException | None) -> None:
+        self.stored.end_upload()
+        if not self._discarded:
+            self._finished(self, self._failed)
+
+    def _written(self, result: None, error: BaseException | None) -> None:
+        self._writing = False
+        self._note(error)
+        self.waiting = sum(map(len, self._chunks))
+        if not self._discarded:
+            self._moved()
+        self._go_on()
+
+    def _completed(self, result: None, error: BaseException | None) -> None:
+        self._writing = False
+        self._note(error)
+        if self._discarded or self._failed is not None:
+            self._go_on()
+            return
+        self.stored.end_upload()
+        self._finished(self, None)
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._failed = error if isinstance(error, ServerError) else JournalError(str(error))
+            self._chunks.clear()

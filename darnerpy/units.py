@@ -1,0 +1,83 @@
+"""What people write for times, sizes and addresses, and what the program makes of it.
+
+Each reader takes text, or the value a TOML file holds, and raises ValueError on anything it does
+not know by its exact spelling; the words of the complaint are the caller's.
+"""
+
+import re
+from dataclasses import dataclass
+
+_DURATION_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_SIZE_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+@dataclass(frozen=True)
+class Address:
+    """A TCP address. `host` is a name or an IP address without brackets; port 0 means any."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class UnixAddress:
+    """The path of a Unix domain socket."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+@dataclass(frozen=True)
+class SyncPolicy:
+    """When what was written is forced to disk.
+
+    `always`: before the reply. Otherwise `interval_ms` after the write at the latest, or, when
+    that is None, whenever the operating system sees fit.
+    """
+
+    always: bool
+    interval_ms: int | None = None
+
+
+def parse_duration(value: object) -> int:
+    """Return the milliseconds in a text such as `500ms` or `7d`; raise ValueError on others."""
+    match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", text_of(value))
+    if not match:
+        raise ValueError(value)
+    return int(match[1]) * _DURATION_MS[match[2]]
+
+
+def parse_size(value: object) -> int:
+    """Return the bytes in a text such as `512` or `64KiB`, or in a plain int; else ValueError."""
+    if type(value) is int and value >= 0:
+        return value
+    match = re.fullmatch(r"([0-9]{1,15})(|KiB|MiB|GiB)", text_of(value))
+    if not match:
+        raise ValueError(value)
+    return int(match[1]) * _SIZE_BYTES[match[2]]
+
+
+def parse_address(value: object) -> Address | UnixAddress:
+    """Read `HOST:PORT`, `[IPv6]:PORT` or `unix:/path`; raise ValueError on others."""
+    text = text_of(value)
+    if text.startswith("unix:"):
+        if text == "unix:":
+            raise ValueError(value)
+        return UnixAddress(text.removeprefix("unix:"))
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\[\]/\s]+)):([0-9]{1,5})", text)
+    if not match or int(match[3]) > 65535:
+        raise ValueError(value)
+    return Address(match[1] or match[2], int(match[3]))
+
+
+def text_of(value: object) -> str:
+    """Return the value if it is text, and raise ValueError if not."""
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value

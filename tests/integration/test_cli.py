@@ -1,0 +1,370 @@
+"""The commands as a shell runs them: processes against a real server, judged by output and code."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Protocol
+from uuid import uuid4
+
+import pytest
+
+from darnerpy.cli.stats import by_queue
+
+DARNERPY = (sys.executable, "-m", "darnerpy.cli.main")
+MIB = 1 << 20
+
+
+class Server(Protocol):
+    address: str
+
+
+class Shell:
+    """Runs `darnerpy` with one server preset."""
+
+    def __init__(self, address: str) -> None:
+        self.environ = os.environ | {"DARNERPY_SERVER": address}
+
+    def run(
+        self, *words: str, input: bytes = b"", stdout: int | IO[bytes] = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            (*DARNERPY, *words),
+            input=input,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=self.environ,
+            check=False,
+            timeout=30,
+        )
+
+    @contextmanager
+    def start(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        pipe = subprocess.PIPE
+        command = (*DARNERPY, *words)
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=self.environ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def push(self, queue: str, *items: bytes) -> None:
+        for item in items:
+            assert self.run("push", queue, input=item).returncode == 0
+
+    def get(self, queue: str) -> bytes | None:
+        done = self.run("get", queue)
+        assert done.returncode == (0 if done.stdout else 1), done.stderr
+        return done.stdout or None
+
+
+@pytest.fixture
+def shell(server: Server) -> Shell:
+    return Shell(server.address)
+
+
+@pytest.fixture
+def queue() -> str:
+    return f"cli-{uuid4().hex[:8]}"
+
+
+# --- push and get
+
+
+@pytest.mark.parametrize("data", [b"hello", b"a\r\nEND\r\n\0\xff", b"VALUE x 0 3\r\n", b"\n"])
+def test_an_item_comes_out_as_it_went_in(shell: Shell, queue: str, data: bytes) -> None:
+    shell.push(queue, data)
+    assert shell.get(queue) == data
+    assert shell.get(queue) is None
+
+
+def test_an_empty_item_is_an_item(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"")
+    taken = [shell.run("get", queue) for _ in range(2)]
+    assert [(each.returncode, each.stdout) for each in taken] == [(0, b""), (1, b"")]
+
+
+def test_files(shell: Shell, queue: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"from a file\n")
+    assert shell.run("push", queue, str(source)).returncode == 0
+    assert shell.run("get", queue, "--output", str(target)).returncode == 0
+    assert target.read_bytes() == b"from a file\n"
+
+
+def test_an_empty_queue_leaves_the_output_file_alone(
+    shell: Shell, queue: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    assert shell.run("get", queue, "--output", str(target)).returncode == 1
+    assert target.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(("words", "count"), [(("-n", "2"), 2), (("-n", "9"), 3), (("--all",), 3)])
+def test_several_items(shell: Shell, queue: str, words: tuple[str, ...], count: int) -> None:
+    shell.push(queue, b"1", b"2", b"3")
+    done = shell.run("get", queue, *words)
+    assert (done.returncode, done.stdout) == (0, b"".join([b"1\n", b"2\n", b"3\n"][:count]))
+    assert shell.get(queue) == (b"3" if count == 2 else None)
+
+
+def test_lines(shell: Shell, queue: str) -> None:
+    lines = b"".join(b"%d\n" % number for number in range(2500)) + b"\nlast, with no end"
+    done = shell.run("push", queue, "--lines", "--json", input=lines)
+    assert json.loads(done.stdout) == {"queue": queue, "stored": 2502, "refused": 0}
+    assert shell.run("get", queue, "--all").stdout == lines + b"\n"
+
+
+def test_lines_are_pushed_as_they_come(shell: Shell, queue: str) -> None:
+    with shell.start("push", queue, "--lines") as push:
+        assert push.stdin
+        push.stdin.write(b"first\nhalf")
+        push.stdin.flush()
+        assert shell.run("get", queue, "--wait", "10s").stdout == b"first"
+        push.stdin.write(b" done\n")
+        push.stdin.flush()
+        assert shell.run("get", queue, "--wait", "10s").stdout == b"half done"
+
+
+def test_waiting(shell: Shell, queue: str) -> None:
+    assert shell.run("get", queue, "--wait", "50ms").returncode == 1
+    with shell.start("get", queue, "--wait", "20s") as get:
+        shell.push(queue, b"late")
+        assert get.communicate(timeout=20)[0] == b"late"
+        assert get.returncode == 0
+
+
+def test_json(shell: Shell, queue: str) -> None:
+    shell.run("push", queue, "--flags", "7", input="grün".encode())
+    shell.push(queue, b"\xff\0")
+    text, binary = map(json.loads, shell.run("get", queue, "--all", "--json").stdout.splitlines())
+    assert text == {"queue": queue, "id": 1, "flags": 7, "bytes": 5, "text": "grün"}
+    assert binary["id"] == 2
+    assert base64.b64decode(binary["base64"]) == b"\xff\0"
+    assert "text" not in binary
+
+
+def test_an_expired_item_is_not_there(shell: Shell, queue: str) -> None:
+    assert shell.run("push", queue, "--expire", "-1", input=b"stale").returncode == 0
+    shell.push(queue, b"fresh")
+    assert shell.get(queue) == b"fresh"
+
+
+def test_peek_leaves_the_item(shell: Shell, queue: str) -> None:
+    assert shell.run("peek", queue).returncode == 1
+    shell.push(queue, b"stays")
+    assert shell.run("peek", queue).stdout == b"stays"
+    assert json.loads(shell.run("peek", queue, "--json").stdout)["text"] == "stays"
+    assert shell.get(queue) == b"stays"
+
+
+def test_a_consumer_sees_what_is_pushed_after_it_came(shell: Shell, queue: str) -> None:
+    assert shell.get(f"{queue}+audit") is None
+    shell.push(queue, b"both")
+    assert shell.get(f"{queue}+audit") == shell.get(queue) == b"both"
+
+
+def test_large_items_are_never_held_in_memory(shell: Shell, queue: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(os.urandom(MIB) * 60)
+    script = (
+        "import resource, sys; from darnerpy.cli.main import main;"
+        f"resource.setrlimit(resource.RLIMIT_DATA, ({40 * MIB}, {40 * MIB})); sys.exit(main())"
+    )
+    for words in (("push", queue, str(source)), ("get", queue, "--output", str(target))):
+        command = (sys.executable, "-c", script, *words)
+        subprocess.run(command, env=shell.environ, check=True, timeout=30)
+    assert target.read_bytes() == source.read_bytes()
+
+
+# --- What is not lost
+
+
+def test_an_item_that_cannot_be_written_is_returned(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"kept")
+    with open("/dev/full", "wb") as full:
+        done = shell.run("get", queue, stdout=full)
+    assert done.returncode == 1
+    assert b"cannot write: No space left on device" in done.stderr
+    done = shell.run("get", queue, "--output", "/nowhere/file")
+    assert done.returncode == 2
+    assert shell.run("get", queue, "--wait", "5s").stdout == b"kept"
+
+
+def test_an_item_is_returned_when_its_reader_has_left(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"kept")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = shell.run("get", queue, stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"darnerpy: cannot write: Broken pipe\n")
+    assert shell.run("get", queue, "--wait", "5s").stdout == b"kept"
+
+
+def test_an_item_is_returned_when_get_is_killed(shell: Shell, queue: str) -> None:
+    data = b"x" * MIB
+    shell.push(queue, data)
+    with shell.start("get", queue) as get:
+        assert get.stdout
+        assert get.stdout.read(1) == b"x"
+        get.kill()
+    assert shell.run("get", queue, "--wait", "5s").stdout == data
+
+
+# --- stats, flush, delete
+
+
+def test_stats(shell: Shell, queue: str) -> None:
+    names = [queue, f"{queue}_total", f"{queue}_a_items"]
+    for count, name in enumerate(names, start=1):
+        shell.push(name, *[b"four"] * count)
+    found = json.loads(shell.run("stats", "--json").stdout)
+    assert found["server"]["version"].startswith("1.")
+    ours = {name: found["queues"][name] for name in found["queues"] if name.startswith(queue)}
+    assert [ours[name]["items"] for name in names] == [1, 2, 3]
+    assert ours[names[2]]["bytes"] == 12
+    assert set(ours) == set(names)
+
+    one = json.loads(shell.run("stats", queue, "--json").stdout)
+    assert one[queue]["items"] == 1
+
+    rows = [line.split() for line in shell.run("stats").stdout.decode().splitlines()]
+    assert [row[1:3] for row in rows if row and row[0] == names[1]] == [["2", "8"]]
+    pairs = [line.split() for line in shell.run("stats", queue).stdout.decode().splitlines()]
+    assert pairs[:2] == [["queue", queue], ["items", "1"]]
+
+
+def test_stats_of_a_queue_that_is_not_there(shell: Shell, queue: str) -> None:
+    done = shell.run("stats", queue)
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+def test_names_that_look_like_fields() -> None:
+    names = ("x", "x_total", "x_y", "total", "creates")
+    fields = ("items", "total_items", "age")
+    of_queues = [(f"queue_{name}_{field}", name) for name in names for field in fields]
+    server, queues = by_queue([("uptime", "1"), ("queue_creates", "2"), *of_queues])
+    assert server == {"uptime": "1", "queue_creates": "2"}
+    assert queues == {name: dict.fromkeys(fields, name) for name in names}
+
+
+def test_flush(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"1", b"2")
+    assert json.loads(shell.run("flush", queue, "--json").stdout)["flushed"]
+    assert shell.get(queue) is None
+
+
+def test_delete(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"1")
+    done = shell.run("delete", queue, "--json")
+    assert json.loads(done.stdout) == {"queue": queue, "deleted": True}
+    assert shell.run("stats", queue).returncode == 1
+
+
+# --- Refusals and failures
+
+
+def test_an_item_over_the_limit_is_refused(shell: Shell, queue: str, tmp_path: Path) -> None:
+    with open(tmp_path / "big", "wb") as big:
+        big.truncate(64 * MIB + 1)
+    done = shell.run("push", queue, big.name)
+    assert done.returncode == 3
+    assert b"darnerpy: SERVER_ERROR" in done.stderr
+    assert shell.get(queue) is None
+
+
+@contextmanager
+def canned(answer: bytes) -> Iterator[str]:
+    """A server that answers the first bytes of one client with these, and hangs up."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "code", "complaint"),
+    [
+        (("push", "q"), b"NOT_STORED\r\n", 1, "NOT_STORED"),
+        (("push", "q", "--lines"), b"STORED\r\nNOT_STORED\r\n", 1, "line 2: NOT_STORED"),
+        (("push", "q", "--lines"), b"STORED\r\nSERVER_ERROR no\r\n", 3, "line 2: SERVER_ERROR no"),
+        (("push", "q"), b"SERVER_ERROR disk full\r\n", 3, "SERVER_ERROR disk full"),
+        (("get", "q"), b"CLIENT_ERROR no\r\n", 3, "CLIENT_ERROR no"),
+        (("delete", "q"), b"ERROR\r\n", 3, "ERROR"),
+        (("delete", "q"), b"NOT_FOUND\r\n", 1, ""),
+        (("flush", "q"), b"OK\r\n", 3, "OK"),
+        (("get", "q"), b"", 4, "connection closed"),
+        (("get", "q"), b"VALUE q 0 9 1\r\nabc", 4, "connection closed in the middle of an item"),
+        (("get", "q"), b"VALUE q 0 3 1\r\nabcdef\r\nEND\r\n", 4, "does not end where it should"),
+        (("get", "q"), b"VALUE q 0 x 1\r\n", 4, "does not speak the protocol"),
+        (("stats",), b"HTTP/1.1 400 Bad Request\r\n\r\n", 4, "does not speak the protocol"),
+        (("stats",), b"\xff" * 70_000, 4, "does not speak the protocol"),
+    ],
+)
+def test_exit_codes(words: tuple[str, ...], answer: bytes, code: int, complaint: str) -> None:
+    with canned(answer) as address:
+        done = Shell(address).run(*words, input=b"a\nb\n")
+    assert done.returncode == code
+    assert complaint in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    if code == 4:
+        assert address in done.stderr.decode()
+
+
+def test_no_server(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        tcp = f"127.0.0.1:{unused.getsockname()[1]}"
+        for address in (tcp, f"unix:{tmp_path}/absent"):
+            done = Shell("unused:1").run("get", "q", "--server", address)
+            assert done.returncode == 4
+            assert f"cannot reach {address}: " in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("nosuch",),
+        ("get",),
+        ("get", "work/open"),
+        ("get", "two words"),
+        ("get", "q\r\nflush_all"),
+        ("get", "q+"),
+        ("get", "q", "-n", "0"),
+        ("get", "q", "-n", "1", "--all"),
+        ("get", "q", "--wait", "10"),
+        ("get", "q", "--server", "here"),
+        ("push", "q", "/nowhere/file"),
+        ("push", "q", "/"),
+        ("push", "q", "--flags", "red"),
+    ],
+)
+def test_wrong_usage(words: tuple[str, ...]) -> None:
+    done = Shell("127.0.0.1:1").run(*words)
+    assert done.returncode == 2
+    assert done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_version() -> None:
+    done = Shell("").run("--version")
+    assert (done.returncode, done.stdout.split()[0]) == (0, b"darnerpy")
