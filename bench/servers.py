@@ -49,7 +49,7 @@ class Recipe:
 def _darnerpy(sync: str) -> Callable[[int, Path], list[str]]:
     return lambda port, data: [
         *("serve", "--data", str(data / "data"), "--listen", f"127.0.0.1:{port}"),
-        *("--http", "off", "--sync", sync),
+        *("--sync", sync),
     ]
 
 

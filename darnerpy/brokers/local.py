@@ -59,7 +59,7 @@ class LocalBroker:
 
     def forget(self, stored: StoredQueue) -> None:
         """Drop a queue in which nothing was ever stored and for which nobody waits any more."""
-        if not stored.stored and not stored.queue.own.line and stored.deletion is None:
+        if not stored.stored and not stored.queue.own.line.waiters and stored.deletion is None:
             self.queues.pop(stored.name, None)
 
     def delete(self, name: bytes) -> Completion | None:

@@ -165,7 +165,7 @@ class StoredQueue:
         self._store.opened(self)
         self.commit()
         for consumer in queue.consumers.values():
-            if consumer.line:
+            if consumer.line.waiters:
                 self.load(consumer)
         self._answer_callbacks()
 
@@ -185,7 +185,7 @@ class StoredQueue:
     def _shut(self, result: None, error: BaseException | None) -> None:
         if error is not None:
             self._report(Damage(f"closing it failed: {error}"))
-        waiting = any(consumer.line for consumer in self.queue.consumers.values())
+        waiting = any(consumer.line.waiters for consumer in self.queue.consumers.values())
         if self._callbacks or self.queue.unwritten or waiting:
             self._open()
 
@@ -313,7 +313,7 @@ class StoredQueue:
 
     def _look_ahead(self, consumer: Consumer) -> None:
         ahead = min(self._store.windows.share // 2, _LOOK_AHEAD)
-        if consumer.line or consumer.loaded < ahead:
+        if consumer.line.waiters or consumer.loaded < ahead:
             self.load(consumer)
 
     def _pass_over_damage(self, piece: Piece) -> None:

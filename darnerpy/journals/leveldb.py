@@ -26,6 +26,7 @@ from .records import (
     decode_mark,
     encode_blocks,
     encode_mark,
+    is_full_mark,
     mark_key,
     split_key,
 )
@@ -97,19 +98,19 @@ class LevelDbJournal:
     def recover(self) -> Recovery:
         found = Recovery(damage=list(self._opening_damage))
         marks: list[MarkRecord] = []
-        first_seen = 0
+        lowest = 0
         with _errors("recover"):
             found.name = self._db.get(_NAME_KEY) or b""
-            for key, value in self._backwards():
+            for key, value in self._since_full_mark():
                 try:
                     item_id, kind, number = split_key(key)
                     if kind == BLOCK:
                         items, stop, wrong = decode_block(key, value)
                         if wrong:
                             found.damage.append(Damage(wrong, item_id, stop))
-                        if first_seen and stop != first_seen:
-                            found.damage.append(Damage("items are missing", stop, first_seen))
-                        first_seen = item_id
+                        if lowest and stop != lowest:
+                            found.damage.append(Damage("items are missing", stop, lowest))
+                        lowest = item_id
                         if items and stop > found.next_id:
                             found.next_offset = items[-1].offset + items[-1].size
                         found.next_id = max(found.next_id, stop)
@@ -121,16 +122,26 @@ class LevelDbJournal:
                             found.next_id, found.next_offset = mark.next_id, mark.next_offset
                         if mark.full:
                             self._full_mark = key
-                            break
                 except DamageError as error:
                     found.damage.append(Damage(str(error)))
-        _replay(found, marks, first_seen or 1)
+        _replay(found, marks, lowest or 1)
         self._trimmed = found.trimmed
         return found
 
-    def _backwards(self) -> Iterator[tuple[bytes, bytes]]:
+    def _since_full_mark(self) -> Iterator[tuple[bytes, bytes]]:
+        """What was written since the last full mark, the newest first; all if there is none."""
         with self._db.iterator(start=_FIRST_KEY, reverse=True, fill_cache=False) as entries:
-            yield from entries
+            for key, value in entries:
+                yield key, value
+                if is_full_mark(key, value):
+                    break
+            else:
+                return
+        # The block that begins at the mark's id was written after it, but comes before it.
+        begin = block_key(int.from_bytes(key[:8], "big"))
+        block = self._db.get(begin)
+        if block is not None:
+            yield begin, block
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         piece = Piece([], first)

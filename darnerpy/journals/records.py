@@ -27,6 +27,7 @@ __all__ = [
     "decode_mark",
     "encode_blocks",
     "encode_mark",
+    "is_full_mark",
     "mark_key",
     "split_key",
 ]
@@ -171,6 +172,14 @@ def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
         parts += [_SPAN.pack(*span) for span in kept]
     body = b"".join(parts)
     return key, body + _CRC.pack(crc32(body, crc32(key)))
+
+
+def is_full_mark(key: bytes, value: bytes) -> bool:
+    """Whether an entry is a mark, undamaged, and a full one: nothing before it need be read."""
+    try:
+        return len(key) == _MARK_KEY.size and decode_mark(key, value).full
+    except (DamageError, NewerFormatError):
+        return False
 
 
 def decode_mark(key: bytes, value: bytes) -> MarkRecord:

@@ -15,7 +15,10 @@ from .positions import Positions, Span
 if TYPE_CHECKING:
     from .consumer import Consumer
 
-__all__ = ["Batch", "Completion", "Dependent", "Mark"]
+Undo = Item | Span | Positions
+"""A confirmation that may have to be taken back, or where a consumer stood before a flush."""
+
+__all__ = ["Batch", "Completion", "Dependent", "Mark", "Undo"]
 
 
 class Dependent(Protocol):
@@ -91,7 +94,7 @@ class Batch(Completion):
         self.large = False
         self.marks: list[Mark] = []
         self.kept: list[Span] = []
-        self.undo: list[tuple[Consumer, list[Span | Positions]]] = []
+        self.undo: list[tuple[Consumer, list[Undo]]] = []
         self.full = False
         self.sync = False
         self.next_id = 0

@@ -13,10 +13,10 @@ import msgspec
 
 from .items import ITEM_OVERHEAD, Item
 from .line import Line
-from .positions import Positions, Span
+from .positions import Positions
 
 if TYPE_CHECKING:
-    from .batches import Batch
+    from .batches import Batch, Undo
     from .queue import Queue
 
 __all__ = ["Consumer", "OpenRead"]
@@ -76,7 +76,7 @@ class Consumer:
         self.returned: list[tuple[int, Item]] = []
         self.loaded_to = positions.position
         self.loaded = sum(_weight(held.item) for held in self.open.values())
-        self.undo: list[Span | Positions] = []
+        self.undo: list[Undo] = []
         self.moved = False
         self.epoch += 1
 

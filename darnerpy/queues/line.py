@@ -42,38 +42,35 @@ class Waiter(Protocol):
 
 
 class Line:
-    """impatient: how many wait only for items that are on their way from disk."""
+    """waiters: who waits, in order. impatient: how many of them wait only for items from disk."""
 
-    __slots__ = ("_waiters", "impatient")
+    __slots__ = ("impatient", "waiters")
 
     def __init__(self) -> None:
-        self._waiters: OrderedDict[Waiter, None] = OrderedDict()
+        self.waiters: OrderedDict[Waiter, None] = OrderedDict()
         self.impatient = 0
 
-    def __len__(self) -> int:
-        return len(self._waiters)
-
     def join(self, waiter: Waiter) -> None:
-        self._waiters[waiter] = None
+        self.waiters[waiter] = None
         self.impatient += not waiter.patient
 
     def leave(self, waiter: Waiter) -> None:
         """Nothing happens if it is not in line any more."""
-        if waiter in self._waiters:
-            del self._waiters[waiter]
+        if waiter in self.waiters:
+            del self.waiters[waiter]
             self.impatient -= not waiter.patient
 
     def tire(self, waiter: Waiter) -> None:
         """A patient waiter is not any more; it keeps its place."""
-        if waiter in self._waiters and waiter.patient:
+        if waiter in self.waiters and waiter.patient:
             waiter.patient = False
             self.impatient += 1
 
     def next(self) -> Waiter:
         """The one who has waited longest; it leaves the line."""
-        waiter, _ = self._waiters.popitem(last=False)
+        waiter, _ = self.waiters.popitem(last=False)
         self.impatient -= not waiter.patient
         return waiter
 
     def snapshot(self) -> list[Waiter]:
-        return list(self._waiters)
+        return list(self.waiters)

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from ..clock import Clock
 from ..errors import ServerError
-from .batches import Batch, Mark
+from .batches import Batch, Mark, Undo
 from .consumer import Consumer, OpenRead
 from .items import Item
 from .positions import Positions, Span
@@ -71,17 +71,42 @@ class Queue:
 
     # -- what clients do ---------------------------------------------------------------------------
 
-    def put(self, data: bytes, flags: int, expiry: int, sync: bool = False) -> Batch:
-        """Append an item; it is readable at once. Returns the batch its acknowledgement waits for."""
-        return self._append(data, len(data), flags, expiry, 0, sync)
+    def put(
+        self,
+        data: bytes | None,
+        size: int,
+        flags: int,
+        expiry: int,
+        sync: bool = False,
+        large: int = 0,
+    ) -> Batch:
+        """Append an item; it is readable at once. Returns the batch its acknowledgement waits for.
 
-    def put_large(self, size: int, flags: int, expiry: int, large: int, sync: bool) -> Batch:
-        """Append an item whose bytes are in the file of that number."""
-        return self._append(None, size, flags, expiry, large, sync)
+        large: number of the file that has the bytes; data is None then.
+        """
+        batch = self.batch
+        if batch is None:
+            batch = self._touch()
+        item_id, offset = self.next_id, self.next_offset
+        item = Item(item_id, size, data, flags, batch.created, expiry, offset, large)
+        self.next_id = item_id + 1
+        self.next_offset = offset + size
+        batch.items.append(item)
+        if large:
+            batch.large = True
+        else:
+            batch.size += size
+        if sync:
+            batch.sync = True
+        room = self._windows.share
+        for consumer in self._all:
+            if consumer.offer(item, room) and consumer.line.waiters:
+                self.serve(consumer)
+        return batch
 
     def take(self, consumer: Consumer) -> Item | None:
         """Take and confirm the next item. None: `is_empty` tells whether there is any to wait for."""
-        if consumer.line:
+        if consumer.line.waiters:
             return None
         item = self._next(consumer)
         if item is not None:
@@ -90,7 +115,7 @@ class Queue:
 
     def open(self, consumer: Consumer) -> OpenRead | None:
         """Take the next item and hold it. Raises `ServerError` at the bound on open reads."""
-        if consumer.line:
+        if consumer.line.waiters:
             return None
         self._check_spans(consumer)
         item = self._next(consumer)
@@ -161,7 +186,7 @@ class Queue:
     def serve(self, consumer: Consumer) -> None:
         """Give what there is to those who wait. The first who wants an item gets the first item."""
         line = consumer.line
-        while line:
+        while line.waiters:
             item = self._next(consumer)
             if item is None:
                 break
@@ -338,28 +363,6 @@ class Queue:
             self._on_change()
         return batch
 
-    def _append(
-        self, data: bytes | None, size: int, flags: int, expiry: int, large: int, sync: bool
-    ) -> Batch:
-        batch = self.batch
-        if batch is None:
-            batch = self._touch()
-        item = Item(self.next_id, size, data, flags, batch.created, expiry, self.next_offset, large)
-        self.next_id += 1
-        self.next_offset += size
-        batch.items.append(item)
-        if large:
-            batch.large = True
-        else:
-            batch.size += size
-        if sync:
-            batch.sync = True
-        room = self._windows.share
-        for consumer in self._all:
-            if consumer.offer(item, room) and consumer.line:
-                self.serve(consumer)
-        return batch
-
     def _next(self, consumer: Consumer) -> Item | None:
         while True:
             item = consumer.pop()
@@ -388,27 +391,28 @@ class Queue:
         batch = self.batch
         if batch is None:
             batch = self._touch()
-        end = item.offset + item.size
         at = consumer.positions
-        span = Span(item.id, item.id + 1, item.offset, end)
         if item.id == at.position and not at.spans:
-            at.position, at.offset = item.id + 1, end
+            at.position = item.id + 1
+            at.offset = item.offset + item.size
         else:
-            at.confirm(span)
-        consumer.undo.append(span)
+            at.confirm(_span(item))
+        consumer.undo.append(item)
         consumer.moved = True
         return batch
 
-    def _unconfirm(self, consumer: Consumer, step: Span | Positions) -> None:
+    def _unconfirm(self, consumer: Consumer, step: Undo) -> None:
         if isinstance(step, Positions):
             consumer.positions = step
         else:
-            consumer.positions.unconfirm(step)
+            consumer.positions.unconfirm(_span(step) if isinstance(step, Item) else step)
 
     def _hold(self, consumer: Consumer, item: Item) -> OpenRead:
         self.counters.opens += 1
         commit = self.pending(item)
-        held = OpenRead(self, consumer, item, self._clock.now_ms(), commit)
+        batch = self.batch
+        since = self._clock.now_ms() if batch is None else batch.created
+        held = OpenRead(self, consumer, item, since, commit)
         consumer.hold(held)
         return held
 
@@ -436,5 +440,6 @@ def _mark(consumer: Consumer, whole: bool) -> Mark:
         return Mark(consumer.name, at.position, at.offset, list(at.spans), True)
     added: list[Span] = []
     if at.spans:
-        added = [s for s in consumer.undo if isinstance(s, Span) and s.first >= at.position]
+        confirmed = [_span(step) if isinstance(step, Item) else step for step in consumer.undo]
+        added = [s for s in confirmed if isinstance(s, Span) and s.first >= at.position]
     return Mark(consumer.name, at.position, at.offset, added, False)

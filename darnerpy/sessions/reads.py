@@ -15,6 +15,7 @@ from ..protocol.commands import Get, Read
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer, OpenRead
 from ..queues.items import Item
+from ..queues.queue import Queue
 from .contract import NotReady, Obstacle
 from .slots import FileReply, Tally, TallyEnd, TallyPart
 from .waits import Wait
@@ -51,31 +52,15 @@ class Reads:
         """Raises `ClientError`, `ServerError` or `NotReady`, before anything was done."""
         reads = command.reads
         self._cas = command.cas
-        if len(reads) > 1:
-            for read in reads:
-                self._find(read)  # all of them are usable before the first one runs
-            self._tally = Tally()
-            self._todo.extend(reads)
-            self._session.obstacles |= Obstacle.WAIT
-            self._read_on()
+        if len(reads) == 1:
+            self._read(reads[0])
             return
-        read = reads[0]
-        stored = self._queues.get(read.queue)
-        if read.plain and stored is not None and stored.ready and not self._held:
-            queue = stored.queue
-            item = queue.take(queue.own)
-            if item is not None and item.data is not None:
-                self._counters.gets += 1
-                self._counters.hits += 1
-                if self._kestrel or self._cas:
-                    reply = replies.value(self._echo(read), item.flags, item.data, self._id(item))
-                    self._slots.add(queue.batch, reply + replies.END)
-                else:
-                    self._slots.add(queue.batch, replies.VALUE % (read.key, item.flags, item.size, item.data))
-                return
-            if item is not None:
-                queue.give_back(queue.own, item)
-        self._read(read)
+        for read in reads:
+            self._find(read)  # all of them are usable before the first one runs
+        self._tally = Tally()
+        self._todo.extend(reads)
+        self._session.obstacles |= Obstacle.WAIT
+        self._read_on()
 
     def end_wait(self) -> None:
         """Wait no longer; the answer is END."""
@@ -112,99 +97,114 @@ class Reads:
         return stored
 
     def _read(self, read: Read) -> None:
-        counters = self._counters
-        if read.peek:
-            counters.peeks += 1
-        elif not read.abort and (read.open or not read.close):
-            counters.gets += 1
-        stored = self._find(read)
-        if stored is None:
-            self._missed(None, counted=not (read.abort or (read.close and not read.open)))
-            return
-        queue, consumer = stored.queue, stored.queue.own
-        if read.abort:
-            held = self._oldest(consumer)
-            if held is not None:
-                queue.abort(held)
-            self._missed(None, counted=False)
-            return
-        commit: Batch | None = None
-        if read.close:
-            held = self._oldest(consumer)
-            if held is not None:
-                commit = queue.close(held)
-            if not read.open:
-                self._missed(commit, counted=False)
+        stored = self._queues.get(read.queue)
+        if stored is None or not stored.ready or read.consumer:
+            stored = self._find(read)
+            if stored is None:
+                self._count(read)
+                self._missed(read, None)
                 return
-        if not read.peek:
-            self._check_limit(consumer, read)
-        self._take(read, stored, consumer, commit)
+        queue = stored.queue
+        consumer = queue.own
+        held: OpenRead | None = None
+        commit: Batch | None = None
+        if read.plain:
+            if self._held and self._live(consumer):
+                raise ClientError("close current item first")
+            item = queue.take(consumer)
+            if item is not None:
+                commit = queue.batch
+        elif read.open:
+            if read.close:
+                commit = self._close_oldest(queue, consumer)
+            if self._held and self._live(consumer) >= self._max_open:
+                raise ClientError("close current item first")
+            held = queue.open(consumer)
+            item = None if held is None else held.item
+            if held is not None:
+                commit = commit or held.commit
+        elif read.peek:
+            item = queue.peek(consumer)
+            if item is not None:
+                commit = queue.pending(item)
+        else:
+            if read.close:
+                commit = self._close_oldest(queue, consumer)
+            else:
+                self._abort_oldest(queue, consumer)
+            self._missed(read, commit)
+            return
+        self._count(read)
+        if item is None:
+            self._wait_or_miss(read, stored, consumer, commit)
+            return
+        handle = None if item.data is not None else self._open_file(stored, item, held, read)
+        if held is not None:
+            self._hold(held)
+        self._serve(read, item, handle, commit)
 
-    def _take(
+    def _count(self, read: Read) -> None:
+        if read.peek:
+            self._counters.peeks += 1
+        elif read.plain or read.open:
+            self._counters.gets += 1
+
+    def _wait_or_miss(
         self, read: Read, stored: StoredQueue, consumer: Consumer, after: Batch | None
     ) -> None:
         """after: what an earlier part of the same command waits for."""
-        queue = stored.queue
-        held: OpenRead | None = None
-        if read.peek:
-            item = queue.peek(consumer)
-        elif read.open:
-            held = queue.open(consumer)
-            item = None if held is None else held.item
+        waits = read.wait_ms and not self._session.input_ended
+        if waits or not stored.queue.is_empty(consumer):
+            self._session.obstacles |= Obstacle.WAIT
+            self._wait = Wait(self, self._session, stored, consumer, read, after)
         else:
-            item = queue.take(consumer)
-        if item is None:
-            waits = read.wait_ms and not self._session.input_ended
-            if waits or not queue.is_empty(consumer):
-                self._session.obstacles |= Obstacle.WAIT
-                self._wait = Wait(self, self._session, stored, consumer, read, after)
-            else:
-                self._missed(after)
-            return
-        handle = None
-        if item.large:
-            try:
-                handle = stored.large.open(item)
-            except JournalError:
-                if held is not None:
-                    queue.abort(held)
-                elif not read.peek:
-                    queue.give_back(consumer, item)
-                raise
-        if read.peek:
-            commit = queue.pending(item)
-        elif held is not None:
-            self._hold(held)
-            commit = held.commit
-        else:
-            commit = queue.batch
-        self._serve(read, item, handle, commit or after)
+            self._missed(read, after)
 
-    def _check_limit(self, consumer: Consumer, read: Read) -> None:
+    def _open_file(
+        self, stored: StoredQueue, item: Item, held: OpenRead | None, read: Read
+    ) -> int:
+        """The file of a large item; if it cannot be had, the item goes back."""
+        try:
+            return stored.large.open(item)
+        except JournalError:
+            if held is not None:
+                stored.queue.abort(held)
+            elif not read.peek:
+                stored.queue.give_back(stored.queue.own, item)
+            raise
+
+    # -- the open-read table -----------------------------------------------------------------------
+
+    def _live(self, consumer: Consumer) -> int:
+        """How many open reads there are on a consumer."""
         reads = self._held.get(consumer)
-        if not reads:
-            return
-        live = sum(not held.gone for held in reads)
-        if live and (not read.open or live >= self._max_open):
-            raise ClientError("close current item first")
+        return sum(not held.gone for held in reads) if reads else 0
 
     def _hold(self, held: OpenRead) -> None:
-        if held.consumer not in self._held:
-            # Open reads that are gone (their queue was deleted) are swept when the table grows.
+        reads = self._held.get(held.consumer)
+        if reads is None:
+            # What is gone (its queue was deleted) is swept out when the table grows.
             self._held = {c: r for c, r in self._held.items() if any(not h.gone for h in r)}
-            self._held[held.consumer] = deque()
-        self._held[held.consumer].append(held)
+            reads = self._held[held.consumer] = deque()
+        reads.append(held)
 
     def _oldest(self, consumer: Consumer) -> OpenRead | None:
         """The oldest open read on a consumer; it leaves the table."""
         reads = self._held.get(consumer)
-        held = None
-        while reads and held is None:
-            oldest = reads.popleft()
-            held = None if oldest.gone else oldest
-        if reads is not None and not reads:
-            del self._held[consumer]
-        return held
+        while reads:
+            held = reads.popleft()
+            if not held.gone:
+                return held
+        return None
+
+    def _close_oldest(self, queue: Queue, consumer: Consumer) -> Batch | None:
+        held = self._oldest(consumer)
+        return None if held is None else queue.close(held)
+
+    def _abort_oldest(self, queue: Queue, consumer: Consumer) -> None:
+        held = self._oldest(consumer)
+        if held is not None:
+            queue.abort(held)
 
     # -- how a wait ends ---------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class Reads:
         if wait is None:
             return
         if error is None:
-            self._missed(wait.after)
+            self._missed(wait.read, wait.after)
         elif self._tally is not None:
             self._tally.failed = error
         else:
@@ -269,22 +269,23 @@ class Reads:
 
     def _serve(self, read: Read, item: Item, handle: int | None, commit: Batch | None) -> None:
         self._counters.hits += 1
-        closing = b"" if self._tally is not None else replies.END
+        data, tally = item.data, self._tally
+        if data is not None and not (self._kestrel or self._cas or tally is not None):
+            self._slots.add(commit, replies.VALUE % (read.key, item.flags, item.size, data))
+            return
         key, cas = self._echo(read), self._id(item)
+        closing = replies.END if tally is None else b""
         reply: bytes | FileReply
-        if handle is not None:
+        if data is not None:
+            reply = replies.value(key, item.flags, data, cas) + closing
+        elif handle is not None:
             header = replies.value_header(key, item.flags, item.size, cas)
             reply = FileReply(header, handle, item.size, b"\r\n" + closing)
-        else:
-            assert item.data is not None  # noqa: S101 - what is not large is delivered with its data
-            reply = replies.value(key, item.flags, item.data, cas) + closing
-        if self._tally is not None:
-            self._slots.add(commit, TallyPart(self._tally, reply))
-        else:
-            self._slots.add(commit, reply)
+        self._slots.add(commit, reply if tally is None else TallyPart(tally, reply))
 
-    def _missed(self, commit: Batch | None, counted: bool = True) -> None:
-        self._counters.misses += counted
+    def _missed(self, read: Read, commit: Batch | None) -> None:
+        if read.plain or read.open or read.peek:
+            self._counters.misses += 1
         if self._tally is None:
             self._slots.add(commit, replies.END)
         elif commit is not None:

@@ -47,7 +47,10 @@ _VERSION = replies.version(__version__)
 
 
 class Session:
-    """input_ended: no more commands will come, answer what is there, then close."""
+    """obstacles: why the next command cannot be decided. upload: the large item that is coming in.
+
+    input_ended: no more commands will come, answer what is there, then close.
+    """
 
     def __init__(self, host: Host, outlet: Outlet) -> None:
         self.host = host
@@ -59,7 +62,7 @@ class Session:
         self._queues = host.broker.queues
         self._counters = host.counters
         self._pending: deque[Command] = deque()
-        self._upload: Incoming | None = None
+        self.upload: Incoming | None = None
         self._closing = False
         self._continuing = False
 
@@ -68,13 +71,13 @@ class Session:
     @property
     def hungry(self) -> bool:
         """Whether more input would be put to use, not only be stored."""
-        upload = self._upload
+        upload = self.upload
         return not self.obstacles and (upload is None or upload.waiting < _UPLOAD_AHEAD)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is asked, held or unsent."""
-        return not (self._has_work or self._upload or self._reads.any_held)
+        return not (self._has_work or self.upload or self._reads.any_held)
 
     @property
     def _has_work(self) -> bool:
@@ -86,13 +89,14 @@ class Session:
             self._pending.extend(commands)
             return
         self._decide(commands)
-        self.slots.release()
+        if self.slots.due:
+            self.slots.release()
 
     def end_input(self) -> None:
         """The client will send no more: answer what it asked, then close."""
         self.input_ended = True
         self.slots.on_sent = self._sent
-        if self._upload is not None and not self.obstacles & Obstacle.UPLOAD:
+        if self.upload is not None and not self.obstacles & Obstacle.UPLOAD:
             self._drop_upload()
         self._reads.end_wait()
         self._continue_soon()
@@ -217,10 +221,10 @@ class Session:
             stored = self.usable(store.queue, store.consumer)
         self._counters.sets += 1
         body = command.body
-        if len(body) > stored.settings.max_item_bytes:
+        if store.size > stored.settings.max_item_bytes:
             raise _too_large(store, stored)
         expiry = self._expiry(store.exptime, stored) if store.exptime else 0
-        commit = stored.queue.put(body, store.flags, expiry, store.sync)
+        commit = stored.queue.put(body, store.size, store.flags, expiry, store.sync)
         if not store.noreply:
             self.slots.add(commit, replies.STORED)
 
@@ -240,7 +244,7 @@ class Session:
         self._counters.sets += 1
         if store.size > stored.settings.max_item_bytes:
             raise _too_large(store, stored)
-        self._upload = Incoming(
+        self.upload = Incoming(
             stored, store, self._must_sync(store), self._upload_moved, self._uploaded
         )
 
@@ -249,20 +253,20 @@ class Session:
         return store.sync or policy.always or policy.interval_ms is not None
 
     def _add_chunk(self, command: Chunk) -> None:
-        if self._upload is not None:
-            self._upload.add(command.data)
+        if self.upload is not None:
+            self.upload.add(command.data)
 
     def _end_upload(self, command: UploadEnd) -> None:
-        if self._upload is not None:
+        if self.upload is not None:
             self.obstacles |= Obstacle.UPLOAD
-            self._upload.end()
+            self.upload.end()
 
     def _upload_moved(self) -> None:
         if self.outlet.paused:
             self.outlet.regulate()
 
     def _uploaded(self, upload: Incoming, error: ServerError | None) -> None:
-        self._upload = None
+        self.upload = None
         store, stored = upload.store, upload.stored
         if error is None and stored.deletion is not None:
             error = ServerError("the queue was deleted during the upload")
@@ -273,8 +277,8 @@ class Session:
             self._refuse(store, replies.server_error(str(error)))
         else:
             expiry = self._expiry(store.exptime, stored) if store.exptime else 0
-            commit = stored.queue.put_large(
-                store.size, store.flags, expiry, upload.number, store.sync
+            commit = stored.queue.put(
+                None, store.size, store.flags, expiry, store.sync, upload.number
             )
             if not store.noreply:
                 self.slots.add(commit, replies.STORED)
@@ -286,7 +290,7 @@ class Session:
             self.slots.add(None, reply)
 
     def _drop_upload(self) -> None:
-        upload, self._upload = self._upload, None
+        upload, self.upload = self.upload, None
         if upload is not None:
             self.obstacles &= ~Obstacle.UPLOAD
             upload.discard()

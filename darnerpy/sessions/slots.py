@@ -64,15 +64,18 @@ Reply = bytes | FileReply | TallyPart | TallyEnd
 class Slots:
     """unsent: bytes of replies that wait, files not counted. files: large items that wait.
 
+    due: a reply was added that may be sent at once, if none before it waits.
+
     on_sent: called when replies have left, if anyone wants to know.
     """
 
-    __slots__ = ("_last", "_outlet", "_sending", "_slots", "files", "on_sent", "unsent")
+    __slots__ = ("_last", "_outlet", "_sending", "_slots", "due", "files", "on_sent", "unsent")
 
     def __init__(self, outlet: Outlet) -> None:
         self.unsent = 0
         self.files = 0
         self.on_sent: Callable[[], None] | None = None
+        self.due = False
         self._sending = False
         self._outlet = outlet
         self._slots: deque[tuple[Completion | None, Reply]] = deque()
@@ -88,13 +91,27 @@ class Slots:
             self.unsent += len(reply)  # type: ignore[arg-type]
         elif _file_in(reply) is not None:
             self.files += 1
-        if commit is not None and commit is not self._last and not commit.ended:
+        if commit is None or commit.ended:
+            self.due = True
+        elif commit is not self._last:
             self._last = commit
             commit.dependents.append(self)
 
     def release(self) -> None:
         """Send every reply at the front that may be sent, in one write."""
         slots = self._slots
+        self.due = False
+        if len(slots) == 1 and not self._sending:
+            commit, reply = slots[0]
+            if reply.__class__ is bytes and (
+                commit is None or (commit.ended and commit.error is None)
+            ):
+                slots.popleft()
+                self.unsent = 0
+                self._outlet.write(reply)  # type: ignore[arg-type]
+                if self.on_sent is not None:
+                    self.on_sent()
+                return
         out: list[bytes] = []
         while slots and not self._sending:
             commit, reply = slots[0]

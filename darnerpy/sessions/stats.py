@@ -80,7 +80,7 @@ def queue_stats(stored: StoredQueue, now: int) -> Iterator[tuple[str, object]]:
     yield "mem_bytes", own.loaded
     yield "age", max(0, now - own.head_created) if items and own.head_created else 0
     yield "discarded", counters.discarded
-    yield "waiters", len(own.line)
+    yield "waiters", len(own.line.waiters)
     yield "open_transactions", len(own.open)
     yield "transactions", counters.opens
     yield "canceled_transactions", counters.aborts

@@ -73,7 +73,7 @@ def test_the_unit_starts_the_server_with_the_example_configuration() -> None:
 def test_the_example_configuration_shows_the_defaults(tmp_path: Path) -> None:
     # A comment that is a setting has no blank after its sign.
     every_line = tmp_path / CONFIG.name
-    every_line.write_text(re.sub(r"(?m)^#(?=\w)", "", CONFIG.read_text()))
+    every_line.write_text(re.sub(r"(?m)^#(?=[\w\[])", "", CONFIG.read_text()))
     for path in CONFIG, every_line:
         settings = load(str(path), {}, {})
         for name in options(Settings):
