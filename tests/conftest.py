@@ -1,4 +1,4 @@
-"""Servers for every test: a shared one for each module and setting, or as many as a test makes."""
+"""What all tests share: servers, and how hard hypothesis tries (--hypothesis-profile=thorough)."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,14 +8,24 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import ServerProcess, Wire
 
-LOOPS = ({"loop": "uvloop"}, {"loop": "asyncio"})
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)
+settings.load_profile("quick")
 
 
 class MakeServer(Protocol):
     def __call__(self, **settings: Any) -> ServerProcess: ...
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module's SERVERS, settings by name, are what its tests share one after another."""
+    servers = getattr(metafunc.module, "SERVERS", {})
+    if servers and "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", servers.values(), ids=servers.keys(), indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +34,10 @@ def server(
 ) -> Iterator[ServerProcess]:
     """A running server that the tests of a module share, so each uses queues of its own.
 
-    Unsynced unless the module parametrises it: indirectly, with a dict of settings.
+    Unsynced unless the module's SERVERS say otherwise.
     """
-    settings = {"sync": "never"} | getattr(request, "param", {})
-    with ServerProcess(tmp_path_factory.mktemp("server"), **settings) as shared:
+    chosen = {"sync": "never"} | getattr(request, "param", {})
+    with ServerProcess(tmp_path_factory.mktemp("server"), **chosen) as shared:
         yield shared
 
 

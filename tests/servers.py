@@ -9,17 +9,26 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["TIMEOUT", "ServerProcess", "Wire"]
+__all__ = ["TIMEOUT", "ServerProcess", "Wire", "wait_until"]
 
 TIMEOUT = 20.0
 """Seconds anything may take before a test gives up: generous, for a machine with other work."""
 
 _LISTENING = re.compile(r" listening address=(\S+) ")
+
+
+def wait_until(reached: Callable[[], object], timeout: float = TIMEOUT) -> None:
+    """Ask again and again until it is so, for what cannot be waited for in a better way."""
+    deadline = time.monotonic() + timeout
+    while not reached():
+        assert time.monotonic() < deadline, f"not reached within {timeout} s"
+        time.sleep(0.002)
 
 
 class Wire:
@@ -67,9 +76,11 @@ class Wire:
     # -- from the server
 
     def _more(self) -> bytes:
-        """Wait for bytes; none if the server has closed."""
+        """Wait for bytes; none if the server has closed, before or after it read what we sent."""
         try:
             data = self.socket.recv(1 << 18)
+        except ConnectionResetError:
+            return b""
         except TimeoutError:
             raise AssertionError(f"no more came after {bytes(self._unread)[-2000:]!r}") from None
         self._unread += data
@@ -130,10 +141,7 @@ class Wire:
 
     def expect_closed(self) -> None:
         """The server has sent nothing more and closes, or has closed."""
-        try:
-            assert self.read_to_end() == b""
-        except ConnectionResetError:
-            pass
+        assert self.read_to_end() == b""
 
     # -- what tests say all the time
 
@@ -155,17 +163,28 @@ class Wire:
 
     def stats(self, queue: str = "") -> dict[str, str]:
         """The STAT lines by name; of one queue, without `queue_<name>_` before each name."""
-        reply = self.ask(f"stats {queue}\r\n".encode()).decode()
+        reply = self.ask(f"stats {queue}\r\n".encode()).decode("latin-1")
         assert reply.endswith("END\r\n")
-        lines = [line.split(" ", 2) for line in reply.splitlines()[:-1]]
+        lines = [line.split(" ", 2) for line in reply.split("\r\n")[:-2]]
         return {name.removeprefix(f"queue_{queue}_" if queue else ""): v for _, name, v in lines}
+
+    def make(self, queue: str) -> None:
+        """See to it that a queue exists, empty, so that stats know it."""
+        self.put(queue, b"first")
+        assert self.get(queue) == b"first"
+
+    def wait_until(self, queue: str, **stats: int) -> None:
+        """Until stats of the queue have these values: waiters=1, items=2."""
+        expected = {name: str(value) for name, value in stats.items()}
+        wait_until(lambda: expected.items() <= self.stats(queue).items())
 
 
 class ServerProcess:
     """`darnerpy serve` on a free port and a directory of its own; it dies with the test process.
 
-    settings: flags by option name. toml: the configuration file's text. environ: variables to add.
-    addresses: where it listens, in order of the log; `host`, `port` and `address` are the first.
+    settings: options by name; `flags` as they were given. toml: text of the configuration file.
+    environ: variables to add. addresses: where it listens, in order of the log;
+    `host`, `port` and `address` are the first.
     """
 
     def __init__(
@@ -180,13 +199,13 @@ class ServerProcess:
         self.addresses: list[str] = []
         self._listen = list(listen)
         self._environ = os.environ | (environ or {})
-        self._flags = [f"--data={self.data}", *(f"--listen={one}" for one in self._listen)]
+        self.flags = [f"--data={self.data}", *(f"--listen={one}" for one in self._listen)]
         for name, value in settings.items():
-            self._flags.append(f"--{name.replace('_', '-')}={value}")
+            self.flags.append(f"--{name.replace('_', '-')}={value}")
         if toml:
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "darnerpy.toml").write_text(toml)
-            self._flags.append(f"--config={directory / 'darnerpy.toml'}")
+            self.flags.append(f"--config={directory / 'darnerpy.toml'}")
         self._process: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
         self._silent = False
@@ -213,7 +232,7 @@ class ServerProcess:
         self._lines.clear()
         self._silent = False
         self._process = subprocess.Popen(
-            (*command, "serve", *self._flags),
+            (*command, "serve", *self.flags),
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             env=self._environ,

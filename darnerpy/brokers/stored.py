@@ -74,6 +74,7 @@ class StoredQueue:
         self._recovered_to = 1
         self._users = 0
         self._writing = False
+        self._held_back = False
         self._loading: set[Consumer] = set()
         self._inline_run = 0
         self._sync_timer: Timer | None = None
@@ -87,6 +88,11 @@ class StoredQueue:
         self._callbacks.append(callback)
         if self.deletion is None:
             self._open()
+
+    def hold_back(self) -> None:
+        """More was put than the disk takes: decide nothing before the batch is written."""
+        self._held_back = True
+        self.ready = False
 
     @property
     def idle(self) -> bool:
@@ -254,6 +260,10 @@ class StoredQueue:
     def _wrote(self, batch: Batch, sync: bool, journal: Journal) -> None:
         self.queue.wrote(batch)
         batch.end(None)
+        if self._held_back and self.queue.batch is None:
+            self._held_back = False
+            self.ready = self.deletion is None
+            self._answer_callbacks()
         if batch.items and not sync and self._sync_timer is None:
             self._sync_later()
         for consumer in self.queue.consumers.values():
@@ -376,6 +386,7 @@ class StoredQueue:
             log.error("journal failed: %s", error, extra={"queue": self.name})
         self.error = error if isinstance(error, ServerError) else JournalError(str(error))
         self.ready = False
+        self._held_back = False
         self._writing = False
         self._loading.clear()
         if self._sync_timer is not None:

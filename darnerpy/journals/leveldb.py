@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import plyvel
 
@@ -36,7 +37,7 @@ __all__ = ["WRITE_BUFFER", "LevelDbEngine", "LevelDbJournal"]
 WRITE_BUFFER = 1024 * 1024
 """Bytes LevelDB gathers in memory before it writes a table; filling it may make a write wait."""
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     # The defaults map every table of a large backlog: 1483 MiB of RSS against 70.
     "max_open_files": 74,
     "max_file_size": 1024 * 1024,
@@ -44,7 +45,8 @@ _OPTIONS = {
     "write_buffer_size": WRITE_BUFFER,
 }
 _NAME_KEY = b"\x00" * 8 + b"\xff"
-_FIRST_KEY = block_key(1)
+_FIRST_KEY = block_key(1)[:-1]
+"""Below all items and marks. Not equal to any: plyvel may leave out where a reverse iterator starts."""
 _TRIM_STEP = 1000
 _COMPACT_STEP = 32 * 1024 * 1024
 _FAILURES = (plyvel.Error, OSError, RuntimeError)
@@ -71,27 +73,58 @@ class LevelDbEngine:
 class LevelDbJournal:
     def __init__(self, path: Path, name: bytes, large: LargeFiles) -> None:
         self._path = path
+        self._repair_note = path.with_suffix(".repair")
         self._large = large
         self._opening_damage: list[Damage] = []
-        self._trimmed = 1
+        self._trimmed = 1  # the first block there is begins here, or later
         self._next_read = 0
         self._unsynced = False
         self._full_mark = mark_key(1, 0)
         with _errors("open"):
             path.mkdir(parents=True, exist_ok=True)
             self._db = self._open()
-            self._batch = self._db.write_batch()
-            self._synced_batch = self._db.write_batch(sync=True)
-            if self._db.get(_NAME_KEY) is None:
-                self._db.put(_NAME_KEY, name)
+        try:
+            with self._errors("open"):
+                if self._db.get(_NAME_KEY, verify_checksums=True) is None:
+                    self._db.put(_NAME_KEY, name)
+        except JournalError:
+            self._db.close()  # or its lock outlives this object for as long as the error is known
+            raise
+        self._batch = self._db.write_batch()
+        self._synced_batch = self._db.write_batch(sync=True)
 
     def _open(self) -> plyvel.DB:
         path = os.fspath(self._path)
+        if self._repair_note.exists():
+            return self._repair(self._repair_note.read_text())
+        if not (self._path / "CURRENT").exists() and any(self._path.glob("*.l[do][bg]")):
+            return self._repair("CURRENT is not there")  # LevelDB would begin anew, and say nothing
         try:
             return plyvel.DB(path, create_if_missing=True, paranoid_checks=True, **_OPTIONS)
         except plyvel.CorruptionError as error:
             self._opening_damage.append(Damage(f"LevelDB refused to open it: {_text(error)}"))
-        return plyvel.DB(path, create_if_missing=True, **_OPTIONS)
+        try:
+            return plyvel.DB(path, **_OPTIONS)
+        except plyvel.CorruptionError as error:
+            return self._repair(_text(error))
+
+    def _repair(self, why: str) -> plyvel.DB:
+        """Have LevelDB keep what it can still read; the files it cannot go into its `lost`."""
+        self._opening_damage.append(Damage(f"LevelDB is damaged and was repaired: {why}"))
+        plyvel.repair_db(os.fspath(self._path), paranoid_checks=True)
+        self._repair_note.unlink(missing_ok=True)
+        return plyvel.DB(os.fspath(self._path), create_if_missing=True, **_OPTIONS)
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        """As `_errors`; and what LevelDB cannot read is repaired when it is next opened."""
+        with _errors(what):
+            try:
+                yield
+            except plyvel.Error as error:
+                if _is_damage(error):
+                    self._repair_note.write_text(_text(error))
+                raise
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -99,7 +132,7 @@ class LevelDbJournal:
         found = Recovery(damage=list(self._opening_damage))
         marks: list[MarkRecord] = []
         lowest = 0
-        with _errors("recover"):
+        with self._errors("recover"):
             found.name = self._db.get(_NAME_KEY) or b""
             for key, value in self._since_full_mark():
                 try:
@@ -130,7 +163,9 @@ class LevelDbJournal:
 
     def _since_full_mark(self) -> Iterator[tuple[bytes, bytes]]:
         """What was written since the last full mark, the newest first; all if there is none."""
-        with self._db.iterator(start=_FIRST_KEY, reverse=True, fill_cache=False) as entries:
+        with self._db.iterator(
+            start=_FIRST_KEY, reverse=True, verify_checksums=True, fill_cache=False
+        ) as entries:
             for key, value in entries:
                 yield key, value
                 if is_full_mark(key, value):
@@ -139,7 +174,7 @@ class LevelDbJournal:
                 return
         # The block that begins at the mark's id was written after it, but comes before it.
         begin = block_key(int.from_bytes(key[:8], "big"))
-        block = self._db.get(begin)
+        block = self._db.get(begin, verify_checksums=True)
         if block is not None:
             yield begin, block
 
@@ -147,9 +182,11 @@ class LevelDbJournal:
         piece = Piece([], first)
         size = 0
         offset: int | None = None
-        with _errors("read"):
+        with self._errors("read"):
             start = block_key(first) if first == self._next_read else self._block_of(first)
-            with self._db.iterator(start=start, stop=block_key(stop), fill_cache=False) as entries:
+            with self._db.iterator(
+                start=start, stop=block_key(stop), verify_checksums=True, fill_cache=False
+            ) as entries:
                 for key, value in entries:
                     if len(key) != len(start):
                         continue
@@ -163,17 +200,18 @@ class LevelDbJournal:
                         span = Span(piece.stop, stop, at, at)
                         piece.lost.append((span, _damage("", span)))
                         piece.stop = stop
-        self._next_read = piece.stop
+        self._next_read = piece.stop if piece.stop < stop else 0  # stop may be inside a block
         return piece
 
     def _block_of(self, item_id: int) -> bytes:
         """The key of the block that holds an id, or where it should be."""
         with self._db.iterator(
-            start=block_key(self._trimmed),
+            start=block_key(self._trimmed)[:-1],  # as `_FIRST_KEY`
             stop=block_key(item_id),
             include_stop=True,
             reverse=True,
             include_value=False,
+            verify_checksums=True,
             fill_cache=False,
         ) as keys:
             for key in keys:
@@ -215,23 +253,28 @@ class LevelDbJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], sync)
-        with _errors("write"):
+        try:  # and no context manager: this is where every command passes
             target = self._synced_batch if sync else self._batch
             target.clear()
-            for key, value in encode_blocks(batch):
-                target.put(key, value)
+            if batch.items:
+                for key, value in encode_blocks(batch):
+                    target.put(key, value)
             if batch.marks:
-                mark = encode_mark(batch, self._trimmed)
-                target.put(*mark)
+                key, value = encode_mark(batch, self._trimmed)
+                target.put(key, value)
             if sync and self._unsynced:
                 self._sync_logs()
             target.write()
-            self._unsynced = not sync
-            if batch.full:
-                self._full_mark = mark[0]
+        except _FAILURES as error:
+            with self._errors("write"):
+                raise error
+        # A confirmation that a power cut takes back repeats an item; only items must not be lost.
+        self._unsynced = not sync and (self._unsynced or bool(batch.items))
+        if batch.full:
+            self._full_mark = key
 
     def sync(self) -> None:
-        with _errors("sync"):
+        with self._errors("sync"):
             self._sync_logs()
             self._unsynced = False
 
@@ -249,13 +292,12 @@ class LevelDbJournal:
                     os.close(handle)
 
     def trim(self, stop: int, kept: list[Span]) -> None:
-        with _errors("trim"):
+        with self._errors("trim"):
             # What allows the deletion must not be lost while the deletion survives.
             self._sync_logs()
             first = self._trimmed
             while first < stop:
                 first = self._trim_step(first, stop, kept)
-            self._trimmed = stop
             self._trim_marks()
         self._large.trim(stop, kept)
 
@@ -264,7 +306,11 @@ class LevelDbJournal:
         full = self._full_mark
         batch = self._db.write_batch()
         with self._db.iterator(
-            start=mark_key(split_key(full)[0], 0), stop=full, include_value=False, fill_cache=False
+            start=mark_key(split_key(full)[0], 0),
+            stop=full,
+            include_value=False,
+            verify_checksums=True,
+            fill_cache=False,
         ) as keys:
             for key in keys:
                 batch.delete(key)
@@ -280,6 +326,7 @@ class LevelDbJournal:
             stop=block_key(stop),
             include_stop=True,
             include_value=False,
+            verify_checksums=True,
             fill_cache=False,
         ) as keys:
             for key in keys:
@@ -296,10 +343,11 @@ class LevelDbJournal:
                     batch.delete(key)
                 count += 1
         batch.write()
+        self._trimmed = stop if block is None else split_key(block)[0]
         return stop
 
     def compact(self) -> None:
-        with _errors("compact"):
+        with self._errors("compact"):
             stop = block_key(self._trimmed)
             size = self._db.approximate_size(_FIRST_KEY, stop)
             steps = max(1, -(-size // _COMPACT_STEP))
@@ -362,6 +410,11 @@ def _errors(what: str) -> Iterator[None]:
         raise
     except _FAILURES as error:
         raise JournalError(f"cannot {what} the journal: {_text(error)}") from error
+
+
+def _is_damage(error: plyvel.Error) -> bool:
+    # "Invalid argument" is how LevelDB says that a table is shorter than it should be.
+    return isinstance(error, plyvel.CorruptionError) or "Invalid argument" in _text(error)
 
 
 def _text(error: Exception) -> str:

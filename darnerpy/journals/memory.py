@@ -6,6 +6,7 @@ Large items still go to files, since memory must not depend on the size of an it
 
 from bisect import bisect_left
 from pathlib import Path
+from threading import Lock
 
 from ..queues.batches import Batch
 from ..queues.items import Item
@@ -27,6 +28,7 @@ class MemoryJournal:
         self._name = name
         self._large = large
         self._items: list[Item] = []
+        self._lock = Lock()  # trimming makes a new list, and runs beside all others
 
     def recover(self) -> Recovery:
         return Recovery(name=self._name)
@@ -48,14 +50,18 @@ class MemoryJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], False)
-        self._items += batch.items
+        with self._lock:
+            self._items += batch.items
 
     def sync(self) -> None:
         pass
 
     def trim(self, stop: int, kept: list[Span]) -> None:
         self._large.trim(stop, kept)
-        self._items = self._items[bisect_left(self._items, stop, key=lambda item: item.id) :]
+        with self._lock:
+            at = bisect_left(self._items, stop, key=lambda item: item.id)
+            spared = [i for i in self._items[:at] if any(s.first <= i.id < s.stop for s in kept)]
+            self._items = spared + self._items[at:]
 
     def compact(self) -> None:
         pass

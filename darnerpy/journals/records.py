@@ -1,13 +1,12 @@
 """The bytes of a journal: keys, blocks of items, marks. Pure; the on-disk format is defined here.
 
 Keys ascend as things are written: a block of items is (first id, 0), a mark (next id, 1, batch).
-A block holds the items of one batch (up to `BLOCK_BYTES`): a header with the format version, the
+A block holds the items of one batch (up to `BLOCK_BYTES`, `BLOCK_ITEMS`): a header with the format version, the
 number of items, when they were put and their offset in the queue's stream of bytes, then per item a
 head, its data and a CRC that covers block header, head and data, so that each item can be trusted or
 mistrusted by itself, and none can be taken for another. A mark ends with a CRC over key and value.
 """
 
-from collections.abc import Iterator
 from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
@@ -34,6 +33,7 @@ __all__ = [
 
 FORMAT = 1
 BLOCK_BYTES = 64 * 1024
+BLOCK_ITEMS = 1024
 BLOCK, MARK = 0, 1
 
 _KEY = Struct(">QB")
@@ -67,19 +67,21 @@ def split_key(key: bytes) -> tuple[int, int, int]:
     raise DamageError(f"key {key[:32].hex()} is not one of a journal's")
 
 
-def encode_blocks(batch: Batch) -> Iterator[tuple[bytes, bytes]]:
+def encode_blocks(batch: Batch) -> list[tuple[bytes, bytes]]:
     """The keys and values of a batch's items."""
     items, start = batch.items, 0
+    if batch.size <= BLOCK_BYTES and len(items) <= BLOCK_ITEMS:
+        return [_encode_block(items)] if items else []
+    blocks: list[tuple[bytes, bytes]] = []
     while start < len(items):
         stop, size = start + 1, items[start].size
-        if batch.size > BLOCK_BYTES:
-            while stop < len(items) and size + items[stop].size <= BLOCK_BYTES:
-                size += items[stop].size
-                stop += 1
-        else:
-            stop = len(items)
-        yield _encode_block(items[start:stop] if start or stop < len(items) else items)
+        most = min(len(items), start + BLOCK_ITEMS)
+        while stop < most and size + items[stop].size <= BLOCK_BYTES:
+            size += items[stop].size
+            stop += 1
+        blocks.append(_encode_block(items[start:stop]))
         start = stop
+    return blocks
 
 
 def _encode_block(items: list[Item]) -> tuple[bytes, bytes]:
@@ -88,14 +90,14 @@ def _encode_block(items: list[Item]) -> tuple[bytes, bytes]:
     header = _BLOCK.pack(FORMAT, len(items), first.created, first.offset)
     seed = crc32(header, crc32(key))
     parts = [header]
+    pack_head, pack_crc, seed = _ITEM.pack, _CRC.pack, seed + first.id
     for item in items:
-        data = item.data
-        if item.large or data is None:
-            head = _ITEM.pack(_KIND_LARGE, item.flags, item.size, item.expiry)
-            data = _LARGE.pack(item.large)
-        else:
-            head = _ITEM.pack(_KIND_INLINE, item.flags, item.size, item.expiry)
-        parts += (head, data, _CRC.pack(crc32(data, crc32(head, seed + item.id & 0xFFFFFFFF))))
+        data, kind = item.data, _KIND_INLINE
+        if data is None:
+            data, kind = _LARGE.pack(item.large), _KIND_LARGE
+        head = pack_head(kind, item.flags, item.size, item.expiry)
+        parts += (head, data, pack_crc(crc32(data, crc32(head, seed & 0xFFFFFFFF))))
+        seed += 1
     return key, b"".join(parts)
 
 

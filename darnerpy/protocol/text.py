@@ -6,6 +6,7 @@ Owns where lines and blocks begin and end. Promises the same commands however th
 and no queue, and never raises: what is wrong becomes a `Refused`.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 
 from . import replies
@@ -23,7 +24,8 @@ MAX_INLINE = 256 * 1024
 _REMEMBERED_LINES = 4096
 _REMEMBERED_LENGTH = 300
 _remembered: dict[bytes, Command] = {}
-"""Lines repeat: parsing is pure, so the same bytes may give the same object. Bounded by clearing."""
+_remembered_chunks: dict[bytes, tuple[Command, ...]] = {}
+"""Lines repeat, and often a line is all that comes: parsing is pure, so the same bytes may give the same object. Bounded by clearing."""
 
 
 class CodecLimits:
@@ -45,12 +47,26 @@ class _Mode(Enum):
 
 
 class TextCodec:
-    """One connection's stream of bytes. After a fatal `Refused` it takes no more (`closed`)."""
+    """One connection's stream of bytes. After a fatal `Refused` it takes no more (`closed`).
 
-    __slots__ = ("_block", "_left", "_limits", "_line", "_mode", "_saw_cr", "_store", "closed")
+    reserved: bytes of memory that the unfinished block takes or will take.
+    """
+
+    __slots__ = (
+        "_block",
+        "_left",
+        "_limits",
+        "_line",
+        "_mode",
+        "_saw_cr",
+        "_store",
+        "closed",
+        "reserved",
+    )
 
     def __init__(self, limits: CodecLimits) -> None:
         self.closed = False
+        self.reserved = 0
         self._limits = limits
         self._line = bytearray()
         self._store: Store | None = None
@@ -60,18 +76,15 @@ class TextCodec:
         self._saw_cr = False
 
     @property
-    def reserved(self) -> int:
-        """Bytes of memory that the unfinished block takes or will take."""
-        store = self._store
-        return store.size if store is not None and self._mode is _Mode.COLLECT else 0
-
-    @property
     def idle(self) -> bool:
         """Whether the stream stands between two commands."""
         return self._store is None and not self._line
 
-    def feed(self, data: bytes) -> list[Command]:
+    def feed(self, data: bytes) -> Sequence[Command]:
         """Take the next bytes; return the commands they complete, in order."""
+        fresh = self._store is None and not self._line
+        if fresh and data in _remembered_chunks and not self.closed:
+            return _remembered_chunks[data]
         out: list[Command] = []
         if self.closed:
             return out
@@ -91,8 +104,7 @@ class TextCodec:
             command = _remembered.get(line)
             if command is None:
                 command = _parse(line)
-            if command.__class__ is Store:
-                assert isinstance(command, Store)  # noqa: S101 - for the type checker only
+            if isinstance(command, Store):
                 stop = pos + command.size
                 if (
                     data[stop : stop + 2] == b"\r\n"
@@ -105,7 +117,9 @@ class TextCodec:
                     pos = self._start_block(command, data, pos, out)
             else:
                 out.append(command)
-                if command.__class__ is Refused and command.fatal:  # type: ignore[attr-defined]
+                if fresh and pos == size and len(out) == 1:
+                    _remember_chunk(data, command)
+                if isinstance(command, Refused) and command.fatal:
                     self.closed = True
             if self.closed:
                 break
@@ -125,6 +139,7 @@ class TextCodec:
             self._mode = _Mode.SWALLOW
         elif store.size <= limit:
             self._mode = _Mode.COLLECT
+            self.reserved = store.size
         else:
             self._mode = _Mode.STREAM
             out.append(Upload(store))
@@ -169,6 +184,7 @@ class TextCodec:
 
     def _forget_block(self) -> None:
         self._store = None
+        self.reserved = 0
         self._block = bytearray()
         self._saw_cr = False
 
@@ -177,6 +193,13 @@ class TextCodec:
         self._line.clear()
         self._forget_block()
         out.append(Refused(replies.client_error(why), fatal=True))
+
+
+def _remember_chunk(data: bytes, command: Command) -> None:
+    if len(data) <= _REMEMBERED_LENGTH and not (isinstance(command, Refused) and command.fatal):
+        if len(_remembered_chunks) >= _REMEMBERED_LINES:
+            _remembered_chunks.clear()
+        _remembered_chunks[data] = (command,)
 
 
 def _parse(line: bytes) -> Command:

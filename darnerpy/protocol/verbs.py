@@ -175,6 +175,10 @@ def _verbosity(args: list[bytes]) -> Command:
     return Verbosity(_take_noreply(args)[1])
 
 
+def _unknown(args: list[bytes]) -> Command:
+    return Refused(b"" if args[-1:] == [_NOREPLY] else replies.ERROR)
+
+
 _SILENCEABLE = frozenset(("delete", "flush_all", "verbosity"))
 
 _TABLE = (
@@ -193,6 +197,9 @@ _TABLE = (
     Verb("append", "append q flags exptime bytes [noreply]", "never enqueues; NOT_STORED", _add),
     Verb("prepend", "prepend q flags exptime bytes [noreply]", "never enqueues; NOT_STORED", _add),
     Verb("cas", "cas q flags exptime bytes id [noreply]", "never enqueues; NOT_FOUND", _cas),
+    Verb("touch", "touch q exptime [noreply]", "means nothing to a queue; ERROR", _unknown),
+    Verb("incr", "incr q value [noreply]", "means nothing to a queue; ERROR", _unknown),
+    Verb("decr", "decr q value [noreply]", "means nothing to a queue; ERROR", _unknown),
     Verb("ms", "ms q bytes …", "meta protocol, not spoken: block swallowed; ERROR", _meta_set),
 )
 

@@ -138,6 +138,13 @@ class Consumer:
         self.loaded_to = next_id
         self.epoch += 1
 
+    def forget_returned(self, first: int, stop: int) -> None:
+        """Returned items with ids from first up to stop are not to be had any more."""
+        gone = [entry for entry in self.returned if first <= entry[0] < stop]
+        if gone:
+            self.returned = sorted(entry for entry in self.returned if entry not in gone)
+            self.loaded -= sum(_weight(item) for _, item in gone)
+
     def missing(self, written: int) -> tuple[int, int] | None:
         """The ids (first, stop) to read next, of those below written; None if nothing is missing."""
         if self.returned:

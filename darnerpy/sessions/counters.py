@@ -4,13 +4,12 @@ __all__ = ["Counters"]
 
 
 class Counters:
-    """started: milliseconds since the epoch. gets count peeks neither in gets nor the other way."""
+    """started: milliseconds since the epoch. hits, misses: of gets and peeks, once answered."""
 
     __slots__ = (
         "bytes_read",
         "bytes_written",
         "connections",
-        "gets",
         "hits",
         "misses",
         "peeks",
@@ -27,8 +26,12 @@ class Counters:
         self.connections = 0
         self.total_connections = 0
         self.refused_connections = 0
-        self.gets = 0
         self.peeks = 0
         self.sets = 0
         self.hits = 0
         self.misses = 0
+
+    @property
+    def gets(self) -> int:
+        """Gets answered; peeks are not among them."""
+        return self.hits + self.misses - self.peeks

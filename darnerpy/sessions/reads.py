@@ -101,7 +101,6 @@ class Reads:
         if stored is None or not stored.ready or read.consumer:
             stored = self._find(read)
             if stored is None:
-                self._count(read)
                 self._missed(read, None)
                 return
         queue = stored.queue
@@ -134,7 +133,6 @@ class Reads:
                 self._abort_oldest(queue, consumer)
             self._missed(read, commit)
             return
-        self._count(read)
         if item is None:
             self._wait_or_miss(read, stored, consumer, commit)
             return
@@ -142,12 +140,6 @@ class Reads:
         if held is not None:
             self._hold(held)
         self._serve(read, item, handle, commit)
-
-    def _count(self, read: Read) -> None:
-        if read.peek:
-            self._counters.peeks += 1
-        elif read.plain or read.open:
-            self._counters.gets += 1
 
     def _wait_or_miss(
         self, read: Read, stored: StoredQueue, consumer: Consumer, after: Batch | None
@@ -269,6 +261,8 @@ class Reads:
 
     def _serve(self, read: Read, item: Item, handle: int | None, commit: Batch | None) -> None:
         self._counters.hits += 1
+        if read.peek:
+            self._counters.peeks += 1
         data, tally = item.data, self._tally
         if data is not None and not (self._kestrel or self._cas or tally is not None):
             self._slots.add(commit, replies.VALUE % (read.key, item.flags, item.size, data))
@@ -286,6 +280,7 @@ class Reads:
     def _missed(self, read: Read, commit: Batch | None) -> None:
         if read.plain or read.open or read.peek:
             self._counters.misses += 1
+            self._counters.peeks += read.peek
         if self._tally is None:
             self._slots.add(commit, replies.END)
         elif commit is not None:

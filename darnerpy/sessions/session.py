@@ -7,7 +7,9 @@ leaves every line. Knows no socket (see `Outlet`) and no bytes but those of repl
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from .. import __version__
 from ..brokers.stored import StoredQueue
@@ -43,6 +45,9 @@ _RELATIVE_EXPTIME = 2_592_000
 """An exptime below it counts from now, else it is Unix time (memcached's border: 30 days)."""
 
 _UPLOAD_AHEAD = 512 * 1024
+_BATCH_LIMIT = 4 * 1024 * 1024
+"""Bytes that may gather for one commit before those who put have to wait for the disk."""
+
 _VERSION = replies.version(__version__)
 
 
@@ -83,7 +88,7 @@ class Session:
     def _has_work(self) -> bool:
         return bool(self.obstacles or self.slots or self._pending)
 
-    def receive(self, commands: list[Command]) -> None:
+    def receive(self, commands: Sequence[Command]) -> None:
         """Take the next commands."""
         if self.obstacles or self._pending:
             self._pending.extend(commands)
@@ -136,11 +141,14 @@ class Session:
 
     # -- one command after another -----------------------------------------------------------------
 
-    def _decide(self, commands: list[Command]) -> None:
-        limit = self.host.output_limit
+    def _decide(self, commands: Sequence[Command]) -> None:
+        limit, get = self.host.output_limit, self._reads.get
         for number, command in enumerate(commands):
             try:
-                _DECIDE[command.__class__](self, command)
+                if isinstance(command, Get):
+                    get(command)
+                else:
+                    _DECIDE[command.__class__](self, command)
             except ClientError as error:
                 self.slots.add(None, replies.client_error(str(error)))
             except ServerError as error:
@@ -225,6 +233,8 @@ class Session:
             raise _too_large(store, stored)
         expiry = self._expiry(store.exptime, stored) if store.exptime else 0
         commit = stored.queue.put(body, store.size, store.flags, expiry, store.sync)
+        if commit.size > _BATCH_LIMIT:
+            stored.hold_back()
         if not store.noreply:
             self.slots.add(commit, replies.STORED)
 
@@ -297,9 +307,6 @@ class Session:
 
     # -- the rest ----------------------------------------------------------------------------------
 
-    def _get(self, command: Get) -> None:
-        self._reads.get(command)
-
     def _delete(self, command: Delete) -> None:
         stored = self._existing(command.queue, command.consumer)
         commit = None if stored is None else stored.delete()
@@ -355,9 +362,8 @@ def _too_large(store: Store, stored: StoredQueue) -> ServerError:
     return ServerError(f"item of {store.size} bytes is too large, at most {most} are allowed")
 
 
-_DECIDE = {
+_DECIDE: dict[type[Command], Callable[[Session, Any], None]] = {
     Put: Session._put,
-    Get: Session._get,
     Upload: Session._begin_upload,
     Chunk: Session._add_chunk,
     UploadEnd: Session._end_upload,

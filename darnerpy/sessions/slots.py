@@ -88,7 +88,7 @@ class Slots:
         """Append a reply that may be sent once commit (None: now) has ended; see `release`."""
         self._slots.append((commit, reply))
         if reply.__class__ is bytes:
-            self.unsent += len(reply)  # type: ignore[arg-type]
+            self.unsent += len(reply)
         elif _file_in(reply) is not None:
             self.files += 1
         if commit is None or commit.ended:
@@ -108,7 +108,7 @@ class Slots:
             ):
                 slots.popleft()
                 self.unsent = 0
-                self._outlet.write(reply)  # type: ignore[arg-type]
+                self._outlet.write(reply)
                 if self.on_sent is not None:
                     self.on_sent()
                 return
@@ -122,9 +122,9 @@ class Slots:
                 error = commit.error
             slots.popleft()
             if reply.__class__ is bytes:
-                self.unsent -= len(reply)  # type: ignore[arg-type]
+                self.unsent -= len(reply)
                 if error is None:
-                    out.append(reply)  # type: ignore[arg-type]
+                    out.append(reply)
                     continue
             elif _file_in(reply) is not None:
                 self.files -= 1

@@ -1,0 +1,145 @@
+"""The bytes of a journal: what is encoded is decoded, and damage is never taken for an item."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darnerpy.errors import DamageError, NewerFormatError
+from darnerpy.journals.records import (
+    decode_block,
+    decode_mark,
+    encode_blocks,
+    encode_mark,
+    split_key,
+)
+from darnerpy.queues.batches import Batch, Mark
+from darnerpy.queues.items import Item
+from darnerpy.queues.positions import Span
+
+U64 = st.integers(0, 2**64 - 1)
+Spans = st.lists(st.builds(Span, U64, U64, U64, U64), max_size=5)
+
+
+def batch_of(items: list[bytes], first: int = 7, offset: int = 1000) -> Batch:
+    batch = Batch(3, 1_700_000_000_000)
+    for n, data in enumerate(items):
+        batch.items.append(Item(first + n, len(data), data, n, batch.created, n * 2, offset))
+        offset += len(data)
+        batch.size += len(data)
+    batch.next_id = first + len(items)
+    batch.next_offset = offset
+    return batch
+
+
+def decoded(batch: Batch) -> list[Item]:
+    found: list[Item] = []
+    for key, value in encode_blocks(batch):
+        items, stop, wrong = decode_block(key, value)
+        assert not wrong
+        assert stop == items[-1].id + 1
+        found += items
+    return found
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=20))
+def test_items_come_back_as_they_were(items: list[bytes]) -> None:
+    batch = batch_of(items)
+    assert decoded(batch) == batch.items
+
+
+def test_many_bytes_make_many_blocks() -> None:
+    batch = batch_of([b"x" * 30_000] * 10)
+    assert len(list(encode_blocks(batch))) == 5
+    assert decoded(batch) == batch.items
+
+
+def test_a_large_item_is_a_reference() -> None:
+    batch = batch_of([b"small"])
+    batch.items.append(Item(8, 5_000_000, None, 9, batch.created, 0, 1005, 42))
+    assert decoded(batch) == batch.items
+
+
+@given(st.lists(st.builds(Mark, st.binary(max_size=250), U64, U64, Spans, st.booleans())), Spans, U64)
+def test_marks_come_back_as_they_were(marks: list[Mark], kept: list[Span], trimmed: int) -> None:
+    batch = batch_of([b"x"])
+    batch.marks, batch.kept, batch.full = marks, kept, bool(marks)
+    key, value = encode_mark(batch, trimmed)
+    mark = decode_mark(key, value)
+    assert (mark.full, mark.next_id, mark.next_offset) == (bool(marks), 8, 1001)
+    assert (mark.trimmed, mark.marks, mark.kept) == (trimmed, marks, kept)
+
+
+def test_keys_ascend_in_the_order_of_writing() -> None:
+    keys = []
+    for first in (1, 3, 200):
+        batch = batch_of([b"a", b"b"], first)
+        keys += [key for key, _ in encode_blocks(batch)]
+        keys += [encode_mark(batch, 1)[0]]
+    assert keys == sorted(keys)
+    assert [split_key(key)[0] for key in keys] == [1, 3, 3, 5, 200, 202]
+
+
+BATCH = batch_of([b"first", b"", b"third " * 3])
+[(KEY, VALUE)] = encode_blocks(BATCH)
+
+
+@pytest.mark.parametrize("size", range(len(VALUE)))
+def test_a_cut_block_gives_the_items_before_the_cut(size: int) -> None:
+    try:
+        items, stop, wrong = decode_block(KEY, VALUE[:size])
+    except DamageError:
+        return
+    assert wrong
+    assert stop == 10
+    assert items == BATCH.items[: len(items)]
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_flipped_bit_costs_items_and_never_makes_one(bit: int) -> None:
+    for at in range(len(VALUE)):
+        damaged = bytearray(VALUE)
+        damaged[at] ^= 1 << bit
+        try:
+            items, _, wrong = decode_block(KEY, bytes(damaged))
+        except DamageError:
+            continue
+        assert wrong, f"bit {bit} of byte {at}"
+        assert all(item in BATCH.items for item in items)
+
+
+def test_damage_to_data_costs_one_item_only() -> None:
+    damaged = VALUE.replace(b"first", b"First")
+    items, stop, wrong = decode_block(KEY, damaged)
+    assert [item.id for item in items] == [8, 9]
+    assert stop == 10
+    assert "item 7 at byte" in wrong
+
+
+def test_an_item_is_not_taken_for_another() -> None:
+    [(other, _)] = encode_blocks(batch_of([b"x"], first=70))
+    items, _, wrong = decode_block(other, VALUE)
+    assert items == []
+    assert wrong
+
+
+def test_a_damaged_mark_is_not_believed() -> None:
+    BATCH.marks = [Mark(b"", 7, 1000, [Span(8, 9, 1005, 1005)], True)]
+    key, value = encode_mark(BATCH, 5)
+    for at in range(len(value)):
+        damaged = bytearray(value)
+        damaged[at] ^= 0x10
+        with pytest.raises(DamageError, match="checksum"):
+            decode_mark(key, bytes(damaged))
+        with pytest.raises(DamageError, match="checksum"):
+            decode_mark(key, value[:at])
+
+
+def test_a_later_format_is_told_from_damage() -> None:
+    with pytest.raises(NewerFormatError):
+        decode_block(KEY, b"\x02" + b"quite another layout")
+
+
+@pytest.mark.parametrize("key", [b"", b"x", b"\x00" * 8, b"\x00" * 10, b"\x00" * 18])
+def test_a_key_of_another_length_is_damage(key: bytes) -> None:
+    with pytest.raises(DamageError, match="key"):
+        split_key(key)

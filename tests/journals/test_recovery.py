@@ -1,0 +1,186 @@
+"""A journal that is closed and opened again knows where everyone stood, whatever happened before."""
+
+import tempfile
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darnerpy.errors import NewerFormatError
+from darnerpy.journals.leveldb import LevelDbEngine
+from darnerpy.journals.records import block_key, mark_key
+from darnerpy.queues.consumer import OpenRead
+from tests.journals.kept import Kept
+
+
+def test_a_new_journal_is_empty(durable: Kept) -> None:
+    assert (durable.found.next_id, durable.found.batch, durable.found.positions) == (1, 0, {})
+    assert durable.found.name == b"work"
+    assert not durable.found.damage
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+def test_every_item_of_a_short_log_is_found_again(durable: Kept, count: int) -> None:
+    for number in range(count):
+        durable.put(b"%d" % number)
+    found = durable.reopen()
+    assert (found.next_id, found.next_offset, found.damage) == (count + 1, count, [])
+    assert durable.waiting == [b"%d" % number for number in range(count)]
+
+
+def test_items_confirmed_out_of_order_stay_confirmed(durable: Kept) -> None:
+    durable.put(b"1", b"2", b"3", b"4", b"5")
+    queue, own = durable.queue, durable.queue.own
+    held = [queue.open(own) for _ in range(4)]
+    for read in (held[1], held[3]):
+        assert read is not None
+        queue.close(read)
+    durable.commit()
+    durable.reopen()
+    assert durable.take(9) == [b"1", b"3", b"5"]
+    durable.reopen()
+    assert durable.waiting == []
+
+
+def test_flush_spares_what_is_held(durable: Kept) -> None:
+    durable.put(b"1", b"2", b"3", b"4")
+    held = [durable.queue.open(durable.queue.own) for _ in range(3)]
+    assert held[0] is not None
+    assert held[2] is not None
+    durable.queue.abort(held[0])
+    durable.queue.abort(held[2])
+    durable.queue.flush()
+    durable.commit()
+    durable.reopen()
+    assert durable.waiting == [b"2"]
+
+
+def test_a_batch_that_was_not_written_leaves_no_trace(durable: Kept) -> None:
+    durable.put(b"1")
+    durable.queue.put(b"2", 1, 0, 0)
+    durable.queue.take(durable.queue.own)
+    durable.reopen()
+    assert durable.waiting == [b"1"]
+
+
+def test_a_half_upload_leaves_no_trace(durable: Kept, tmp_path: Path) -> None:
+    durable.put_large(b"whole" * 100_000)
+    half = durable.large.upload()
+    half.write([b"half"])
+    whole = durable.large.upload()
+    whole.write([b"whole, but never put"])
+    whole.finish(True)
+    unpublished = [*tmp_path.rglob("*.part")]
+    durable.reopen()
+    assert len(unpublished) == 2
+    assert [path.name for path in tmp_path.rglob("large/*")] == ["1-1.item"]
+
+
+def test_a_long_drain_does_not_leave_its_marks_behind(durable: Kept) -> None:
+    durable.put(*(b"%d" % number for number in range(500)))
+    for _ in range(500):
+        durable.take(1)
+    durable.trim()
+    keys = [key for key, _ in durable.journal._db.iterator()]  # type: ignore[attr-defined]
+    assert len(keys) <= 4
+
+
+def test_trimming_goes_on_after_a_restart(durable: Kept) -> None:
+    for number in range(30):
+        durable.put(b"%d" % number, b"%d" % number)
+    for _ in range(10):
+        durable.take(5)
+        durable.trim()
+        assert durable.found.trimmed <= durable.queue.low()[0]
+        durable.reopen()
+    assert durable.waiting == [b"%d" % (number // 2) for number in range(50, 60)]
+
+
+@pytest.mark.parametrize("key", [block_key(2), mark_key(3, 9)], ids=["block", "mark"])
+def test_a_later_format_is_refused_and_left_alone(durable: Kept, key: bytes) -> None:
+    durable.put(b"1")
+    body = b"\x02 who knows what a later version writes here"
+    value = body + crc32(body, crc32(key)).to_bytes(4, "little")
+    durable.journal._db.put(key, value)  # type: ignore[attr-defined]
+    for _ in range(2):  # the second time because the first has changed nothing
+        with pytest.raises(NewerFormatError, match="format 2"):
+            durable.reopen()
+
+
+@pytest.mark.parametrize("name", [b"work", b"..", b"\xff" * 250])
+def test_the_name_can_be_read_from_the_directory(tmp_path: Path, name: bytes) -> None:
+    engine = LevelDbEngine()
+    directory = tmp_path / "deep" / "down"
+    assert engine.name_in(directory) is None
+    engine.open(directory, name, Kept(tmp_path / "other", engine).large).close()
+    assert engine.name_in(directory) == name
+
+
+Actions = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "put", "take", "open", "close", "abort", "flush", "commit", "trim"]),
+        st.integers(0, 5),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(Actions, min_size=1, max_size=4))
+def test_any_history_is_recovered(lives: list[list[tuple[str, int]]]) -> None:
+    """The model: a list of waiting ids, those that are held, and what that was at the last commit."""
+    with tempfile.TemporaryDirectory() as directory:
+        kept = Kept(Path(directory), LevelDbEngine())
+        for actions in lives:
+            expected = _live(kept, actions)
+            kept.reopen()
+            assert kept.waiting == [b"%d" % number for number in expected]
+            own = kept.queue.own
+            assert kept.queue.count(own) == len(expected)
+            assert kept.queue.backlog_bytes(own) == sum(len(b"%d" % n) for n in expected)
+            assert not kept.found.damage
+        kept.close()
+
+
+def _live(kept: Kept, actions: list[tuple[str, int]]) -> list[int]:
+    """Do something; returns the ids that must be there after a crash."""
+    queue, own = kept.queue, kept.queue.own
+    at = own.positions
+    alive = {n for n in range(at.position, queue.next_id) if not at.is_confirmed(n)}
+    safe = sorted(alive)
+    held: list[OpenRead] = []
+    for action, number in actions:
+        if action == "put":
+            for _ in range(number + 1):
+                data = b"%d" % queue.next_id
+                alive.add(queue.next_id)
+                queue.put(data, len(data), 0, 0)
+        elif action == "take":
+            kept.load()
+            item = queue.take(own)
+            if item is not None:
+                alive.discard(item.id)
+        elif action == "open":
+            kept.load()
+            read = queue.open(own)
+            if read is not None:
+                held.append(read)
+        elif action in ("close", "abort") and held:
+            read = held.pop(number % len(held))
+            if action == "close":
+                alive.discard(read.item.id)
+                queue.close(read)
+            else:
+                queue.abort(read)
+        elif action == "flush":
+            alive &= {read.item.id for read in held}
+            queue.flush()
+        elif action == "trim":
+            kept.trim()
+        elif action == "commit":
+            kept.commit()
+        if queue.batch is None:
+            safe = sorted(alive)
+    return safe
