@@ -59,7 +59,7 @@ class LocalBroker:
 
     def forget(self, stored: StoredQueue) -> None:
         """Drop a queue in which nothing was ever stored and for which nobody waits any more."""
-        if not stored.stored and not stored.queue.own.line.waiters and stored.deletion is None:
+        if stored.unused:
             self.queues.pop(stored.name, None)
 
     def delete(self, name: bytes) -> Completion | None:
@@ -79,7 +79,7 @@ class LocalBroker:
         return queue
 
     def _gone(self, stored: StoredQueue) -> None:
-        self.deleted += 1
+        self.deleted += stored.stored
         if self.queues.get(stored.name) is stored:
             del self.queues[stored.name]
 
@@ -151,7 +151,8 @@ class LocalBroker:
         return all(stored.idle for stored in self.queues.values())
 
     def close(self) -> None:
-        """Sync and close all journals. Nothing may be under way (`idle`)."""
+        """Sync and close all journals; one that is still being worked on is left as after a kill."""
         for stored in self.queues.values():
-            stored.shut(sync=True)
+            if stored.idle:
+                stored.shut(sync=True)
         self._store.close()

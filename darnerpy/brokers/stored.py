@@ -99,6 +99,13 @@ class StoredQueue:
         """Whether nothing is under way that needs the journal handle."""
         return not (self._users or self._opening or self.queue.unwritten or self.uploads)
 
+    @property
+    def unused(self) -> bool:
+        """Whether nothing was ever stored, nobody waits, and nothing is on its way to be stored."""
+        queue = self.queue
+        waited_for = self._callbacks or queue.own.line.waiters
+        return not (self.stored or waited_for or self.uploads or queue.unwritten or self.deletion)
+
     def _answer_callbacks(self) -> None:
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -154,6 +161,7 @@ class StoredQueue:
             queue.recover(
                 found.next_id, found.next_offset, found.batch, found.positions, found.kept
             )
+            self.stored = found.next_id > 1 or found.batch > 0 or bool(found.damage)
         elif self.error is not None:
             queue.rejoin(found.next_id, found.next_offset, found.batch)
             log.warning("journal works again", extra={"queue": self.name})
@@ -173,7 +181,11 @@ class StoredQueue:
         for consumer in queue.consumers.values():
             if consumer.line.waiters:
                 self.load(consumer)
+        if self.deletion is not None:
+            self._delete_when_idle()
+            return
         self._answer_callbacks()
+        self._forget_soon()
 
     def shut(self, sync: bool = False) -> None:
         """Close an idle journal, synced first if asked; it is opened again when it is needed."""
@@ -230,11 +242,11 @@ class StoredQueue:
         if not sync and store.may_write_inline(batch, self._inline_run):
             self._inline_run += batch.size + 100
             try:
-                journal.write(batch, False)
+                seconds = _timed_write(journal, batch, sync)
             except ServerError as error:
                 self._fail(error)
             else:
-                self._wrote(batch, sync, journal)
+                self._wrote(batch, sync, journal, seconds)
         else:
             self._inline_run = 0
             self._writing = True
@@ -253,11 +265,11 @@ class StoredQueue:
         if seconds is None:
             self._fail(error)
             return
-        self._store.commit_ms = seconds * 1000
-        self._wrote(batch, sync, journal)
+        self._wrote(batch, sync, journal, seconds)
         self.commit()
 
-    def _wrote(self, batch: Batch, sync: bool, journal: Journal) -> None:
+    def _wrote(self, batch: Batch, sync: bool, journal: Journal, seconds: float) -> None:
+        self._store.commit_ms = seconds * 1000
         self.queue.wrote(batch)
         batch.end(None)
         if self._held_back and self.queue.batch is None:
@@ -373,6 +385,7 @@ class StoredQueue:
 
     def end_upload(self) -> None:
         self.uploads -= 1
+        self._forget_soon()
 
     def in_thread(self, work: Callable[[], Any], done: Done) -> None:
         """Have something done that may block but does not touch the journal."""
@@ -415,6 +428,15 @@ class StoredQueue:
 
     # -- deleting ----------------------------------------------------------------------------------
 
+    def _forget_soon(self) -> None:
+        """A half upload may have made a queue; it goes again if nothing is put into it in this turn."""
+        if not self.stored:
+            self._store.scheduler.call_soon(self._forget)
+
+    def _forget(self) -> None:
+        if self.unused:
+            self.delete()
+
     def delete(self) -> Completion:
         """Remove the queue and all it holds; waiters and holders of open reads are told now."""
         if self.deletion is None:
@@ -436,7 +458,7 @@ class StoredQueue:
     def _discard(self, journal: Journal | None) -> Path | None:
         if journal is not None:
             journal.close()
-        return self._store.data.discard(self.directory)
+        return self.large.abandon(partial(self._store.data.discard, self.directory))
 
     def _discarded(self, grave: Path | None, error: BaseException | None) -> None:
         self._users -= 1
@@ -449,8 +471,8 @@ class StoredQueue:
             return
         if grave is not None:
             self._store.bury(grave)
-        self.stored = False
         self._gone(self)
+        self.stored = False
         deletion.end(None)
         self._answer_callbacks()
 

@@ -35,7 +35,7 @@ class Trimmer:
     def __init__(self, queue: Queue, run: Run) -> None:
         self._queue = queue
         self._run = run
-        self._id, self._offset = 1, 0
+        self._trimmed_to(1, 0)
         self._deleted = 0
         self._wanted = False
         self._busy = False
@@ -46,13 +46,16 @@ class Trimmer:
         """The journal was opened: ids below trimmed are deleted, it takes size bytes on disk."""
         low, offset = self._queue.low()
         waiting = self._queue.next_offset - offset
-        self._id = trimmed
-        self._offset = offset - max(0, size - waiting) if low > trimmed else offset
+        garbage = max(0, size - waiting) if low > trimmed else 0
+        self._trimmed_to(trimmed, offset - garbage)
         self._wanted = self._busy = False
         self._want_if_due()
 
     def wrote(self, batch: Batch, journal: Journal) -> None:
         """A batch was written: go on with what it allows."""
+        low = self._queue.own.positions
+        if low.position < self._due_id and low.offset < self._due_offset and not self._wanted:
+            return  # the usual case: whoever lags behind, it is not yet time
         if self._busy:
             return
         if self._wanted and batch.full:
@@ -64,6 +67,10 @@ class Trimmer:
             self._run(work, partial(self._trimmed, journal, stop, offset), True)
         else:
             self._want_if_due()
+
+    def _trimmed_to(self, item_id: int, offset: int) -> None:
+        self._id, self._offset = item_id, offset
+        self._due_id, self._due_offset = item_id + _DRAINED_IDS, offset + _DRAINED_BYTES
 
     def _want_if_due(self) -> None:
         if not self._wanted and self._is_due():
@@ -86,7 +93,7 @@ class Trimmer:
             return
         self._deleted += offset - self._offset + (stop - self._id) * _ITEM_BYTES
         self.trims += 1
-        self._id, self._offset = stop, offset
+        self._trimmed_to(stop, offset)
         waiting = self._queue.next_offset - offset
         drained = stop == self._queue.next_id
         if self._deleted >= _COMPACT_BYTES and self._deleted >= waiting or drained:

@@ -6,8 +6,11 @@ is written. So a file tells by its name whether any record can need it: `clean` 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
+from typing import TypeVar
 
 from ..errors import JournalError
 from ..queues.items import Item
@@ -15,20 +18,24 @@ from ..queues.positions import Span
 
 __all__ = ["LargeFiles", "Upload"]
 
+_T = TypeVar("_T")
+
 
 class Upload:
     """One item on its way to disk. Its methods may block: call them off the loop, one at a time."""
 
-    def __init__(self, path: Path, number: int) -> None:
+    def __init__(self, files: "LargeFiles", path: Path, number: int) -> None:
         self.number = number
+        self._files = files
         self._path = path
         self._file: int | None = None
 
     def write(self, chunks: list[bytes]) -> None:
         try:
             if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+                with self._files.still_there():
+                    self._path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
             for chunk in chunks:
                 view = memoryview(chunk)
                 while view:
@@ -49,7 +56,8 @@ class Upload:
 
     def discard(self) -> None:
         self._close()
-        self._path.unlink(missing_ok=True)
+        with suppress(JournalError), self._files.still_there():
+            self._path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._file is not None:
@@ -64,11 +72,28 @@ class LargeFiles:
         self._directory = directory
         self._number = 0
         self._used = directory.exists()
+        self._abandoned = False
+        self._lock = Lock()
+
+    @contextmanager
+    def still_there(self) -> Iterator[None]:
+        """While the directory is this queue's, and stays so. Raises `JournalError` if it is not."""
+        with self._lock:
+            if self._abandoned:
+                raise JournalError("the queue was deleted")
+            yield
+
+    def abandon(self, discard: Callable[[], _T]) -> _T:
+        """Have the directory discarded; no upload makes it anew or touches what takes its place."""
+        with self.still_there():
+            result = discard()
+            self._abandoned = True
+            return result
 
     def upload(self) -> Upload:
         self._number += 1
         self._used = True
-        return Upload(self._directory / f"{self._number}.part", self._number)
+        return Upload(self, self._directory / f"{self._number}.part", self._number)
 
     def publish(self, items: list[Item], sync: bool) -> None:
         """Give the files of items that are about to be recorded their final names."""

@@ -16,6 +16,7 @@ import plyvel
 
 from ..errors import DamageError, JournalError, NewerFormatError
 from ..queues.batches import Batch
+from ..queues.items import Item
 from ..queues.positions import Positions, Span
 from .contract import Damage, Journal, Piece, Recovery
 from .large import LargeFiles
@@ -138,21 +139,22 @@ class LevelDbJournal:
                 try:
                     item_id, kind, number = split_key(key)
                     if kind == BLOCK:
-                        items, stop, wrong = decode_block(key, value)
+                        items, stop, wrong = _decode(key, value)
                         if wrong:
                             found.damage.append(Damage(wrong, item_id, stop))
-                        if lowest and stop != lowest:
-                            found.damage.append(Damage("items are missing", stop, lowest))
+                        elif lowest and stop != lowest:
+                            found.damage.append(Damage("items are missing", stop, lowest, True))
                         lowest = item_id
-                        if items and stop > found.next_id:
-                            found.next_offset = items[-1].offset + items[-1].size
                         found.next_id = max(found.next_id, stop)
+                        if items:
+                            end = items[-1].offset + items[-1].size
+                            found.next_offset = max(found.next_offset, end)
                     else:
                         found.batch = max(found.batch, number)
                         mark = decode_mark(key, value)
                         marks.append(mark)
-                        if mark.next_id >= found.next_id:
-                            found.next_id, found.next_offset = mark.next_id, mark.next_offset
+                        found.next_id = max(found.next_id, mark.next_id)
+                        found.next_offset = max(found.next_offset, mark.next_offset)
                         if mark.full:
                             self._full_mark = key
                 except DamageError as error:
@@ -169,14 +171,7 @@ class LevelDbJournal:
             for key, value in entries:
                 yield key, value
                 if is_full_mark(key, value):
-                    break
-            else:
-                return
-        # The block that begins at the mark's id was written after it, but comes before it.
-        begin = block_key(int.from_bytes(key[:8], "big"))
-        block = self._db.get(begin, verify_checksums=True)
-        if block is not None:
-            yield begin, block
+                    return
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         piece = Piece([], first)
@@ -225,10 +220,7 @@ class LevelDbJournal:
     ) -> int | None:
         """Add a block to the piece; returns the offset after it, None if that cannot be known."""
         block_first = split_key(key)[0]
-        try:
-            items, block_stop, wrong = decode_block(key, value)
-        except DamageError as error:
-            items, block_stop, wrong = [], block_first + 1, str(error)
+        items, block_stop, wrong = _decode(key, value)
         if block_stop <= first:
             return offset
         wanted = [item for item in items if first <= item.id < stop]
@@ -237,7 +229,8 @@ class LevelDbJournal:
             if item.id > expected:
                 begin = item.offset if offset is None else offset
                 span = Span(expected, item.id, begin, item.offset)
-                piece.lost.append((span, _damage(wrong if item.id > block_first else "", span)))
+                why = wrong if item.id > block_first else _wrong_before(piece, expected)
+                piece.lost.append((span, _damage(why, span)))
             piece.items.append(item)
             expected, offset = item.id + 1, item.offset + item.size
         block_stop = min(block_stop, stop)
@@ -390,6 +383,22 @@ def _replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
                 for piece in list(at.unconfirmed(span)):
                     at.confirm(piece)
             at.advance(mark.position, mark.offset)
+
+
+def _decode(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
+    """As `decode_block`; one that cannot be believed has one item at least, and that is damaged."""
+    try:
+        return decode_block(key, value)
+    except DamageError as error:
+        return [], split_key(key)[0] + 1, str(error)
+
+
+def _wrong_before(piece: Piece, item_id: int) -> str:
+    """What was wrong with the block before: it may have had more items than could be known."""
+    if not piece.lost:
+        return ""
+    damage = piece.lost[-1][1]
+    return damage.what if damage.stop == item_id and not damage.missing else ""
 
 
 def _damage(wrong: str, span: Span) -> Damage:

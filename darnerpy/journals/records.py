@@ -1,6 +1,6 @@
 """The bytes of a journal: keys, blocks of items, marks. Pure; the on-disk format is defined here.
 
-Keys ascend as things are written: a block of items is (first id, 0), a mark (next id, 1, batch).
+Keys ascend as things are written: a block of items is (first id, 1), a mark (next id, 0, batch).
 A block holds the items of one batch (up to `BLOCK_BYTES`, `BLOCK_ITEMS`): a header with the format version, the
 number of items, when they were put and their offset in the queue's stream of bytes, then per item a
 head, its data and a CRC that covers block header, head and data, so that each item can be trusted or
@@ -34,7 +34,7 @@ __all__ = [
 FORMAT = 1
 BLOCK_BYTES = 64 * 1024
 BLOCK_ITEMS = 1024
-BLOCK, MARK = 0, 1
+MARK, BLOCK = 0, 1  # a mark stands before the block that begins where it ends
 
 _KEY = Struct(">QB")
 _MARK_KEY = Struct(">QBQ")
@@ -105,19 +105,26 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
     """The good items of a block, the id after its last one, and what is wrong ("" if nothing).
 
     Damage to an item's data costs that item; damage to what tells where the next one begins costs
-    the rest of the block. Raises `DamageError` when not even the header can be believed,
-    `NewerFormatError` for a later version's block.
+    the rest of the block. Raises `DamageError` when no item is good, since then the header cannot be
+    believed either, `NewerFormatError` for a later version's block.
     """
     item_id, _ = _KEY.unpack(key)
     try:
         version, count, created, offset = _BLOCK.unpack_from(value)
     except StructError:
         raise DamageError(f"block of item {item_id} is only {len(value)} bytes") from None
-    if version != FORMAT:
-        raise NewerFormatError(f"block of item {item_id} has format {version}, {FORMAT} is known")
     stop = item_id + count
+    items: list[Item]
+    if version != FORMAT:
+        try:
+            items, stop, _ = decode_block(key, bytes([FORMAT]) + value[1:])
+        except DamageError:
+            text = f"block of item {item_id} has format {version}, {FORMAT} is known"
+            raise NewerFormatError(text) from None
+        # The items' checksums cover the version: only that is damaged.
+        return items, stop, f"block of item {item_id} has a wrong version"
     seed = crc32(value[: _BLOCK.size], crc32(key))
-    items: list[Item] = []
+    items = []
     wrong = ""
     at = _BLOCK.size
     while item_id < stop:
@@ -130,7 +137,8 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
                 data, crc32(value[at:begin], seed + item_id & 0xFFFFFFFF)
             )
         except StructError:
-            return items, stop, f"item {item_id} at byte {at} of its block is cut off"
+            wrong = wrong or f"item {item_id} at byte {at} of its block is cut off"
+            break
         if good and kind == _KIND_LARGE:
             number = _LARGE.unpack(data)[0]
             items.append(Item(item_id, size, None, flags, created, expiry, offset, number))
@@ -141,6 +149,8 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
         offset += size
         item_id += 1
         at = end + _CRC.size
+    if not items:
+        raise DamageError(wrong or f"block of item {item_id} holds nothing")
     return items, stop, wrong
 
 

@@ -101,13 +101,15 @@ class Consumer:
 
     def pop(self) -> Item | None:
         """The next item to be had; None when nothing is in memory (see `missing`)."""
-        if self.returned:
+        window = self.window
+        # The window may begin below what was returned when a failed commit has given items back.
+        if self.returned and not (window and window[0].id < self.returned[0][0]):
             item = self.returned[0][1]
             if item.data is None and not item.large:
                 return None
             heappop(self.returned)
-        elif self.window:
-            item = self.window.popleft()
+        elif window:
+            item = window.popleft()
         else:
             return None
         self.loaded -= (0 if item.large else item.size) + ITEM_OVERHEAD
@@ -142,7 +144,7 @@ class Consumer:
         """Returned items with ids from first up to stop are not to be had any more."""
         gone = [entry for entry in self.returned if first <= entry[0] < stop]
         if gone:
-            self.returned = sorted(entry for entry in self.returned if entry not in gone)
+            self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
             self.loaded -= sum(_weight(item) for _, item in gone)
 
     def missing(self, written: int) -> tuple[int, int] | None:

@@ -6,10 +6,10 @@ nothing that was acknowledged, and takes no longer than clients need to read, `_
 """
 
 import asyncio
+import errno
 import logging
 import os
 import socket
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -64,7 +64,7 @@ class Server:
                 taken += await self._listen(address)
             except OSError as error:
                 await self.stop()
-                why = error.strerror or str(error)
+                why = _reason(error)
                 raise ConfigError(f"listen: cannot listen on {address}: {why}") from error
         self.broker.load()
         if self._limits():
@@ -106,7 +106,7 @@ class Server:
 
     async def _listen(self, address: Address | UnixAddress) -> list[Address | UnixAddress]:
         if isinstance(address, UnixAddress):
-            _remove_stale(address.path)
+            _check_unused(address.path)
             listener = await self._loop.create_unix_server(
                 lambda: Connection(self), address.path, backlog=_BACKLOG
             )
@@ -172,13 +172,16 @@ class Server:
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
 
-def _remove_stale(path: str) -> None:
-    """A socket file that nobody listens on is left from a crash: take its place."""
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-    except OSError:
-        return
+def _reason(error: OSError) -> str:
+    # The loops put words of their own around the reason; a name that is not found has no errno.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
+
+
+def _check_unused(path: str) -> None:
+    """Raises `OSError` if someone listens there. A file left from a crash the loops replace."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        if probe.connect_ex(path) != 0:
-            os.unlink(path)
+        probe.setblocking(False)
+        if probe.connect_ex(path) in (0, errno.EAGAIN):
+            raise OSError(errno.EADDRINUSE, "")

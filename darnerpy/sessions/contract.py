@@ -22,6 +22,7 @@ class Obstacle(IntFlag):
     UPLOAD = 4
     OUTPUT = 8
     STALLED = 16
+    CLOSING = 32
 
 
 class NotReady(Exception):  # noqa: N818 - not an error: the command is tried again

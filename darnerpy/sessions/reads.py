@@ -72,6 +72,7 @@ class Reads:
     def withdraw(self) -> None:
         """Nobody is interested in the answer any more."""
         wait, self._wait = self._wait, None
+        self._tally = None
         self._todo.clear()
         if wait is not None:
             wait.withdraw()
@@ -275,6 +276,7 @@ class Reads:
         elif handle is not None:
             header = replies.value_header(key, item.flags, item.size, cas)
             reply = FileReply(header, handle, item.size, b"\r\n" + closing)
+            self._session.hold_for_output()
         self._slots.add(commit, reply if tally is None else TallyPart(tally, reply))
 
     def _missed(self, read: Read, commit: Batch | None) -> None:

@@ -91,7 +91,8 @@ class Session:
     def receive(self, commands: Sequence[Command]) -> None:
         """Take the next commands."""
         if self.obstacles or self._pending:
-            self._pending.extend(commands)
+            if not self._closing:
+                self._pending.extend(commands)
             return
         self._decide(commands)
         if self.slots.due:
@@ -115,8 +116,7 @@ class Session:
 
     def vanish(self) -> None:
         """The connection is gone: return what is held, withdraw what is asked."""
-        self._closing = True
-        self._pending.clear()
+        self._end()
         self.slots.drop()
         self._drop_upload()
         self._reads.withdraw()
@@ -133,38 +133,50 @@ class Session:
 
     def _close(self) -> None:
         """Decide nothing more; close when the last reply is out."""
-        self._closing = True
-        self._pending.clear()
+        self._end()
         self.slots.on_sent = self._sent
         if not self.slots:
             self.outlet.close()
 
+    def _end(self) -> None:
+        self._closing = True
+        self.obstacles |= Obstacle.CLOSING
+        self._pending.clear()
+
     # -- one command after another -----------------------------------------------------------------
 
     def _decide(self, commands: Sequence[Command]) -> None:
-        limit, get = self.host.output_limit, self._reads.get
-        for number, command in enumerate(commands):
+        limit, get, slots = self.host.output_limit, self._reads.get, self.slots
+        rest = iter(commands)
+        for command in rest:
             try:
                 if isinstance(command, Get):
                     get(command)
                 else:
                     _DECIDE[command.__class__](self, command)
-            except ClientError as error:
-                self.slots.add(None, replies.client_error(str(error)))
-            except ServerError as error:
-                self.slots.add(None, replies.server_error(str(error)))
+            except (ClientError, ServerError) as error:
+                self._refuse(command, error)
             except NotReady as obstacle:
                 self.obstacles |= Obstacle.QUEUE
-                self._pending.extend(commands[number:])
+                self._pending.append(command)
                 obstacle.stored.when_ready(self._queue_ready)
-                return
-            if self.slots.unsent > limit or self.slots.files:
-                self.obstacles |= Obstacle.OUTPUT
-                self.slots.on_sent = self._sent
-            if self.obstacles or self._closing:
+            if slots.unsent > limit:
+                self.hold_for_output()
+            if self.obstacles:
                 if not self._closing:
-                    self._pending.extend(commands[number + 1 :])
+                    self._pending.extend(rest)
                 return
+
+    def hold_for_output(self) -> None:
+        """Enough replies are made: decide nothing more before they have left."""
+        self.obstacles |= Obstacle.OUTPUT
+        self.slots.on_sent = self._sent
+
+    def _refuse(self, command: Command, error: ClientError | ServerError) -> None:
+        asked = command.store if isinstance(command, Put | Upload) else command
+        if not getattr(asked, "noreply", False):
+            reply = replies.client_error if isinstance(error, ClientError) else replies.server_error
+            self.slots.add(None, reply(str(error)))
 
     def clear(self, obstacle: Obstacle) -> None:
         """An obstacle is gone; go on if it was the last."""
@@ -183,7 +195,7 @@ class Session:
 
     def _continue(self) -> None:
         self._continuing = False
-        if self._pending and not self.obstacles and not self._closing:
+        if self._pending and not self.obstacles:
             commands = list(self._pending)
             self._pending.clear()
             self._decide(commands)
@@ -284,7 +296,7 @@ class Session:
             error = stored.error
         if error is not None:
             upload.remove()
-            self._refuse(store, replies.server_error(str(error)))
+            self._refuse(store, error)
         else:
             expiry = self._expiry(store.exptime, stored) if store.exptime else 0
             commit = stored.queue.put(
@@ -294,10 +306,6 @@ class Session:
                 self.slots.add(commit, replies.STORED)
         self.slots.release()
         self.clear(Obstacle.UPLOAD)
-
-    def _refuse(self, store: Store, reply: bytes) -> None:
-        if not store.noreply:
-            self.slots.add(None, reply)
 
     def _drop_upload(self) -> None:
         upload, self.upload = self.upload, None

@@ -82,7 +82,7 @@ class Slots:
         self._last: Completion | None = None
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._slots) + self._sending
 
     def add(self, commit: Completion | None, reply: Reply) -> None:
         """Append a reply that may be sent once commit (None: now) has ended; see `release`."""

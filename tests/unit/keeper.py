@@ -190,7 +190,10 @@ class Keeper:
 
     def settle(self) -> None:
         """Do all there is to do."""
+        steps = 0
         while self.queue.unwritten or self.reading or (self.missing and self.queue.own.line.waiters):
+            steps += 1
+            assert steps < 1000, "reads again and again what does not help"
             if self.reading is not None:
                 self.finish_read()
             elif self.sealed is not None:

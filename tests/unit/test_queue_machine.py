@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from darnerpy.errors import ServerError
 from darnerpy.queues.batches import Batch
@@ -22,6 +22,7 @@ from .keeper import Disk, Keeper, ManualClock
 
 WINDOW_MEMORY = 3 * ITEM_OVERHEAD
 some = st.integers(0, 7)
+kinds = st.sampled_from(["open", "open", "open", "plain", "plain", "peek", "regret"])
 puts = st.tuples(  # size, milliseconds to live, number of its file, sync
     st.sampled_from([0, 10, 300]),
     st.sampled_from([None, None, None, -1, 5]),
@@ -110,6 +111,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.windows = Windows(WINDOW_MEMORY)
         self.neighbour = Neighbour()
         self.disk = Disk()
+        self.calm = 0
         self.start()
 
     def start(self) -> None:
@@ -166,6 +168,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     # -- clients
 
+    @initialize(puts=st.lists(puts, max_size=5))
+    def begin(self, puts: list[tuple[int, int | None, int, bool]]) -> None:
+        self.put(puts)
+        self.settle()
+
     is_up = precondition(lambda self: not self.keeper.failed)
 
     @is_up
@@ -184,34 +191,40 @@ class QueueMachine(RuleBasedStateMachine):
             assert batch.sync or not sync
 
     @is_up
-    @rule(kind=st.sampled_from(["plain", "open", "peek"]), patient=st.booleans())
-    def get(self, kind: str, patient: bool) -> None:
+    @rule(kinds=st.lists(kinds, min_size=1, max_size=4))
+    def get(self, kinds: list[str]) -> None:
+        for kind in kinds:
+            self.get_one(kind)
+
+    def get_one(self, kind: str, patient: bool = False) -> None:
+        """As a session does it. regret: the item is taken, but cannot be handed over."""
         client = Client(self, kind, patient)
         held: OpenRead | None = None
-        if kind == "plain":
+        if kind in ("plain", "regret"):
             item = self.queue.take(self.own)
         elif kind == "peek":
             item = self.queue.peek(self.own)
         else:
             held = self.queue.open(self.own)
             item = held.item if held else None
-        if item is not None:
+        if item is not None and kind == "regret":
+            self.check_is_next(item)
+            self.queue.give_back(self.own, item)
+        elif item is not None:
             assert kind == "peek" or not self.model.line, "no newcomer overtakes a waiter"
             commit = self.queue.batch if kind == "plain" else self.queue.pending(item)
             self.got(client, item, commit, held)
-        elif patient or not self.queue.is_empty(self.own):
+        elif client.patient or not self.queue.is_empty(self.own):
             self.model.line.append(client)
             self.own.line.join(client)
         else:
             self.check_nothing_waits()
 
     @is_up
-    @rule()
-    def take_and_give_back(self) -> None:
-        item = self.queue.take(self.own)
-        if item is not None:
-            self.check_is_next(item)
-            self.queue.give_back(self.own, item)
+    @precondition(lambda self: len(self.model.line) < 2)
+    @rule(kind=kinds)
+    def wait(self, kind: str) -> None:
+        self.get_one(kind, patient=True)
 
     @is_up
     @precondition(lambda self: self.model.held)
@@ -254,7 +267,7 @@ class QueueMachine(RuleBasedStateMachine):
     # -- the keeper, the disk, the rest of the world
 
     @is_up
-    @precondition(lambda self: self.keeper.sealed is None)
+    @precondition(lambda self: self.queue.batch is not None and self.keeper.sealed is None)
     @rule()
     def seal(self) -> None:
         self.model.sealed = self.model.snapshot()
@@ -267,6 +280,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.keeper.write()
 
     @is_up
+    @precondition(lambda self: self.keeper.missing is not None)
     @rule(items=st.integers(1, 4), at_once=st.booleans())
     def read(self, items: int, at_once: bool) -> None:
         self.keeper.start_read(items)
@@ -279,9 +293,11 @@ class QueueMachine(RuleBasedStateMachine):
         self.keeper.finish_read()
 
     @is_up
+    @precondition(lambda self: self.calm > 8)
     @rule(what=st.sampled_from(["fail", "fail late", "restart", "restart late", "flush", "drain"]))
     def turn_upside_down(self, what: str) -> None:
-        """One rule for all that empties the stage, so that it happens seldom enough."""
+        """What empties the stage, one rule for all so that there is time to fill it in between."""
+        self.calm = 0
         match what.split():
             case ["fail", *late]:
                 self.fail(landed=bool(late))
@@ -332,34 +348,30 @@ class QueueMachine(RuleBasedStateMachine):
         self.start()
 
     @is_up
-    @rule()
-    def want_full_mark(self) -> None:
-        self.queue.want_full_mark()
-
-    @rule(which=some)
-    def rot(self, which: int) -> None:
-        if self.model.waiting:
-            self.disk.rotten.add(self.model.waiting[which % len(self.model.waiting)])
-
-    @rule(ms=st.integers(1, 60))
-    def let_time_pass(self, ms: int) -> None:
-        self.clock.now += ms
-
-    @rule(loaded=st.sampled_from([0, WINDOW_MEMORY // 2, WINDOW_MEMORY]))
-    def need_memory_elsewhere(self, loaded: int) -> None:
-        self.neighbour.loaded = loaded
-        self.windows.settle(self.neighbour)
+    @rule(what=st.sampled_from(["time", "memory", "decay", "full mark"]), how=some)
+    def meanwhile(self, what: str, how: int) -> None:
+        if what == "time":
+            self.clock.now += how
+        elif what == "memory":
+            self.neighbour.loaded = how % 3 * WINDOW_MEMORY // 2
+            self.windows.settle(self.neighbour)
+        elif what == "decay" and self.model.waiting:
+            self.disk.rotten.add(self.model.waiting[how % len(self.model.waiting)])
+        elif what == "full mark":
+            self.queue.want_full_mark()
 
     @is_up
+    @precondition(lambda self: self.queue.unwritten)
     @rule()
     def settle(self) -> None:
         self.keeper.settle()
+        self.note_expired()
         self.model.base = self.model.disk = self.model.snapshot()
 
     def drain(self) -> None:
         """Whatever happened, every item comes."""
         for _ in range(len(self.model.waiting)):
-            self.get("plain", patient=False)
+            self.get_one("plain")
         self.settle()
         self.check_nothing_waits()
 
@@ -367,6 +379,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_counts_are_exact(self) -> None:
+        self.calm += 1
         self.note_expired()
         model, waiting = self.model, self.model.waiting
         assert self.queue.next_id == model.next_id
@@ -412,4 +425,4 @@ class Neighbour:
 
 
 TestQueue = QueueMachine.TestCase
-TestQueue.settings = settings(max_examples=4000, stateful_step_count=40, report_multiple_bugs=False)
+TestQueue.settings = settings(max_examples=4 * settings().max_examples, stateful_step_count=50)

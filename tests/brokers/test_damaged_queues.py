@@ -1,0 +1,126 @@
+"""A queue whose journal is damaged: the good part is served, the rest kept and reported."""
+
+import logging
+import os
+from pathlib import Path
+
+import plyvel
+import pytest
+
+from darnerpy.config import SyncPolicy
+from darnerpy.errors import JournalError
+from darnerpy.journals.records import block_key
+from tests.brokers.house import House, until
+
+pytestmark = pytest.mark.asyncio
+
+NEVER = SyncPolicy(always=False)
+
+
+async def fill(directory: Path, count: int) -> None:
+    async with House(directory, sync=NEVER) as house:
+        for n in range(1, count + 1):
+            await house.put(b"q", b"%d" % n)
+
+
+def change(directory: Path, item_id: int, value: bytes | None) -> None:
+    """Replace or remove a record, as damage or a power cut would."""
+    database = plyvel.DB(os.fspath(directory / "queues" / "q" / "leveldb"))
+    key = block_key(item_id)
+    assert database.get(key) is not None
+    if value is None:
+        database.delete(key)
+    else:
+        database.put(key, value)
+    database.close()
+
+
+def reports(caplog: pytest.LogCaptureFixture) -> list[tuple[object, object]]:
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    return [(record.queue, record.ids) for record in errors]  # type: ignore[attr-defined]
+
+
+async def test_what_lies_behind_a_gap_is_kept_and_not_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(tmp_path, 9)
+    change(tmp_path, 5, None)
+    for life in range(2):
+        async with House(tmp_path, sync=NEVER) as house:
+            left = await house.drain(b"q")
+            assert left == ([] if life else [b"1", b"2", b"3", b"4"])
+            await house.put(b"q", b"goes on")
+            assert await house.drain(b"q") == [b"goes on"]
+            stored = house.broker.queues[b"q"]
+            assert stored.lost == (0 if life else 5)
+            [(first, stop, *_)] = stored.queue.kept
+            assert (first, stop) == (5, 10)
+            stored.queue.want_full_mark()
+    assert (b"q", "items 5 to 5") in reports(caplog)
+    change(tmp_path, 6, b"")  # so it is still there
+    change(tmp_path, 9, b"")
+
+
+async def test_a_damaged_item_costs_only_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(tmp_path, 9)
+    change(tmp_path, 5, b"\x01 damaged, but something is there")
+    async with House(tmp_path, sync=NEVER) as house:
+        assert await house.drain(b"q") == [b"%d" % n for n in (1, 2, 3, 4, 6, 7, 8, 9)]
+        stored = house.broker.queues[b"q"]
+        assert stored.lost == 1
+        assert stored.queue.count(stored.queue.own) == 0
+        assert stored.queue.backlog_bytes(stored.queue.own) == 0
+    assert (b"q", "items 5 to 5") in reports(caplog)
+
+
+async def test_a_damaged_end_does_not_stop_the_queue(tmp_path: Path) -> None:
+    await fill(tmp_path, 3)
+    change(tmp_path, 3, b"\x01 damaged")
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put(b"q", b"4")
+        assert await house.drain(b"q") == [b"1", b"2", b"4"]
+    change(tmp_path, 3, b"\x01 still there")
+
+
+async def test_a_large_item_without_its_file_is_refused_by_itself(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put_large(b"q", b"L" * 300_000)
+        await house.put(b"q", b"2")
+    [file] = tmp_path.rglob("*.item")
+    file.unlink()
+    async with House(tmp_path, sync=NEVER) as house:
+        stored = await house.usable(b"q")
+        item = stored.queue.peek(stored.queue.own)
+        assert item is not None
+        with pytest.raises(Exception, match="large item 1 has no file"):
+            stored.large.open(item)
+
+
+async def test_a_damaged_table_is_repaired_and_the_good_part_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with House(tmp_path, sync=NEVER) as house:
+        items = [os.urandom(10_000) for _ in range(1000)]
+        for data in items:
+            await house.put(b"q", data)
+    tables = sorted(tmp_path.rglob("*.ldb"))
+    file = tables[len(tables) // 2]
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    file.write_bytes(damaged)
+    async with House(tmp_path, sync=NEVER) as house:
+        stored = house.broker.queues[b"q"]
+        served = []
+        with pytest.raises(JournalError, match="checksum mismatch"):
+            while True:
+                served.append(await house.take(b"q"))
+        await until(lambda: stored.ready)
+        served += await house.drain(b"q")
+        assert served == items[: len(served)]
+        assert len(served) + stored.lost == 1000
+        assert 100 < len(served) < 1000
+        await house.put(b"q", b"goes on")
+        assert await house.take(b"q") == b"goes on"
+    assert any("repaired" in record.getMessage() for record in caplog.records)
