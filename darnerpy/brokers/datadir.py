@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import DataDirError, JournalError
+from ..journals.durable import make_directory, sync_directory
 from ..names import file_name, from_file_name
 
 __all__ = ["DataDir"]
@@ -32,7 +33,7 @@ class DataDir:
         self._trash = path / ".trash"
         self._scratch = path / ".scratch"
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_directory(path)
             self._lock = os.open(path / "LOCK", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise DataDirError(f"data directory {path}: {error.strerror}") from error
@@ -45,20 +46,33 @@ class DataDir:
                 f"data directory {path} is in use by another darnerpy (process {owner})"
             ) from None
         try:
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-            self._check_format()
-            self.queues.mkdir(exist_ok=True)
-            for leftover in (self._trash, self._scratch):
-                shutil.rmtree(leftover, ignore_errors=True)
-                leftover.mkdir(exist_ok=True)
+            self._prepare()
         except OSError as error:
+            self.close()
             raise DataDirError(f"data directory {path}: {error.strerror}") from error
+        except DataDirError:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        self._check_format()
+        make_directory(self.queues)
+        for leftover in (self._trash, self._scratch):
+            shutil.rmtree(leftover, ignore_errors=True)
+            leftover.mkdir(exist_ok=True)
 
     def _check_format(self) -> None:
         note = self.path / "FORMAT"
         if not note.exists():
-            note.write_text(_FORMAT + "\n")
+            draft = self.path / "FORMAT.new"
+            with draft.open("w") as file:
+                file.write(_FORMAT + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(note)
+            sync_directory(self.path)
         found = note.read_text().strip()
         if found != _FORMAT:
             raise DataDirError(f"{note}: format {found!r} is not known, {_FORMAT!r} is")
@@ -94,11 +108,7 @@ class DataDir:
                 if not grave.exists():
                     break
             os.rename(directory, grave)
-            handle = os.open(self.queues, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            sync_directory(self.queues)
         except OSError as error:
             raise JournalError(f"cannot delete {directory.name}: {error.strerror}") from error
         return grave

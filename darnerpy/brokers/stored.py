@@ -203,8 +203,10 @@ class StoredQueue:
     def _shut(self, result: None, error: BaseException | None) -> None:
         if error is not None:
             self._report(Damage(f"closing it failed: {error}"))
-        waiting = any(consumer.line.waiters for consumer in self.queue.consumers.values())
-        if self._callbacks or self.queue.unwritten or waiting:
+        queue = self.queue
+        # Whoever waits for items to come needs no journal, only who waits for those on disk.
+        waited_for = any(c.line.waiters and not queue.is_empty(c) for c in queue.consumers.values())
+        if self._callbacks or queue.unwritten or waited_for:
             self._open()
 
     def _run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
@@ -303,7 +305,7 @@ class StoredQueue:
 
     def load(self, consumer: Consumer) -> None:
         """Read what a consumer needs next, unless it is being read or not yet written."""
-        if consumer in self._loading:
+        if consumer in self._loading or self.deletion is not None:
             return
         missing = consumer.missing(self.queue.written)
         if missing is None or missing[0] >= self.queue.written or self.error is not None:
@@ -429,7 +431,7 @@ class StoredQueue:
     # -- deleting ----------------------------------------------------------------------------------
 
     def _forget_soon(self) -> None:
-        """A half upload may have made a queue; it goes again if nothing is put into it in this turn."""
+        """A half upload may have made the queue: it goes again unless an item is put in this turn."""
         if not self.stored:
             self._store.scheduler.call_soon(self._forget)
 

@@ -54,10 +54,10 @@ class Trimmer:
     def wrote(self, batch: Batch, journal: Journal) -> None:
         """A batch was written: go on with what it allows."""
         low = self._queue.own.positions
-        if low.position < self._due_id and low.offset < self._due_offset and not self._wanted:
+        due = low.position >= self._due_id or low.offset >= self._due_offset or self._wanted
+        drained = self._deleted and low.position == batch.next_id
+        if self._busy or not (due or drained):
             return  # the usual case: whoever lags behind, it is not yet time
-        if self._busy:
-            return
         if self._wanted and batch.full:
             self._wanted = False
             self._busy = True
@@ -83,7 +83,7 @@ class Trimmer:
         if ids >= _IDS or size >= _BYTES:
             return True
         drained = low == self._queue.next_id
-        return drained and (ids >= _DRAINED_IDS or size >= _DRAINED_BYTES)
+        return drained and (ids >= _DRAINED_IDS or size + self._deleted >= _DRAINED_BYTES)
 
     def _trimmed(
         self, journal: Journal, stop: int, offset: int, result: None, error: BaseException | None
@@ -99,8 +99,12 @@ class Trimmer:
         if self._deleted >= _COMPACT_BYTES and self._deleted >= waiting or drained:
             self._busy = True
             self._run(journal.compact, self._compacted, True)
+        else:
+            self._want_if_due()  # more may have been confirmed meanwhile
 
     def _compacted(self, result: None, error: BaseException | None) -> None:
         self._busy = False
         self._deleted = 0
         self.compactions += error is None
+        if error is None:
+            self._want_if_due()

@@ -9,7 +9,7 @@ from .client import Client, add_connection_arguments, queue_name
 
 _COLUMNS = ("items", "bytes", "open_transactions", "waiters", "age", "total_items")
 # Where one queue ends and the next begins only `items` tells, the first of each; these end alike.
-_LIKE_ITEMS = {"total_items", "expired_items", "mem_items", "put_items"}
+_LIKE_ITEMS = {"total_items", "expired_items", "mem_items", "put_items", "damaged_items"}
 _SERVERS_OWN = {"queue_creates", "queue_deletes", "queue_expires"}
 
 _Counts = dict[str, str]

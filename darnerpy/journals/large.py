@@ -15,6 +15,7 @@ from typing import TypeVar
 from ..errors import JournalError
 from ..queues.items import Item
 from ..queues.positions import Span
+from .durable import sync_directory
 
 __all__ = ["LargeFiles", "Upload"]
 
@@ -101,8 +102,8 @@ class LargeFiles:
             for item in items:
                 os.rename(self._part(item), self._item(item))
             if sync:
-                _sync_directory(self._directory)
-                _sync_directory(self._directory.parent)
+                sync_directory(self._directory)
+                sync_directory(self._directory.parent)
         except OSError as error:
             raise _failed("publish an item in", self._directory, error) from error
 
@@ -162,14 +163,6 @@ class LargeFiles:
 
     def _item(self, item: Item) -> Path:
         return self._directory / f"{item.id}-{item.large}.item"
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failed(what: str, path: Path, error: OSError) -> JournalError:

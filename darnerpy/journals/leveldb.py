@@ -19,6 +19,7 @@ from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Positions, Span
 from .contract import Damage, Journal, Piece, Recovery
+from .durable import make_directory
 from .large import LargeFiles
 from .records import (
     BLOCK,
@@ -47,7 +48,7 @@ _OPTIONS: dict[str, Any] = {
 }
 _NAME_KEY = b"\x00" * 8 + b"\xff"
 _FIRST_KEY = block_key(1)[:-1]
-"""Below all items and marks. Not equal to any: plyvel may leave out where a reverse iterator starts."""
+"""Below all items and marks, equal to none: plyvel's reverse iterators may leave out their start."""
 _TRIM_STEP = 1000
 _COMPACT_STEP = 32 * 1024 * 1024
 _FAILURES = (plyvel.Error, OSError, RuntimeError)
@@ -82,7 +83,7 @@ class LevelDbJournal:
         self._unsynced = False
         self._full_mark = mark_key(1, 0)
         with _errors("open"):
-            path.mkdir(parents=True, exist_ok=True)
+            make_directory(path)
             self._db = self._open()
         try:
             with self._errors("open"):

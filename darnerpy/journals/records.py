@@ -59,9 +59,9 @@ def mark_key(next_id: int, batch: int) -> bytes:
 
 def split_key(key: bytes) -> tuple[int, int, int]:
     """An id, `BLOCK` or `MARK`, and a mark's batch number. Raises `DamageError`."""
-    if len(key) == _KEY.size:
+    if len(key) == _KEY.size and key[8] == BLOCK:
         return *_KEY.unpack(key), 0
-    if len(key) == _MARK_KEY.size:
+    if len(key) == _MARK_KEY.size and key[8] == MARK:
         item_id, kind, batch = _MARK_KEY.unpack(key)
         return item_id, kind, batch
     raise DamageError(f"key {key[:32].hex()} is not one of a journal's")

@@ -72,5 +72,4 @@ def _wait(digits: bytes) -> int:
 
 
 def _show(raw: bytes) -> str:
-    text = raw[:60].decode("latin-1")
-    return text.encode("ascii", "backslashreplace").decode()
+    return repr(raw[:60])[2:-1]  # nothing but printable ASCII goes back into a reply

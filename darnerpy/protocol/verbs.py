@@ -24,7 +24,7 @@ from .commands import (
 )
 from .options import parse_plain_key, parse_read_key, parse_store_key
 
-__all__ = ["VERBS", "FramingError", "Verb", "parse_line"]
+__all__ = ["VERBS", "FramingError", "Verb", "describe", "parse_line"]
 
 _MAX_FLAGS = 2**32 - 1
 _MAX_EXPTIME = 2**62
@@ -89,7 +89,7 @@ def _stored(args: list[bytes], words: int) -> tuple[int, bool]:
 
     Raises `FramingError` if the block cannot be found; all later errors may rely on the size.
     """
-    if len(args) < words:
+    if len(args) < 4:
         raise FramingError("key, flags, exptime and size are expected")
     return _size(args[3]), args[-1] == _NOREPLY and len(args) > words
 
@@ -205,3 +205,9 @@ _TABLE = (
 
 VERBS: dict[bytes, Verb] = {verb.name.encode(): verb for verb in _TABLE}
 """Every verb by its lower-case bytes; what is not here answers ERROR."""
+
+
+def describe() -> str:
+    """Return the table of all verbs as Markdown."""
+    rows = [f"| `{verb.usage}` | {verb.summary} |" for verb in _TABLE]
+    return "\n".join(["| line | what it does; what it answers |", "|---|---|", *rows, ""])

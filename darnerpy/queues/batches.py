@@ -39,18 +39,15 @@ class Mark(msgspec.Struct):
     whole: bool
 
 
-class Completion:
+class Completion(msgspec.Struct, eq=False, kw_only=True):
     """Something that will have happened, or failed.
 
-    ended: it has. error: why it failed, None while all is well.
+    ended: it has. error: why it failed, None while all is well. dependents: who wait for it.
     """
 
-    __slots__ = ("dependents", "ended", "error")
-
-    def __init__(self) -> None:
-        self.ended = False
-        self.error: ServerError | None = None
-        self.dependents: list[Dependent] = []
+    ended: bool = False
+    error: ServerError | None = None
+    dependents: list[Dependent] = []
 
     def end(self, error: ServerError | None) -> None:
         """Done, or failed with an error; tell all who wait."""
@@ -61,7 +58,7 @@ class Completion:
             dependent.release()
 
 
-class Batch(Completion):
+class Batch(Completion, eq=False):
     """items: appended, in order of id; size: their bytes in the journal; large: some have files.
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
@@ -70,32 +67,15 @@ class Batch(Completion):
     created: milliseconds since the epoch.
     """
 
-    __slots__ = (
-        "created",
-        "full",
-        "items",
-        "kept",
-        "large",
-        "marks",
-        "next_id",
-        "next_offset",
-        "number",
-        "size",
-        "sync",
-        "undo",
-    )
-
-    def __init__(self, number: int, created: int) -> None:
-        super().__init__()
-        self.number = number
-        self.created = created
-        self.items: list[Item] = []
-        self.size = 0
-        self.large = False
-        self.marks: list[Mark] = []
-        self.kept: list[Span] = []
-        self.undo: list[tuple[Consumer, list[Undo]]] = []
-        self.full = False
-        self.sync = False
-        self.next_id = 0
-        self.next_offset = 0
+    number: int
+    created: int
+    items: list[Item] = []
+    size: int = 0
+    large: bool = False
+    marks: list[Mark] = []
+    kept: list[Span] = []
+    undo: list[tuple["Consumer", list["Undo"]]] = []
+    full: bool = False
+    sync: bool = False
+    next_id: int = 0
+    next_offset: int = 0

@@ -59,9 +59,8 @@ class Positions:
         first, begin = span.first, span.begin
         if first < self.position:
             first, begin = self.position, self.offset
-        for known in list(self.spans):
-            if known.first >= span.stop:
-                break
+        at = max(0, bisect_right(self._firsts, first) - 1)
+        for known in self.spans[at : bisect_left(self._firsts, span.stop)]:
             if known.stop > first:
                 if known.first > first:
                     yield Span(first, known.first, begin, known.begin)

@@ -63,8 +63,8 @@ class Queue:
         self._all = [self.own]
         self.batch: Batch | None = None
         self._number = 0
-        self._since_full = [0, 0, 0]
         self._full_due = True
+        self._full_at_id = self._full_at_batch = self._full_at_offset = 0
         self._clock = clock
         self._windows = windows
         self._on_change = on_change
@@ -222,19 +222,17 @@ class Queue:
         if batch is None:
             return None
         self.batch = None
-        since = self._since_full
-        since[0] += len(batch.items)
-        since[1] += 1
-        since[2] += batch.size
-        batch.full = (
+        if (
             self._full_due
-            or since[0] >= _FULL_MARK_IDS
-            or since[1] >= _FULL_MARK_BATCHES
-            or since[2] >= _FULL_MARK_BYTES
-        )
-        if batch.full:
+            or self.next_id >= self._full_at_id
+            or batch.number >= self._full_at_batch
+            or self.next_offset >= self._full_at_offset
+        ):
+            batch.full = True
             self._full_due = False
-            self._since_full = [0, 0, 0]
+            self._full_at_id = self.next_id + _FULL_MARK_IDS
+            self._full_at_batch = batch.number + _FULL_MARK_BATCHES
+            self._full_at_offset = self.next_offset + _FULL_MARK_BYTES
         for consumer in self._all:
             if consumer.moved or batch.full:
                 batch.marks.append(_mark(consumer, batch.full))
@@ -246,7 +244,8 @@ class Queue:
                 self._windows.settle(consumer)
         batch.next_id = self.next_id
         batch.next_offset = self.next_offset
-        batch.kept = list(self.kept) if batch.full else []
+        if batch.full:
+            batch.kept = list(self.kept)
         return batch
 
     def wrote(self, batch: Batch) -> None:

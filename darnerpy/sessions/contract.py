@@ -15,13 +15,14 @@ __all__ = ["Host", "NotReady", "Obstacle", "Outlet"]
 
 
 class Obstacle(IntFlag):
-    """Why a session cannot decide its next command yet."""
+    """Why a session cannot decide its next command yet. TURN: it will, when the loop calls back."""
 
     WAIT = 1
     QUEUE = 2
     UPLOAD = 4
     OUTPUT = 8
     STALLED = 16
+    TURN = 32
     CLOSING = 32
 
 

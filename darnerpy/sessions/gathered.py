@@ -5,16 +5,14 @@ from ..queues.batches import Completion
 __all__ = ["Gathered"]
 
 
-class Gathered(Completion):
-    __slots__ = ("_commits",)
+class Gathered(Completion, eq=False):
+    commits: list[Completion]
 
-    def __init__(self, commits: list[Completion]) -> None:
-        super().__init__()
-        self._commits = commits
-        for commit in commits:
+    def __post_init__(self) -> None:
+        for commit in self.commits:
             commit.dependents.append(self)
         self.release()
 
     def release(self) -> None:
-        if not self.ended and all(commit.ended for commit in self._commits):
-            self.end(next((c.error for c in self._commits if c.error is not None), None))
+        if not self.ended and all(commit.ended for commit in self.commits):
+            self.end(next((c.error for c in self.commits if c.error is not None), None))

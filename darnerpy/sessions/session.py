@@ -69,7 +69,6 @@ class Session:
         self._pending: deque[Command] = deque()
         self.upload: Incoming | None = None
         self._closing = False
-        self._continuing = False
 
     # -- what the connection tells and asks --------------------------------------------------------
 
@@ -189,12 +188,12 @@ class Session:
 
     def _continue_soon(self) -> None:
         # Not at once: the one who calls may be in the middle of serving a queue.
-        if not self._continuing:
-            self._continuing = True
+        if not self.obstacles & Obstacle.TURN:
+            self.obstacles |= Obstacle.TURN
             self.host.scheduler.call_soon(self._continue)
 
     def _continue(self) -> None:
-        self._continuing = False
+        self.obstacles &= ~Obstacle.TURN
         if self._pending and not self.obstacles:
             commands = list(self._pending)
             self._pending.clear()

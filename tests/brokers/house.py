@@ -38,8 +38,8 @@ async def until(reached: Callable[[], bool]) -> None:
 class Faults:
     """What goes wrong with calls to journals, and a record of them.
 
-    calls: how often each was made. threads: the names of the threads that wrote. broken: calls that
-    fail at once. half_broken: calls that do their work, and then fail. gate: while clear, writes wait.
+    calls: how often each was made. threads: the names of those that wrote. broken: calls that fail at
+    once. half_broken: calls that do their work and then fail. gate: while clear, writes wait.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class FaultyEngine:
 
     def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
         journal = self._faults.run("open", self._engine.open, directory, name, large)
-        return FaultyJournal(journal, self._faults)  # type: ignore[return-value]
+        return FaultyJournal(journal, self._faults)
 
 
 class FaultyJournal:
@@ -89,9 +89,13 @@ class FaultyJournal:
 
 
 class Wait:
-    """A waiter, and what it got."""
+    """A waiter, and what it got. large: where large items are: it opens them in time."""
 
-    def __init__(self, open: bool = False, patient: bool = False) -> None:
+    def __init__(
+        self, open: bool = False, patient: bool = False, large: LargeFiles | None = None
+    ) -> None:
+        self.handle: int | None = None
+        self._large = large
         self.open = open
         self.peek = False
         self.patient = patient
@@ -99,10 +103,18 @@ class Wait:
         self.got = asyncio.get_running_loop().create_future()
 
     def accept(self, item: Item) -> bool:
+        if item.large and self._large is not None:
+            self.handle = self._large.open(item)
         return True
 
     def deliver(self, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
         self.got.set_result((item, commit, held))
+
+    @property
+    def item(self) -> Item:
+        result = self.got.result()
+        assert result is not None
+        return result[0]
 
     def end(self, error: ServerError | None) -> None:
         if error is None:
@@ -181,44 +193,44 @@ class House:
         stored.end_upload()
         await kept(stored.queue.put(None, len(data), 0, 0, large=upload.number))
 
-    async def _read(self, name: bytes, open: bool) -> tuple[Item, OpenRead | None] | None:
+    async def _read(self, name: bytes, open: bool) -> Wait | None:
         stored = await self.usable(name)
-        wait = Wait(open)
+        wait = Wait(open, large=stored.large)
         stored.queue.own.line.join(wait)
         stored.queue.serve(stored.queue.own)
         stored.load(stored.queue.own)
         got = await asyncio.wait_for(wait.got, PATIENCE)
         if got is None:
             return None
-        item, commit, held = got
-        if commit is not None:
-            await kept(commit)
-        return item, held
+        if got[1] is not None:
+            await kept(got[1])
+        return wait
 
     async def take(self, name: bytes) -> bytes | None:
         """Take the next item; returns when that is acknowledged. None: there is none."""
-        got = await self._read(name, open=False)
-        if got is None:
+        wait = await self._read(name, open=False)
+        if wait is None:
             return None
-        item = got[0]
-        if item.large:
-            handle = self.broker.queues[name].large.open(item)
-            data = os.pread(handle, item.size, 0)
-            os.close(handle)
-            return data
-        return item.data
+        item = wait.item
+        if wait.handle is None:
+            return item.data
+        data = os.pread(wait.handle, item.size, 0)
+        os.close(wait.handle)
+        return data
 
     async def drain(self, name: bytes) -> list[bytes | None]:
-        taken = []
+        taken: list[bytes | None] = []
         while (data := await self.take(name)) is not None:
             taken.append(data)
         return taken
 
     async def open(self, name: bytes) -> OpenRead:
-        got = await self._read(name, open=True)
-        assert got is not None
-        assert got[1] is not None
-        return got[1]
+        wait = await self._read(name, open=True)
+        assert wait is not None
+        result = wait.got.result()
+        assert result is not None
+        assert result[2] is not None
+        return result[2]
 
     async def close(self, held: OpenRead) -> None:
         commit = held.queue.close(held)

@@ -1,4 +1,4 @@
-"""What a backlog may cost: memory stays within its bound, and disk comes back when it is drained."""
+"""What a backlog may cost: memory within its bound, and disk that comes back when it is drained."""
 
 import os
 from pathlib import Path

@@ -112,10 +112,12 @@ async def test_a_damaged_table_is_repaired_and_the_good_part_served(
     file.write_bytes(damaged)
     async with House(tmp_path, sync=NEVER) as house:
         stored = house.broker.queues[b"q"]
-        served = []
-        with pytest.raises(JournalError, match="checksum mismatch"):
-            while True:
+        served: list[bytes | None] = []
+        while stored.error is None:
+            try:
                 served.append(await house.take(b"q"))
+            except JournalError as error:
+                assert "checksum mismatch" in str(error)
         await until(lambda: stored.ready)
         served += await house.drain(b"q")
         assert served == items[: len(served)]

@@ -8,7 +8,7 @@ import pytest
 
 from darnerpy.config import SyncPolicy
 from darnerpy.errors import JournalError
-from tests.brokers.house import House, until
+from tests.brokers.house import House, Wait, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -126,13 +126,11 @@ async def test_waiters_are_told(tmp_path: Path) -> None:
         await house.take(b"q")
         house.faults.broken.add("write")
         queue = house.broker.queues[b"q"].queue
-        from tests.brokers.house import Wait
-
         waits = [Wait(patient=True) for _ in range(3)]
         for wait in waits[1:]:
             queue.own.line.join(wait)
         with pytest.raises(JournalError):
-            await house.put(b"q", *(b"x" for _ in range(1)))
+            await house.put(b"q", b"x")
         await until(lambda: waits[2].got.done())
         with pytest.raises(JournalError):
             waits[2].got.result()

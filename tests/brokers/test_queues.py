@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy.brokers.datadir import DataDir
-from darnerpy.config import SyncPolicy
+from darnerpy.config import QueueRule, SyncPolicy
 from darnerpy.errors import DataDirError
 from darnerpy.names import file_name
 from tests.brokers.house import House, Wait, kept, until
@@ -81,6 +81,23 @@ async def test_open_reads_and_waiters_outlive_the_journal_handle(tmp_path: Path)
         assert await house.drain(b"q") == []
 
 
+async def test_queues_with_waiters_do_not_keep_opening_each_others_journals(tmp_path: Path) -> None:
+    names = [b"q%d" % n for n in range(5)]
+    async with House(tmp_path, sync=NEVER, max_open_journals=1) as house:
+        waits = [Wait(patient=True) for _ in names]
+        for name, wait in zip(names, waits, strict=True):
+            await house.put(name, b"x")
+            assert await house.take(name) == b"x"
+            house.broker.queues[name].queue.own.line.join(wait)
+        await house.put(b"other", b"x")
+        await until(lambda: house.broker.idle)
+        assert house.broker.open_journals == 1
+        assert house.faults.calls["open"] == 6
+        for name, wait in zip(names, waits, strict=True):
+            await house.put(name, b"for " + name)
+            assert (await wait.got, wait.item.data) == (wait.got.result(), b"for " + name)
+
+
 async def test_an_interval_sync_is_not_forgotten_when_the_journal_is_closed(tmp_path: Path) -> None:
     sync = SyncPolicy(always=False, interval_ms=3_600_000)
     async with House(tmp_path, sync=sync, max_open_journals=1) as house:
@@ -134,8 +151,6 @@ async def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
 
 
 async def test_a_queue_in_memory_leaves_nothing_behind(tmp_path: Path) -> None:
-    from darnerpy.config import QueueRule
-
     rules = (QueueRule(b"tmp-*", {"engine": "memory"}),)
     async with House(tmp_path, sync=NEVER, queue_rules=rules) as house:
         await house.put(b"tmp-1", b"a", b"b")
@@ -148,8 +163,6 @@ async def test_a_queue_in_memory_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 async def test_the_bound_on_open_journals_spares_queues_in_memory(tmp_path: Path) -> None:
-    from darnerpy.config import QueueRule
-
     rules = (QueueRule(b"tmp-*", {"engine": "memory"}),)
     async with House(tmp_path, sync=NEVER, queue_rules=rules, max_open_journals=2) as house:
         for n in range(10):
@@ -169,5 +182,6 @@ async def test_a_data_directory_serves_one_at_a_time(tmp_path: Path) -> None:
 async def test_a_later_layout_is_refused(tmp_path: Path) -> None:
     DataDir(tmp_path).close()
     (tmp_path / "FORMAT").write_text("2\n")
-    with pytest.raises(DataDirError, match=r"FORMAT: format '2' is not known"):
-        DataDir(tmp_path)
+    for _ in range(2):  # the first leaves no lock behind
+        with pytest.raises(DataDirError, match=r"FORMAT: format '2' is not known"):
+            DataDir(tmp_path)

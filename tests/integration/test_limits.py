@@ -3,14 +3,13 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
 from tests.conftest import MakeServer
 from tests.dialogues import END, STORED, hit
-from tests.servers import ServerProcess, Wire, wait_until
+from tests.servers import Wire, wait_until
 
 KIB, MIB = 1 << 10, 1 << 20
 loops = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -20,10 +19,12 @@ def send_until_it_blocks(wire: Wire, data: bytes) -> int:
     """Send again and again until the server takes no more; returns how many bytes it took."""
     total = 0
     wire.socket.settimeout(0.5)
-    with pytest.raises(TimeoutError):
+    try:
         while total < 256 * MIB:
             total += wire.socket.send(data)
-    return total
+    except TimeoutError:
+        return total
+    raise AssertionError(f"it took {total} bytes and still takes more")
 
 
 # --- connections
@@ -78,7 +79,7 @@ def test_receive_timeout(make_server: MakeServer, loop: str, part: bytes) -> Non
         slow.send(part)
         assert 0.3 < closed_after(slow, begin) < 5
         assert idle.get("work") is None
-        assert list(server.data.rglob("*.part")) == []
+        wait_until(lambda: not list(server.data.rglob("*.part")))
 
 
 @loops
@@ -112,7 +113,7 @@ def test_who_never_reads(make_server: MakeServer, loop: str, line: bytes) -> Non
         wire.put("work", b"x" * 100 * KIB)
         wire.put("large", b"x" * MIB)
         before = server.memory()
-        clients = [stack.enter_context(server.connect()) for _ in range(20)]
+        clients = [stack.enter_context(server.connect()) for _ in range(10)]
         senders = [
             threading.Thread(target=send_until_it_blocks, args=(client, line * 10_000))
             for client in clients
@@ -122,7 +123,7 @@ def test_who_never_reads(make_server: MakeServer, loop: str, line: bytes) -> Non
         for sender in senders:
             sender.join()
         assert wire.get("work/peek") == b"x" * 100 * KIB
-        assert server.memory("VmHWM") - before < 48 * MIB
+        assert server.memory("VmHWM") - before < 40 * MIB
 
 
 @loops
@@ -147,11 +148,11 @@ def test_blocks_that_are_promised_and_do_not_come(make_server: MakeServer) -> No
         wire = stack.enter_context(server.connect())
         wire.make("work")
         before = server.memory()
-        clients = [stack.enter_context(server.connect()) for _ in range(200)]
+        clients = [stack.enter_context(server.connect()) for _ in range(400)]
         for client in clients:
             client.send(b"set work 0 0 %d\r\n%b" % (size, part))
         wait_until(lambda: int(wire.stats()["bytes_read"]) > len(clients) * len(part))
-        assert server.memory("VmHWM") - before < 24 * MIB
+        wait_until(lambda: server.memory() - before < 64 * MIB)  # of 94 that came
         for client in clients:
             client.send(b"x" * (size - len(part)) + b"\r\n")
         for client in clients:

@@ -57,7 +57,7 @@ def test_the_server(make_server: MakeServer) -> None:
             b"get work/open\r\nget work/close\r\nget work/abort\r\nget none/peek\r\n"
         )
         other.send(sent)
-        received = other.read_until(b"END\r\n" * 3)
+        received = other.read_until(b"END\r\n" * 4)
         after = wire.stats()
 
         def change(name: str) -> int:
@@ -66,7 +66,7 @@ def test_the_server(make_server: MakeServer) -> None:
         assert (change("cmd_set"), change("cmd_get"), change("cmd_peek")) == (5, 4, 2)
         assert (change("get_hits"), change("get_misses")) == (4, 2)
         assert (change("curr_items"), change("bytes"), change("total_items")) == (2, 6, 5)
-        assert change("bytes_read") == len(sent) + len(b"stats\r\n")
+        assert change("bytes_read") == len(sent) + len(b"stats \r\n")
         told = sum(len(f"STAT {name} {value}\r\n") for name, value in before.items())
         assert change("bytes_written") == len(received) + told + len(b"END\r\n")
         assert (change("queue_creates"), change("queue_deletes")) == (1, 0)

@@ -144,9 +144,12 @@ def test_trimming_runs_beside_writing_and_reading(
     sys.setswitchinterval(1e-6)
     for n in range(2000):
         kept.put(b"%d" % n)
-    trimmer = threading.Thread(
-        target=lambda: [kept.journal.trim(stop, []) for stop in range(1, 2001)]
-    )
+
+    def trim() -> None:
+        for stop in range(1, 2001):
+            kept.journal.trim(stop, [])
+
+    trimmer = threading.Thread(target=trim)
     trimmer.start()
     while trimmer.is_alive():
         kept.put(b"beside")

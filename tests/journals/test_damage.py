@@ -80,7 +80,9 @@ def only(directory: Path, pattern: str) -> Path:
     return path
 
 
-def damage_each(tmp_path: Path, original: Path, file: Path, damages: Iterator[bytes]) -> Iterator[Outcome]:
+def damage_each(
+    tmp_path: Path, original: Path, file: Path, damages: Iterator[bytes]
+) -> Iterator[Outcome]:
     """What is served for each way to damage one file of the original."""
     for number, damaged in enumerate(damages):
         copy = tmp_path / f"copy-{number}"
@@ -134,7 +136,9 @@ def test_a_bit_flipped_anywhere_in_the_log_is_reported(tmp_path: Path, log: Path
 def test_a_damaged_table_is_reported(tmp_path: Path, table: Path, damages) -> None:  # type: ignore[no-untyped-def]
     file = only(table, "leveldb/*.ldb")
     whole = set(range(2, COUNT + 1))
-    for number, outcome in enumerate(damage_each(tmp_path, table, file, damages(file.read_bytes()))):
+    for number, outcome in enumerate(
+        damage_each(tmp_path, table, file, damages(file.read_bytes()))
+    ):
         assert outcome.reported or set(outcome.served) >= whole, f"at byte {number}: {outcome}"
 
 
@@ -191,7 +195,10 @@ def test_a_missing_record_is_reported_with_its_ids(durable: Kept) -> None:
     assert (damage.first, damage.stop) == (4, 5)
     [(span, lost)] = durable.journal.read(1, COUNT + 1, 1 << 20).lost
     assert (span.first, span.stop, lost.missing) == (4, 5, True)
-    assert (span.begin, span.end) == (sum(len(DATA[n]) for n in (1, 2, 3)), span.begin + len(DATA[4]))
+    assert (span.begin, span.end) == (
+        sum(len(DATA[n]) for n in (1, 2, 3)),
+        span.begin + len(DATA[4]),
+    )
 
 
 def test_a_block_that_cannot_be_believed_costs_no_other(durable: Kept) -> None:
@@ -221,7 +228,9 @@ def test_a_damaged_last_record_is_not_written_over(durable: Kept) -> None:
     assert [damage.first for damage in found.damage] == [2]
 
 
-def test_a_failed_opening_leaves_no_lock_behind(durable: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_opening_leaves_no_lock_behind(
+    durable: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     durable.close()
     with monkeypatch.context() as patch:
         patch.setattr(plyvel, "DB", failing_database(plyvel.DB))

@@ -1,4 +1,4 @@
-"""A journal that is closed and opened again knows where everyone stood, whatever happened before."""
+"""A journal that is opened again knows where everyone stood, whatever happened before."""
 
 import tempfile
 from pathlib import Path
@@ -120,7 +120,9 @@ def test_the_name_can_be_read_from_the_directory(tmp_path: Path, name: bytes) ->
 
 Actions = st.lists(
     st.tuples(
-        st.sampled_from(["put", "put", "take", "open", "close", "abort", "flush", "commit", "trim"]),
+        st.sampled_from(
+            ["put", "put", "take", "open", "close", "abort", "flush", "commit", "trim"]
+        ),
         st.integers(0, 5),
     ),
     max_size=40,
@@ -130,7 +132,7 @@ Actions = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(Actions, min_size=1, max_size=4))
 def test_any_history_is_recovered(lives: list[list[tuple[str, int]]]) -> None:
-    """The model: a list of waiting ids, those that are held, and what that was at the last commit."""
+    """The model: the ids that wait, those that are held, and what that was at the last commit."""
     with tempfile.TemporaryDirectory() as directory:
         kept = Kept(Path(directory), LevelDbEngine())
         for actions in lives:

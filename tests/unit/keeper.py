@@ -122,6 +122,7 @@ class Keeper:
         on_lost: Callable[[Span], None] = lambda span: None,
     ) -> None:
         self.disk = disk
+        self.windows = windows
         self.sealed: Batch | None = None
         self.reading: Reading | None = None
         self.failed = False
@@ -150,6 +151,8 @@ class Keeper:
         self.disk.write(batch)
         self.queue.wrote(batch)
         batch.end(None)
+        if self.queue.own.loaded < self.windows.share // 2:
+            self.start_read(2)  # look ahead
 
     def fail(self, landed: bool) -> None:
         """The disk fails; whether the sealed batch came through is not known to the queue."""

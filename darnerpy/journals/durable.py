@@ -1,0 +1,23 @@
+"""Names that outlive a power cut: whoever writes a file syncs it, but its name is the directory's."""
+
+import os
+from pathlib import Path
+
+__all__ = ["make_directory", "sync_directory"]
+
+
+def sync_directory(path: Path) -> None:
+    """What was made, renamed or removed in a directory is on disk when this returns."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it, unless they are there; they are on disk then."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        sync_directory(each.parent)

@@ -1,0 +1,334 @@
+"""Framing: where commands begin and end, however the bytes are cut up, in linear time and bounded memory."""
+
+import re
+import tracemalloc
+from collections.abc import Callable, Sequence
+from time import process_time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from darnerpy.protocol.commands import Chunk, Command, Put, Refused, Upload, UploadEnd
+from darnerpy.protocol.text import MAX_INLINE, MAX_LINE, CodecLimits, TextCodec
+from darnerpy.protocol.verbs import VERBS, parse_line
+
+
+def codec(inline: int = MAX_INLINE) -> TextCodec:
+    return TextCodec(CodecLimits(inline))
+
+
+def feed_all(codec: TextCodec, segments: Sequence[bytes]) -> list[Command]:
+    """All commands, an upload's chunks joined: where those break is up to the segments."""
+    out: list[Command] = []
+    for segment in segments:
+        for command in codec.feed(segment):
+            if isinstance(command, Chunk) and isinstance(out[-1], Chunk):
+                out[-1] = Chunk(out[-1].data + command.data)
+            else:
+                out.append(command)
+    return out
+
+
+def commands(data: bytes, inline: int = MAX_INLINE) -> list[Command]:
+    return feed_all(codec(inline), [data])
+
+
+def bodies(data: bytes) -> list[bytes]:
+    return [command.body for command in commands(data) if isinstance(command, Put)]
+
+
+def refusal(why: str, fatal: bool = True) -> Refused:
+    return Refused(f"CLIENT_ERROR {why}\r\n".encode(), fatal)
+
+
+VERSION = parse_line(b"version")
+
+
+# --- Lines
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_ends_with_lf_or_crlf(end: bytes) -> None:
+    assert commands(b"version" + end) == [VERSION]
+    assert commands(b"version") == commands(b"version\r") == []
+
+
+def test_a_bare_cr_ends_nothing() -> None:
+    assert commands(b"version\rversion\n") == [Refused(b"ERROR\r\n")]
+    assert commands(b"version\r\r\n") == [Refused(b"ERROR\r\n")]
+
+
+def test_an_empty_line_is_an_error_but_not_the_end() -> None:
+    assert commands(b"\r\n\nversion\n") == [Refused(b"ERROR\r\n")] * 2 + [VERSION]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_line_may_have_so_many_bytes_and_not_one_more(end: bytes, one_by_one: bool) -> None:
+    for size, wanted in (
+        (MAX_LINE, [Refused(b"ERROR\r\n"), VERSION]),
+        (MAX_LINE + 1, [refusal("line too long")]),
+    ):
+        data = b"x" * size + end + b"version\n"
+        assert feed_all(codec(), cut(data) if one_by_one else [data]) == wanted
+
+
+def test_a_line_that_does_not_end_is_refused_as_soon_as_it_is_too_long() -> None:
+    assert commands(b"x" * MAX_LINE) == commands(b"x" * MAX_LINE + b"\r") == []
+    assert commands(b"x" * (MAX_LINE + 1)) == [refusal("line too long")]
+    assert commands(b"x" * MAX_LINE + b"\r\r") == [refusal("line too long")]
+
+
+# --- Blocks
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("body", [b"", b"hello", b"\r\n", b"quit\r\n", bytes(range(256))])
+def test_a_block_is_taken_by_its_size(body: bytes, end: bytes) -> None:
+    data = b"set q 0 0 %d\r\n%b%bversion\r\n" % (len(body), body, end)
+    assert bodies(data) == [body]
+    assert commands(data)[1:] == [VERSION]
+
+
+@pytest.mark.parametrize("rest", [b"x\r\n", b"\rx\n", b"\r\r\n", b" \r\n"])
+def test_a_block_not_followed_by_a_line_end_is_fatal(rest: bytes) -> None:
+    assert commands(b"set q 0 0 2\r\nab" + rest) == [refusal("bad data chunk")]
+
+
+def test_the_block_of_a_refused_store_is_swallowed() -> None:
+    assert commands(b"add q 0 0 6\r\nquit\r\n\r\nversion\r\n") == [
+        Refused(b"NOT_STORED\r\n"),
+        VERSION,
+    ]
+    assert commands(b"set q/x 0 0 4 noreply\r\nquit\r\nversion\r\n") == [Refused(b""), VERSION]
+
+
+def test_a_block_of_any_refused_size_is_swallowed_without_being_kept() -> None:
+    reader = codec()
+    assert reader.feed(b"add q 0 0 %d\r\n" % 10**30) == []
+    assert reader.reserved == 0
+    assert reader.feed(b"x" * 100_000) == []
+    assert not reader.idle
+
+
+# --- Large blocks
+
+
+def test_a_large_block_passes_through_in_pieces() -> None:
+    size = MAX_INLINE + 1
+    reader = codec()
+    upload, first = reader.feed(b"set q 5 0 %d\r\nab" % size)
+    assert isinstance(upload, Upload)
+    assert (upload.store.size, upload.store.flags) == (size, 5)
+    assert first == Chunk(b"ab")
+    assert reader.feed(b"c" * (size - 2)) == [Chunk(b"c" * (size - 2))]
+    assert reader.feed(b"\r") == []
+    assert reader.feed(b"\nversion\n") == [UploadEnd(), VERSION]
+
+
+def test_a_block_just_not_large_is_a_put() -> None:
+    assert bodies(b"set q 0 0 %d\r\n%b\r\n" % (MAX_INLINE, b"x" * MAX_INLINE)) == [b"x" * MAX_INLINE]
+
+
+def test_a_large_block_is_an_upload_even_if_it_comes_at_once() -> None:
+    body = b"x" * (MAX_INLINE + 1)
+    upload, chunk, end = commands(b"set q 0 0 %d\r\n%b\r\n" % (len(body), body))
+    assert (type(upload), chunk, end) == (Upload, Chunk(body), UploadEnd())
+
+
+def test_an_upload_may_break_off_too() -> None:
+    size = MAX_INLINE + 1
+    *_, last = commands(b"set q 0 0 %d\r\n%bjunk\r\n" % (size, b"x" * size))
+    assert last == refusal("bad data chunk")
+
+
+def test_when_memory_is_short_what_has_not_arrived_is_an_upload() -> None:
+    reader = codec(inline=3)
+    assert isinstance(reader.feed(b"set q 0 0 4\r\n")[0], Upload)
+    assert commands(b"set q 0 0 4\r\nabc", inline=3)[1:] == [Chunk(b"abc")]
+    assert bodies(b"set q 0 0 4\r\nabcd\r\n") == [b"abcd"]
+    for end in (b"\r\n", b"\n"):
+        (put,) = commands(b"set q 0 0 4\r\nabcd" + end, inline=3)
+        assert isinstance(put, Put), "what is here already costs nothing to keep"
+
+
+def test_the_memory_of_an_unfinished_block_is_announced() -> None:
+    reader = codec()
+    for data, reserved in ((b"set q 0 0 100\r\n", 100), (b"ab", 100), (b"x" * 98 + b"\r\n", 0)):
+        reader.feed(data)
+        assert reader.reserved == reserved
+    reader.feed(b"set q 0 0 %d\r\n" % (MAX_INLINE + 1))
+    assert reader.reserved == 0
+
+
+def test_idle_is_between_commands() -> None:
+    reader = codec()
+    states = []
+    for byte in cut(b"set q 0 0 0\n\nversion\r\n"):
+        reader.feed(byte)
+        states.append(reader.idle)
+    assert [at for at, idle in enumerate(states) if idle] == [12, 21]
+
+
+# --- The end
+
+
+@pytest.mark.parametrize(
+    "data", [b"set q 0 0 x\r\n", b"GET / HTTP/1.1\r\n", b"set q 0 0 0\r\nx", b"x" * 3000]
+)
+def test_a_closed_codec_says_nothing_more(data: bytes) -> None:
+    reader = codec()
+    *_, last = reader.feed(data + b"\nversion\n")
+    assert isinstance(last, Refused)
+    assert last.fatal
+    assert reader.closed
+    assert not reader.feed(b"version\r\n")
+    assert not reader.feed(b"version\r\n"), "nor if it is asked what it knows by heart"
+
+
+def test_one_codec_closing_does_not_close_another() -> None:
+    for _ in range(2):
+        reader = codec()
+        assert reader.feed(b"set q 0 0 x\r\n") == [
+            refusal("bad size 'x', a number of bytes expected")
+        ]
+        assert reader.closed
+
+
+# --- The same however the bytes are cut up
+
+
+def cut(data: bytes, at: Sequence[int] = ()) -> list[bytes]:
+    """Cut into single bytes, or at these places."""
+    places = sorted({0, len(data), *(at or range(len(data)))})
+    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+
+
+sizes = st.sampled_from([0, 1, 5, 300, MAX_INLINE + 1])
+ends = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r", b"x"])
+names = st.sampled_from([b"q", b"q/t=1/open", b"q/sync", b"a+b", b"q" * 251, b""])
+words = st.sampled_from([b"0", b"5", b"noreply", b"-1", b"\xff"]) | names
+lines = st.tuples(st.sampled_from(list(VERBS)), st.lists(words, max_size=6)).map(
+    lambda parts: b" ".join([parts[0], *parts[1]])
+)
+stores = st.builds(
+    lambda verb, name, size, tail, end, body_end: b"".join(
+        (verb, b" ", name, b" 0 0 %d" % size, tail, end, bytes(i % 251 for i in range(size)), body_end)
+    ),
+    st.sampled_from([b"set", b"set", b"SET", b"add", b"cas"]),
+    names,
+    sizes,
+    st.sampled_from([b"", b" 1", b" noreply"]),
+    ends,
+    ends,
+)
+streams = st.lists(
+    stores | st.tuples(lines, ends).map(b"".join) | st.binary(max_size=8), max_size=6
+).map(b"".join)
+
+
+@given(data=streams, at=st.lists(st.integers(0, 2000), max_size=10))
+@example(data=b"x" * (MAX_LINE + 1) + b"\r\n", at=[MAX_LINE, MAX_LINE + 1])
+@example(data=b"set q 0 0 1\r\nx\r\nversion\r\n", at=[13, 14])
+def test_however_the_bytes_are_cut_up_the_commands_are_the_same(data: bytes, at: list[int]) -> None:
+    whole, pieces = codec(), codec()
+    wanted = feed_all(whole, [data])
+    assert feed_all(pieces, cut(data, [place for place in at if place < len(data)] or [0])) == wanted
+    if len(data) < 5000:
+        single = codec()
+        assert feed_all(single, cut(data)) == wanted
+        assert single.closed == whole.closed
+    assert pieces.closed == whole.closed
+    assert (pieces.idle, pieces.reserved) == (whole.idle, whole.reserved)
+
+
+@given(data=streams)
+def test_a_low_limit_only_turns_puts_into_uploads(data: bytes) -> None:
+    def plain(commands: list[Command]) -> list[object]:
+        flat: list[object] = []
+        for command in commands:
+            match command:
+                case Put(store, body):
+                    flat += [store, *([body] if body else []), "end"]
+                case Upload(store):
+                    flat.append(store)
+                case Chunk(data):
+                    flat.append(data)
+                case UploadEnd():
+                    flat.append("end")
+                case other:
+                    flat.append(other)
+        return flat
+
+    low = plain(feed_all(codec(inline=2), cut(data) if len(data) < 5000 else [data]))
+    usual = plain(commands(data))
+    if "end" in low and low != usual:
+        # Only an upload that breaks off was mentioned at all.
+        assert low[: len(usual) - 1] == usual[:-1]
+        assert low[-1] == usual[-1]
+
+
+# --- Linear time, bounded memory
+
+
+def drip(count: int) -> list[bytes]:
+    return cut(b"set q 0 0 %d\r\n" % count + b"x" * count + b"\r\n")
+
+
+def pipeline(count: int) -> list[bytes]:
+    return [b"get q\r\n" * (count // 7)]
+
+
+def small_items(count: int) -> list[bytes]:
+    return [b"set q 0 0 1\nx\n" * (count // 14)]
+
+
+def lines_in_halves(count: int) -> list[bytes]:
+    return [b"q\r\nget "] * (count // 7)
+
+
+@pytest.mark.parametrize("traffic", [drip, pipeline, small_items, lines_in_halves])
+def test_time_is_linear_in_the_bytes(traffic: Callable[[int], list[bytes]]) -> None:
+    def seconds(count: int) -> float:
+        segments = traffic(count)
+        best = 9e9
+        for _ in range(3):
+            reader = codec()
+            begin = process_time()
+            for segment in segments:
+                reader.feed(segment)
+            best = min(best, process_time() - begin)
+            assert not reader.closed
+        return best
+
+    assert seconds(16 * 15_000) < 16 * 4 * seconds(15_000)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"set q 0 0 %d\r\n" % 10**12, b"add q 0 0 %d\r\n" % 10**12, b"set q 0 0 x\r\n", b""],
+    ids=["upload", "swallowed", "closed", "endless line"],
+)
+def test_memory_does_not_grow_with_the_bytes(head: bytes) -> None:
+    reader = codec()
+    segment = b"x" * 65536
+    reader.feed(head)
+    tracemalloc.start()
+    try:
+        for _ in range(64):
+            reader.feed(segment)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(segment)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    from darnerpy.protocol import text
+
+    for number in range(10_000):
+        (command,) = codec().feed(b"get q%d\n" % number)
+        assert re.fullmatch(rb"q\d+", command.reads[0].key)  # type: ignore[attr-defined]
+    assert len(text._remembered) < 10_000
+    assert len(text._remembered_chunks) < 10_000
