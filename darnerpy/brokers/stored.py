@@ -20,8 +20,9 @@ from ..journals.large import LargeFiles, Upload
 from ..journals.workers import Done
 from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
-from ..queues.positions import Positions, Span
+from ..queues.positions import Positions
 from ..queues.queue import OWN, Queue
+from .loader import Loader
 from .store import Store, Timer
 from .trimmer import Trimmer
 
@@ -29,8 +30,6 @@ __all__ = ["StoredQueue"]
 
 log = logging.getLogger("darnerpy.journal")
 
-_READ_STEP = 64 * 1024
-_LOOK_AHEAD = 1024 * 1024
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
 
 
@@ -38,8 +37,7 @@ class StoredQueue:
     """ready: whether commands may be decided now; if not, `when_ready` calls back.
 
     stored: whether there is, or soon will be, something on disk. error: why the journal cannot be
-    used for now; commands answer it. disk_bytes: as last measured. lost: items that could not be served because of damage.
-    deletion: under way, or done; then this object is of no use any more.
+    used for now; commands answer it. disk_bytes: as last measured. deletion: under way, or done; then this object is of no use any more.
 
     dirty, gone: told when there is something to commit, and when the queue is deleted.
     """
@@ -62,20 +60,25 @@ class StoredQueue:
         self.ready = not stored
         self.error: ServerError | None = None
         self.deletion: Completion | None = None
-        self.lost = 0
         self.uploads = 0
         self.disk_bytes = 0
         self._store = store
         self._gone = gone
         self._trimmer = Trimmer(self.queue, self._run)
+        self._loader = Loader(
+            self.queue,
+            store.windows,
+            self.directory,
+            self._journal_to_read,
+            self._run,
+            self._fail,
+        )
         self._journal: Journal | None = None
         self._opening = False
         self._known = not stored
-        self._recovered_to = 1
         self._users = 0
         self._writing = False
         self._held_back = False
-        self._loading: set[Consumer] = set()
         self._inline_run = 0
         self._sync_timer: Timer | None = None
         self._retry_s = _FIRST_RETRY_S
@@ -166,21 +169,18 @@ class StoredQueue:
             queue.rejoin(found.next_id, found.next_offset, found.batch)
             log.warning("journal works again", extra={"queue": self.name})
         if not self._known or self.error is not None:
-            self._recovered_to = queue.written
+            self._loader.recovered_to = queue.written
             for damage in found.damage:
-                self._report(damage)
+                self._loader.report(damage)
         if head is not None:
-            self._pass_over_damage(head)
-            queue.loaded(queue.own, head.items, queue.own.loaded_to, head.stop)
+            self._loader.take_in(queue.own, head, queue.own.loaded_to)
         self._trimmer.restart(found.trimmed, size)
         self._known = True
         self.error = None
         self.ready = self.deletion is None
         self._store.opened(self)
         self.commit()
-        for consumer in queue.consumers.values():
-            if consumer.line.waiters:
-                self.load(consumer)
+        self._loader.load_for_waiters()
         if self.deletion is not None:
             self._delete_when_idle()
             return
@@ -202,7 +202,7 @@ class StoredQueue:
 
     def _shut(self, result: None, error: BaseException | None) -> None:
         if error is not None:
-            self._report(Damage(f"closing it failed: {error}"))
+            self._loader.report(Damage(f"closing it failed: {error}"))
         queue = self.queue
         # Whoever waits for items to come needs no journal, only who waits for those on disk.
         waited_for = any(c.line.waiters and not queue.is_empty(c) for c in queue.consumers.values())
@@ -282,7 +282,7 @@ class StoredQueue:
             self._sync_later()
         for consumer in self.queue.consumers.values():
             if consumer.loaded_to < batch.next_id:
-                self._look_ahead(consumer)
+                self._loader.look_ahead(consumer)
         self._trimmer.wrote(batch, journal)
         if self.deletion is not None:
             self._delete_when_idle()
@@ -304,64 +304,22 @@ class StoredQueue:
     # -- reading -----------------------------------------------------------------------------------
 
     def load(self, consumer: Consumer) -> None:
-        """Read what a consumer needs next, unless it is being read or not yet written."""
-        if consumer in self._loading or self.deletion is not None:
-            return
-        missing = consumer.missing(self.queue.written)
-        if missing is None or missing[0] >= self.queue.written or self.error is not None:
-            return
+        """Read what a consumer needs next, unless it is on its way already."""
+        self._loader.load(consumer)
+
+    def _journal_to_read(self) -> Journal | None:
+        if self.deletion is not None or self.error is not None:
+            return None
         if self._journal is None:
             self._open()
-            return
-        self._loading.add(consumer)
-        self._store.used(self)
-        work = partial(self._journal.read, *missing, _READ_STEP)
-        self._run(work, partial(self._loaded, consumer, consumer.epoch, missing[0]))
+        else:
+            self._store.used(self)
+        return self._journal
 
-    def _loaded(
-        self,
-        consumer: Consumer,
-        epoch: int,
-        first: int,
-        piece: Piece | None,
-        error: BaseException | None,
-    ) -> None:
-        self._loading.discard(consumer)
-        if piece is None:
-            self._fail(error)
-            return
-        if consumer.epoch == epoch:
-            self._pass_over_damage(piece)
-            self.queue.loaded(consumer, piece.items, first, piece.stop)
-        self._look_ahead(consumer)
-
-    def _look_ahead(self, consumer: Consumer) -> None:
-        ahead = min(self._store.windows.share // 2, _LOOK_AHEAD)
-        if consumer.line.waiters or consumer.loaded < ahead:
-            self.load(consumer)
-
-    def _pass_over_damage(self, piece: Piece) -> None:
-        for span, damage in piece.lost:
-            self._report(damage)
-            if damage.missing and span.first < self._recovered_to:
-                # What lies behind a gap from before the last start is kept, not served.
-                end = self._recovered_to
-                span = Span(span.first, end, span.begin, -1)
-                piece.items = [i for i in piece.items if not span.first <= i.id < end]
-                piece.stop = max(piece.stop, end)
-                self.lost += end - span.first
-                self.queue.lose(span, keep=True)
-                return
-            self.lost += span.stop - span.first
-            self.queue.lose(span, keep=True)
-
-    def _report(self, damage: Damage) -> None:
-        ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
-        log.error(
-            "journal is damaged: %s",
-            damage.what,
-            extra={"queue": self.name, "path": self.directory, "ids": ids},
-        )
+    @property
+    def lost(self) -> int:
+        """Items that could not be served because of damage."""
+        return self._loader.lost
 
     def measure(self, done: Callable[[], None]) -> bool:
         """Look how much the journal takes on disk, then call back; False if it is not open."""
@@ -403,7 +361,7 @@ class StoredQueue:
         self.ready = False
         self._held_back = False
         self._writing = False
-        self._loading.clear()
+        self._loader.reset()
         if self._sync_timer is not None:
             self._sync_timer.cancel()
             self._sync_timer = None

@@ -49,7 +49,8 @@ class _Mode(Enum):
 class TextCodec:
     """One connection's stream of bytes. After a fatal `Refused` it takes no more (`closed`).
 
-    reserved: bytes of memory that the unfinished block takes or will take.
+    reserved: bytes of memory that the unfinished block takes or will take. completed: counts lines
+    and blocks that came in parts and are whole now.
     """
 
     __slots__ = (
@@ -61,11 +62,13 @@ class TextCodec:
         "_saw_cr",
         "_store",
         "closed",
+        "completed",
         "reserved",
     )
 
     def __init__(self, limits: CodecLimits) -> None:
         self.closed = False
+        self.completed = 0
         self.reserved = 0
         self._limits = limits
         self._line = bytearray()
@@ -100,6 +103,7 @@ class TextCodec:
             if self._line:
                 line = bytes(self._line + line)
                 self._line.clear()
+                self.completed += 1
             pos = end + 1
             command = _remembered.get(line)
             if command is None:
@@ -183,6 +187,7 @@ class TextCodec:
         self._forget_block()
 
     def _forget_block(self) -> None:
+        self.completed += 1
         self._store = None
         self.reserved = 0
         self._block = bytearray()

@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_ahead",
         "_codec",
+        "_completed",
         "_counters",
         "_fd",
         "_file",
@@ -55,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._counters = server.host.counters
         self._codec = TextCodec(server.flow.codec_limits)
         self._ahead = 0
+        self._completed = 0
         self._reserved = 0
         self._held = 0
         self._stalled = False
@@ -148,10 +150,10 @@ class Connection(asyncio.Protocol):
         """Nothing is asked, held, half received or unsent."""
         return self._session.idle and self._codec.idle and not self._transport.get_write_buffer_size()
 
-    @property
-    def receiving(self) -> bool:
-        """A command has begun that has not arrived whole."""
-        return not self._codec.idle and not self.paused
+    def still_receiving(self) -> bool:
+        """The command has not arrived whole that had not when this was last asked."""
+        before, self._completed = self._completed, self._codec.completed
+        return before == self._completed and not self._codec.idle and not self.paused
 
     @property
     def unread(self) -> bool:

@@ -157,7 +157,7 @@ class Server:
             moved, connection.moved = connection.moved, False
             states = (
                 connection.idle and not moved,
-                connection.receiving,
+                connection.still_receiving(),
                 connection.unread and not moved,
             )
             for number, (limit, state) in enumerate(zip(limits, states, strict=True)):

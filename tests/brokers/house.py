@@ -38,8 +38,8 @@ async def until(reached: Callable[[], bool]) -> None:
 class Faults:
     """What goes wrong with calls to journals, and a record of them.
 
-    calls: how often each was made. threads: the names of those that wrote. broken: calls that fail at
-    once. half_broken: calls that do their work and then fail. gate: while clear, writes wait.
+    calls: how often each was made. threads: the names of those that wrote. broken: calls that
+    fail. half_broken: calls that do their work and then fail. gate: while clear, writes wait.
     """
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import plyvel
@@ -114,10 +115,9 @@ async def test_a_damaged_table_is_repaired_and_the_good_part_served(
         stored = house.broker.queues[b"q"]
         served: list[bytes | None] = []
         while stored.error is None:
-            try:
+            with suppress(JournalError):
                 served.append(await house.take(b"q"))
-            except JournalError as error:
-                assert "checksum mismatch" in str(error)
+        assert "checksum mismatch" in str(stored.error)
         await until(lambda: stored.ready)
         served += await house.drain(b"q")
         assert served == items[: len(served)]

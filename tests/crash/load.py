@@ -22,9 +22,9 @@ class KilledError(Exception):
 class Books:
     """One connection's knowledge, by payload.
 
-    sent: answered or not. acked: stored, said the server. taken: got, and confirmed to be ours alone.
-    closing: a close was sent whose answer was not seen. discarded, discarding: the same of delete and
-    flush. held: open. asked: a plain get was under way at the end, and may have cost an item.
+    sent: answered or not. acked: stored, said the server. taken: got, and confirmed to be ours.
+    closing: a close was sent whose answer was not seen. discarded, discarding: the same of delete
+    and flush. held: open. asked: a plain get was under way at the end, and may have cost an item.
     """
 
     sent: set[bytes] = field(default_factory=set)

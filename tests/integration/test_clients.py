@@ -8,11 +8,14 @@ from typing import Any
 
 import aiomcache
 import emcache
-import memcache
-import pymemcache
+import memcache  # type: ignore[import-untyped]
+import pymemcache  # type: ignore[import-untyped]
 import pytest
-from pymemcache.exceptions import MemcacheClientError, MemcacheUnknownCommandError
-from pymemcache.serde import pickle_serde
+from pymemcache.exceptions import (  # type: ignore[import-untyped]
+    MemcacheClientError,
+    MemcacheUnknownCommandError,
+)
+from pymemcache.serde import pickle_serde  # type: ignore[import-untyped]
 
 from tests.servers import ServerProcess, Wire
 

@@ -188,6 +188,25 @@ def test_confirmed_items_leave_the_disk(server: ServerProcess, wire: Wire, queue
     assert wire.get(queue) == b"after"
 
 
+def test_deleting_a_queue_that_was_trimmed_is_no_damage(
+    server: ServerProcess, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, *[NOISE[: 256 * KIB]] * 8)
+    for _ in range(8):
+        wire.get(queue)
+    wait_until(lambda: wire.stats(queue)["journal_rotations"] != "0")
+    wire.send(set_line(queue, 1) + f"x\r\nget {queue}\r\ndelete {queue}\r\n".encode())
+    wire.expect(STORED + hit(queue) + END + b"DELETED\r\n")
+    assert server.complaints() == []
+
+
+def test_quitting_after_a_large_item(server: ServerProcess, wire: Wire, queue: str) -> None:
+    wire.put(queue, NOISE)
+    with server.connect() as reader:
+        reader.send(f"get {queue}\r\nquit\r\n".encode())
+        assert reader.read_to_end() == hit(queue, NOISE) + END
+
+
 def test_uploads_survive_the_server(make_server: MakeServer, queue: str) -> None:
     server = make_server(sync="never")
     with server.connect() as wire, server.connect() as half:

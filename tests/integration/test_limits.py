@@ -83,22 +83,35 @@ def test_receive_timeout(make_server: MakeServer, loop: str, part: bytes) -> Non
 
 
 @loops
+def test_who_is_always_in_the_middle_of_a_command_is_not_slow(
+    make_server: MakeServer, loop: str
+) -> None:
+    server = make_server(receive_timeout="300ms", loop=loop, sync="never")
+    with server.connect() as wire:
+        stream = b"set work 0 0 1000\r\n%b\r\n" % (b"x" * 1000) * 40
+        for at in range(0, len(stream), 510):  # half a command: it never ends with one
+            wire.send(stream[at : at + 510])
+            time.sleep(0.02)
+        wire.expect(STORED * 40)
+
+
+@loops
 def test_send_timeout(make_server: MakeServer, loop: str) -> None:
     server = make_server(send_timeout="500ms", loop=loop, sync="never")
-    data = b"0123456789abcdef" * (MIB // 4)
+    data, more = b"0123456789abcdef" * (MIB // 4), b"x" * (32 * MIB)  # than sockets hold
     with server.connect() as never, server.connect() as slowly, server.connect() as wire:
         slowly.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * KIB)
-        wire.put("work", data, data)
-        never.send(b"get work/open\r\n")
-        wire.wait_until("work", open_transactions=1)
+        wire.put("work", data)
+        wire.put("more", more)
+        never.send(b"get more/open\r\n")
         slowly.send(b"get work\r\n")
         expected, got = hit("work", data) + END, b""
         while len(got) < len(expected):
             got += slowly.read(min(128 * KIB, len(expected) - len(got)))
             time.sleep(0.05)  # slow is what this one is about
         assert got == expected
-        assert wire.get("work/t=20000") == data
-        assert len(never.read_to_end()) < len(expected)
+        assert wire.get("more/t=20000") == more
+        assert len(never.read_to_end()) < len(more)
 
 
 # --- memory

@@ -23,7 +23,7 @@ leaving = pytest.mark.parametrize("leave", LEAVE.values(), ids=LEAVE.keys())
 
 
 def drain(wire: Wire, queue: str) -> list[bytes]:
-    return [item for item in iter(lambda: wire.get(queue), None) if item is not None]
+    return list(iter(lambda: wire.get(queue), None))
 
 
 @leaving

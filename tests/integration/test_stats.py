@@ -30,7 +30,7 @@ def test_names(wire: Wire, queue: str) -> None:
     assert of_server == list(KESTREL_SERVER)
     of_queue = [name for name in wire.stats(queue) if name in KESTREL_QUEUE]
     assert of_queue == list(KESTREL_QUEUE)
-    assert set(f"queue_{queue}_{name}" for name in wire.stats(queue)) <= set(names)
+    assert {f"queue_{queue}_{name}" for name in wire.stats(queue)} <= set(names)
 
 
 def test_of_one_queue(wire: Wire, queue: str) -> None:

@@ -122,6 +122,7 @@ class Keeper:
         on_lost: Callable[[Span], None] = lambda span: None,
     ) -> None:
         self.disk = disk
+        self.clock = clock
         self.windows = windows
         self.sealed: Batch | None = None
         self.reading: Reading | None = None

@@ -1,0 +1,123 @@
+"""Reading a queue's items back from its journal, before or when a consumer needs them.
+
+Owns which consumers are being read for, and what is done about records that are damaged or missing:
+they are reported, counted and passed over, never served and never the end of the queue.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ..journals.contract import Damage, Journal, Piece
+from ..queues.consumer import Consumer
+from ..queues.positions import Span
+from ..queues.queue import Queue
+from ..queues.windows import Windows
+from .trimmer import Run
+
+__all__ = ["Loader"]
+
+log = logging.getLogger("darnerpy.journal")
+
+_STEP = 64 * 1024
+_AHEAD = 1024 * 1024
+
+
+class Loader:
+    """lost: items that could not be served. recovered_to: ids below it were put before the last start.
+
+    journal: gives the open journal, or None and has it opened. run: has work done while it stays
+    open. fail: called with an error that makes the journal useless.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        windows: Windows,
+        directory: Path,
+        journal: Callable[[], Journal | None],
+        run: Run,
+        fail: Callable[[BaseException | None], None],
+    ) -> None:
+        self.lost = 0
+        self.recovered_to = 1
+        self._queue = queue
+        self._windows = windows
+        self._directory = directory
+        self._journal = journal
+        self._run = run
+        self._fail = fail
+        self._loading: set[Consumer] = set()
+
+    def reset(self) -> None:
+        """What was being read will not come: the journal failed."""
+        self._loading.clear()
+
+    def load(self, consumer: Consumer) -> None:
+        """Read what a consumer needs next, unless it is being read or not yet written."""
+        if consumer in self._loading:
+            return
+        missing = consumer.missing(self._queue.written)
+        if missing is None or missing[0] >= self._queue.written:
+            return
+        journal = self._journal()
+        if journal is not None:
+            self._loading.add(consumer)
+            work = partial(journal.read, *missing, _STEP)
+            self._run(work, partial(self._loaded, consumer, consumer.epoch, missing[0]), False)
+
+    def load_for_waiters(self) -> None:
+        """Read for every consumer that somebody waits for."""
+        for consumer in self._queue.consumers.values():
+            if consumer.line.waiters:
+                self.load(consumer)
+
+    def look_ahead(self, consumer: Consumer) -> None:
+        """Read on before the window is empty."""
+        if consumer.line.waiters or consumer.loaded < min(self._windows.share // 2, _AHEAD):
+            self.load(consumer)
+
+    def take_in(self, consumer: Consumer, piece: Piece, first: int) -> None:
+        """Pass what was read of the ids from first on to the queue."""
+        self._pass_over_damage(piece)
+        self._queue.loaded(consumer, piece.items, first, piece.stop)
+
+    def report(self, damage: Damage) -> None:
+        ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
+        log.error(
+            "journal is damaged: %s",
+            damage.what,
+            extra={"queue": self._queue.name, "path": self._directory, "ids": ids},
+        )
+
+    def _loaded(
+        self,
+        consumer: Consumer,
+        epoch: int,
+        first: int,
+        piece: Piece | None,
+        error: BaseException | None,
+    ) -> None:
+        self._loading.discard(consumer)
+        if piece is None:
+            self._fail(error)
+            return
+        if consumer.epoch == epoch:
+            self.take_in(consumer, piece, first)
+        self.look_ahead(consumer)
+
+    def _pass_over_damage(self, piece: Piece) -> None:
+        passed = 0
+        for span, damage in piece.lost:
+            if span.first < passed:
+                continue
+            self.report(damage)
+            if damage.missing and span.first < self.recovered_to:
+                # What lies behind a gap from before the last start is kept, not served.
+                span = Span(span.first, self.recovered_to, span.begin, -1)
+                piece.items = [i for i in piece.items if not span.first <= i.id < span.stop]
+                piece.stop = max(piece.stop, span.stop)
+            self.lost += span.stop - span.first
+            self._queue.lose(span, keep=True)
+            passed = span.stop
