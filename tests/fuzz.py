@@ -30,7 +30,7 @@ WORDS = [
     *(verb.upper() for verb in VERBS),
     *(b"q", b"work+audit", b"a+b+c", b"+", b"..", b"q" * 250, b"q" * 251, b"\xff\x80", b"\x00"),
     *(b"q/open", b"q/close/open", b"q/t=5", b"q/t=%d" % (MAX_WAIT_MS + 1), b"q/abort", b"q/peek"),
-    *(b"q/sync", b"q//", b"/", b"q/t=", b"q/x", b"noreply", b"HTTP/1.1"),
+    *(b"q/sync", b"q//", b"/", b"q/t=", b"q/x\x1b", b"noreply", b"HTTP/1.1"),
     *(b"0", b"1", b"2", b"10", b"-1", b"4294967295", b"4294967296", b"%d" % MAX_INLINE),
     *(b"%d" % (MAX_INLINE + 1), b"9" * 40, b"9" * 1500, b"5x", b"\xb2", b"1e3", b"0x10", b"+1"),
 ]
@@ -60,8 +60,10 @@ def make_command(random: Random) -> bytes:
 
 def make_store(random: Random) -> bytes:
     size = random.choice([0, 0, 1, 2, 5, 10, 10, 50, random.randint(0, 3000)])
-    if random.random() < 0.002:
+    if random.random() < 0.003:
         size = MAX_INLINE + random.randint(-1, 2)
+    if random.random() < 0.5:
+        return b"set q 0 0 %d\r\n%b\r\n" % (size, make_body(random, size))
     verb = random.choice([b"set", b"set", b"set", b"add", b"cas", b"ms"])
     name, flags, exptime = random.choice(WORDS), b"0", b"0"
     if random.random() < 0.2:
@@ -262,9 +264,10 @@ def fails(target: Target, data: bytes, seed: int) -> str | None:
 def shrink(target: Target, data: bytes, seed: int) -> bytes:
     """Leave out what is not needed for it to fail, in ever smaller portions."""
     portion = len(data) // 2
-    while portion:
+    patience = time.monotonic() + 20
+    while portion and time.monotonic() < patience:
         at = 0
-        while at < len(data):
+        while at < len(data) and time.monotonic() < patience:
             smaller = data[:at] + data[at + portion :]
             if any(fails(target, smaller, seed + n) for n in range(20)):
                 data = smaller
