@@ -27,7 +27,7 @@ lint: $(STAMP)
 	.venv/bin/lint-imports
 
 bench: $(STAMP)
-	$(PY) -m bench.run $(ARGS)
+	$(PY) -m bench.run --write $(ARGS)
 
 soak: $(STAMP)
 	$(PY) -m tests.soak $(ARGS)

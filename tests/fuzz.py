@@ -1,9 +1,9 @@
-"""Throw bytes at the codec and at the journal's records: `python -m tests.fuzz --minutes N [--seed S]`.
+"""Throw bytes at the codec and at what reads a journal: `python -m tests.fuzz --minutes N`.
 
 Inputs are made of words from the table of verbs, then mutated. The codec must never raise, say the
 same however its input is cut up, keep no more than it may, and say nothing once it is closed. What
-reads records must raise nothing but what it promises. A finding is made as small as possible, printed
-so that it can be pasted into a test, and ends the run with code 1.
+reads records must raise nothing but what it promises. A finding is made as small as possible and
+printed so that it can be pasted into a test; it ends the run with code 1.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random, SystemRandom
 
 from darnerpy.errors import DamageError, NewerFormatError
@@ -105,7 +106,7 @@ def cut(random: Random, data: bytes) -> list[bytes]:
     # Next to a line end is where it matters.
     places += [at + 1 for at in places if data[at : at + 1] in (b"\r", b"\n")]
     places = sorted({0, *places, len(data)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
 # --- The codec

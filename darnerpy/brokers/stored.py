@@ -168,6 +168,11 @@ class StoredQueue:
         elif self.error is not None:
             queue.rejoin(found.next_id, found.next_offset, found.batch)
             log.warning("journal works again", extra={"queue": self.name})
+        elif found.next_id > queue.written:
+            # A queue taken for new: its directory could not be read at start. Learn what is there.
+            self._fail(JournalError("the journal holds items that were not known of"))
+            self._known = False
+            return
         if not self._known or self.error is not None:
             self._loader.recovered_to = queue.written
             for damage in found.damage:

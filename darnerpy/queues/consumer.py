@@ -140,12 +140,14 @@ class Consumer:
         self.loaded_to = next_id
         self.epoch += 1
 
-    def forget_returned(self, first: int, stop: int) -> None:
-        """Returned items with ids from first up to stop are not to be had any more."""
-        gone = [entry for entry in self.returned if first <= entry[0] < stop]
+    def forget(self, first: int, stop: int) -> None:
+        """Items with ids from first up to stop, in memory but not held, are not to be had any more."""
+        items = [*self.window, *(item for _, item in self.returned)]
+        gone = [item for item in items if first <= item.id < stop]
         if gone:
+            self.window = deque(i for i in self.window if not first <= i.id < stop)
             self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
-            self.loaded -= sum(_weight(item) for _, item in gone)
+            self.loaded -= sum(_weight(item) for item in gone)
 
     def missing(self, written: int) -> tuple[int, int] | None:
         """The ids (first, stop) to read next, of those below written; None if nothing is missing."""

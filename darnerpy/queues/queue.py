@@ -279,7 +279,8 @@ class Queue:
         """
         end = span.end
         if end < 0:
-            end = self.next_offset if span.stop >= self.written else max(0, span.begin)
+            known = max(span.begin, self.own.positions.offset)
+            end = self.next_offset if span.stop >= self.written else known
         span = Span(span.first, span.stop, span.begin if span.begin >= 0 else end, end)
         self._touch()
         if keep:
@@ -288,7 +289,7 @@ class Queue:
         for consumer in self._all:
             for item_id in [i for i in consumer.open if span.first <= i < span.stop]:
                 consumer.release(consumer.open[item_id])
-            consumer.forget_returned(span.first, span.stop)
+            consumer.forget(span.first, span.stop)
             for piece in consumer.positions.unconfirmed(span):
                 consumer.positions.confirm(piece)
                 consumer.undo.append(piece)

@@ -99,6 +99,20 @@ async def test_a_large_item_without_its_file_is_refused_by_itself(tmp_path: Path
             stored.large.open(item)
 
 
+async def test_a_queue_that_was_not_recognised_at_start_is_not_written_over(tmp_path: Path) -> None:
+    name = b"\xff" * 250  # only the journal knows it
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put(name, b"1", b"2")
+    [current] = tmp_path.rglob("CURRENT")
+    current.unlink()
+    async with House(tmp_path, sync=NEVER) as house:
+        with pytest.raises(JournalError, match="not known"):
+            await house.put(name, b"refused")
+        await until(lambda: house.broker.queues[name].ready)
+        await house.put(name, b"3")
+        assert await house.drain(name) == [b"1", b"2", b"3"]
+
+
 async def test_a_damaged_table_is_repaired_and_the_good_part_served(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

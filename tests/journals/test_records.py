@@ -141,7 +141,8 @@ def test_a_later_format_is_told_from_damage() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [b"", b"x", b"\x00" * 8, b"\x00" * 10, b"\x00" * 18, b"\x00" * 9, b"\x01" * 17, b"\x02" * 9]
+    "key",
+    [b"", b"x", b"\x00" * 8, b"\x00" * 10, b"\x00" * 18, b"\x00" * 9, b"\x01" * 17, b"\x02" * 9],
 )
 def test_a_key_of_another_length_or_kind_is_damage(key: bytes) -> None:
     with pytest.raises(DamageError, match="key"):

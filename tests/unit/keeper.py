@@ -100,9 +100,7 @@ class Disk:
         assert [item.id for item in wanted] == list(range(first, first + len(wanted)))
         assert wanted, "only what is there may be asked for"
         lost = [
-            Span(i.id, i.id + 1, i.offset, i.offset + i.size)
-            for i in wanted
-            if i.id in self.rotten
+            Span(i.id, i.id + 1, i.offset, i.offset + i.size) for i in wanted if i.id in self.rotten
         ]
         whole = [item for item in wanted if item.id not in self.rotten]
         return Reading(epoch, first, wanted[-1].id + 1, whole, lost)
@@ -195,7 +193,9 @@ class Keeper:
     def settle(self) -> None:
         """Do all there is to do."""
         steps = 0
-        while self.queue.unwritten or self.reading or (self.missing and self.queue.own.line.waiters):
+        while (
+            self.queue.unwritten or self.reading or (self.missing and self.queue.own.line.waiters)
+        ):
             steps += 1
             assert steps < 1000, "reads again and again what does not help"
             if self.reading is not None:

@@ -1,4 +1,4 @@
-"""Queue names: which are legal, how they split, and that their directory names are safe and unique."""
+"""Queue names: which are legal, how they split, and the directory names made of them."""
 
 import re
 

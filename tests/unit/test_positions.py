@@ -15,9 +15,9 @@ SIZES = [(7 * item_id) % 5 for item_id in range(LAST + 2)]
 Action = tuple[Literal["confirm", "take back", "advance", "all but"], int, int]
 spans = st.tuples(st.integers(1, LAST), st.integers(1, LAST + 1)).map(sorted)
 actions = st.lists(
-    st.tuples(st.sampled_from(["confirm", "confirm", "take back", "advance", "all but"]), spans).map(
-        lambda drawn: (drawn[0], *drawn[1])
-    ),
+    st.tuples(
+        st.sampled_from(["confirm", "confirm", "take back", "advance", "all but"]), spans
+    ).map(lambda drawn: (drawn[0], *drawn[1])),
     max_size=25,
 )
 
@@ -63,7 +63,9 @@ class Both:
         else:
             self.undo.clear()
             kept = ids - self.confirmed
-            self.at.confirm_all_but([span(i, i + 1) for i in sorted(kept)], stop + 1, offset(stop + 1))
+            self.at.confirm_all_but(
+                [span(i, i + 1) for i in sorted(kept)], stop + 1, offset(stop + 1)
+            )
             self.confirmed = set(range(1, stop + 1)) - kept
 
     def check(self) -> None:

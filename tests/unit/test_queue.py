@@ -13,8 +13,7 @@ from darnerpy.queues.items import ITEM_OVERHEAD, Item
 from darnerpy.queues.positions import Span
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
-
-from .keeper import Disk, Keeper, ManualClock
+from tests.unit.keeper import Disk, Keeper, ManualClock
 
 AMPLE = 1 << 20
 DISASTER = ServerError("the disk is on fire")
@@ -263,6 +262,32 @@ def test_what_is_lost_is_passed_over(queue: Queue, keeper: Keeper) -> None:
     again = Keeper(keeper.disk, keeper.clock, Windows(AMPLE)).queue
     assert again.kept == [Span(2, 3, 1, 2)]
     assert again.is_empty(again.own)
+
+
+def test_what_is_lost_is_lost_even_if_it_is_in_memory(queue: Queue, keeper: Keeper) -> None:
+    put(queue, b"a", b"b", b"c", b"d", b"e")
+    keeper.settle()
+    returned, held = hold(queue), hold(queue)
+    queue.abort(returned)
+    queue.lose(Span(1, 5, 0, 4), keep=True)
+    assert held.gone
+    assert take_all(queue) == [b"e"]
+    assert (queue.count(queue.own), queue.backlog_bytes(queue.own)) == (0, 0)
+    assert queue.own.loaded == 0
+
+
+def test_bytes_stay_plausible_when_what_was_lost_had_no_known_size(
+    queue: Queue, keeper: Keeper
+) -> None:
+    put(queue, *[b"x" * 10] * 5)
+    keeper.settle()
+    assert take(queue) is not None
+    queue.lose(Span(2, 3, -1, -1), keep=True)
+    assert queue.count(queue.own) == 3
+    assert 30 <= queue.backlog_bytes(queue.own) <= 40
+    queue.lose(Span(4, 6, -1, -1), keep=True)
+    assert queue.count(queue.own) == 1
+    assert 10 <= queue.backlog_bytes(queue.own) <= 40
 
 
 def test_a_returned_item_that_cannot_be_read_again_is_lost(keeper: Keeper) -> None:

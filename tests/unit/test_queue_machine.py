@@ -18,8 +18,7 @@ from darnerpy.queues.consumer import OpenRead
 from darnerpy.queues.items import ITEM_OVERHEAD, Item
 from darnerpy.queues.positions import Span
 from darnerpy.queues.windows import Windows
-
-from .keeper import Disk, Keeper, ManualClock
+from tests.unit.keeper import Disk, Keeper, ManualClock
 
 WINDOW_MEMORY = 3 * ITEM_OVERHEAD
 some = st.integers(0, 7)
@@ -48,18 +47,21 @@ class State(NamedTuple):
     next_id: int
 
 
+NOTHING = State({}, frozenset(), 1)
+
+
 @dataclass
 class Model:
-    """base: what a failure goes back to. disk: what a restart finds. sealed: what is being written."""
+    """base: what a failure goes back to. disk: what a restart finds. sealed: is being written."""
 
     log: dict[int, Put] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
     held: dict[int, OpenRead] = field(default_factory=dict)
     line: list["Client"] = field(default_factory=list)
     next_id: int = 1
-    base: State = State({}, frozenset(), 1)
-    disk: State = State({}, frozenset(), 1)
-    sealed: State = State({}, frozenset(), 1)
+    base: State = NOTHING
+    disk: State = NOTHING
+    sealed: State = NOTHING
 
     @property
     def waiting(self) -> list[int]:
@@ -147,14 +149,12 @@ class QueueMachine(RuleBasedStateMachine):
         self.note_expired()
         assert self.model.waiting == []
 
-    def got(
-        self, client: Client, item: Item, commit: Batch | None, held: OpenRead | None
-    ) -> None:
+    def got(self, client: Client, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
         self.check_is_next(item)
-        unwritten = [b for b in self.queue.unwritten if item.id in [i.id for i in b.items]]
+        writing = (b for b in self.queue.unwritten if item.id in [i.id for i in b.items])
         assert (held is not None) == client.open
         if client.open or client.peek:
-            assert [commit] == (unwritten or [None])
+            assert commit is next(writing, None)
         else:
             assert commit is self.queue.batch is not None
             self.model.confirmed.add(item.id)
@@ -419,6 +419,7 @@ class QueueMachine(RuleBasedStateMachine):
         sizes = [0 if item.data is None else item.size for item in items]
         assert own.loaded == sum(sizes) + len(items) * ITEM_OVERHEAD
         assert self.windows.used == own.settled + self.neighbour.loaded
+
 
 class Neighbour:
     """Another consumer with a part in the memory."""

@@ -1,8 +1,9 @@
-"""Framing: where commands begin and end, however the bytes are cut up, in linear time and bounded memory."""
+"""Framing: the same commands however the bytes are cut up, in linear time and bounded memory."""
 
 import re
 import tracemalloc
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from time import process_time
 
 import pytest
@@ -128,7 +129,9 @@ def test_a_large_block_passes_through_in_pieces() -> None:
 
 
 def test_a_block_just_not_large_is_a_put() -> None:
-    assert bodies(b"set q 0 0 %d\r\n%b\r\n" % (MAX_INLINE, b"x" * MAX_INLINE)) == [b"x" * MAX_INLINE]
+    assert bodies(b"set q 0 0 %d\r\n%b\r\n" % (MAX_INLINE, b"x" * MAX_INLINE)) == [
+        b"x" * MAX_INLINE
+    ]
 
 
 def test_a_large_block_is_an_upload_even_if_it_comes_at_once() -> None:
@@ -202,7 +205,7 @@ def test_one_codec_closing_does_not_close_another() -> None:
 def cut(data: bytes, at: Sequence[int] = ()) -> list[bytes]:
     """Cut into single bytes, or at these places."""
     places = sorted({0, len(data), *(at or range(len(data)))})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
 sizes = st.sampled_from([0, 1, 5, 300, MAX_INLINE + 1])
@@ -214,7 +217,16 @@ lines = st.tuples(st.sampled_from(list(VERBS)), st.lists(words, max_size=6)).map
 )
 stores = st.builds(
     lambda verb, name, size, tail, end, body_end: b"".join(
-        (verb, b" ", name, b" 0 0 %d" % size, tail, end, bytes(i % 251 for i in range(size)), body_end)
+        (
+            verb,
+            b" ",
+            name,
+            b" 0 0 %d" % size,
+            tail,
+            end,
+            bytes(i % 251 for i in range(size)),
+            body_end,
+        )
     ),
     st.sampled_from([b"set", b"set", b"SET", b"add", b"cas"]),
     names,
@@ -234,7 +246,9 @@ streams = st.lists(
 def test_however_the_bytes_are_cut_up_the_commands_are_the_same(data: bytes, at: list[int]) -> None:
     whole, pieces = codec(), codec()
     wanted = feed_all(whole, [data])
-    assert feed_all(pieces, cut(data, [place for place in at if place < len(data)] or [0])) == wanted
+    assert (
+        feed_all(pieces, cut(data, [place for place in at if place < len(data)] or [0])) == wanted
+    )
     if len(data) < 5000:
         single = codec()
         assert feed_all(single, cut(data)) == wanted

@@ -1,5 +1,6 @@
-"""One line to one command: every verb, everything that can be wrong with it, and the page about it."""
+"""One line to one command: every verb, all that can be wrong with it, and the page about it."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -127,7 +128,7 @@ def test_noreply_is_a_plain_word_where_memcached_does_not_know_it(line: bytes) -
     ("line", "reply"),
     [
         (b"set q -1 0 5", b"CLIENT_ERROR bad flags '-1', 0 to 4294967295 expected\r\n"),
-        (b"set q 4294967296 0 5", b"CLIENT_ERROR bad flags '4294967296', 0 to 4294967295 expected\r\n"),
+        (b"set q 2e9 0 5", b"CLIENT_ERROR bad flags '2e9', 0 to 4294967295 expected\r\n"),
         (b"set q \xb2 0 5", b"CLIENT_ERROR bad flags '\xc2\xb2', 0 to 4294967295 expected\r\n"),
         (b"set q 0 soon 5", b"CLIENT_ERROR bad exptime 'soon', "
          b"-4611686018427387904 to 4611686018427387904 expected\r\n"),
@@ -204,6 +205,17 @@ def test_the_documentation_holds_the_table() -> None:
     assert f"<!-- verbs -->\n{describe()}<!-- /verbs -->" in PAGE.read_text()
 
 
+def test_the_examples_in_the_documentation_are_understood() -> None:
+    examples = re.findall(r"`(get [a-z/ =0-9]+)`", PAGE.read_text())
+    assert len(examples) > 8
+    for line in examples:
+        assert isinstance(parse_line(line.encode()), Get), line
+
+
 def test_all_that_a_codec_can_say_is_public() -> None:
-    said = {c.__name__ for c in vars(commands).values() if isinstance(c, type) and issubclass(c, Command)}
+    said = {
+        c.__name__
+        for c in vars(commands).values()
+        if isinstance(c, type) and issubclass(c, Command)
+    }
     assert said <= set(commands.__all__)

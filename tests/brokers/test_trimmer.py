@@ -1,0 +1,91 @@
+"""When a journal is trimmed and compacted: step by step, with the background held still."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from darnerpy.brokers.trimmer import Trimmer
+from darnerpy.journals.large import LargeFiles
+from darnerpy.journals.memory import MemoryJournal
+from darnerpy.journals.workers import Done
+from darnerpy.queues.queue import Queue
+from darnerpy.queues.windows import Windows
+from tests.journals.kept import StillClock
+
+MIB = 1 << 20
+
+
+class Bench:
+    """A queue whose commits are told to a trimmer; running: what it has in the background."""
+
+    def __init__(self, path: Path) -> None:
+        self.queue = Queue(b"q", StillClock(), Windows(1024 * MIB), lambda: None)
+        self.trimmer = Trimmer(self.queue, self._run)
+        self.running: list[tuple[Callable[[], object], Done]] = []
+        self._journal = MemoryJournal(b"q", LargeFiles(path))
+
+    def _run(self, work: Callable[[], object], done: Done, background: bool) -> None:
+        assert background
+        assert not self.running
+        self.running.append((work, done))
+
+    def commit(self) -> None:
+        batch = self.queue.seal()
+        if batch is not None:
+            self._journal.write(batch, False)
+            self.queue.wrote(batch)
+            self.trimmer.wrote(batch, self._journal)
+
+    def put(self, size: int) -> None:
+        self.queue.put(b"", size, 0, 0)
+        self.commit()
+
+    def take(self) -> None:
+        assert self.queue.take(self.queue.own) is not None
+        self.commit()
+
+    def finish(self) -> None:
+        work, done = self.running.pop()
+        result: Any = work()
+        done(result, None)
+        self.commit()
+
+
+def test_what_is_confirmed_during_a_trim_is_trimmed_after_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for _ in range(3):
+        bench.put(9 * MIB)
+    bench.take()
+    bench.commit()  # the full mark
+    assert bench.running
+    bench.take()
+    bench.take()
+    while bench.running:
+        bench.finish()
+    assert (bench.trimmer.trims, bench.trimmer.compactions) == (2, 1)
+
+
+def test_the_last_item_brings_compaction_however_small_it_is(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for size in (9 * MIB, 100, 100):
+        bench.put(size)
+    bench.take()
+    bench.commit()
+    bench.finish()
+    assert (bench.trimmer.trims, bench.trimmer.compactions) == (1, 0)
+    bench.take()
+    assert not bench.running
+    bench.take()
+    bench.commit()
+    while bench.running:
+        bench.finish()
+    assert (bench.trimmer.trims, bench.trimmer.compactions) == (2, 1)
+
+
+def test_little_is_not_worth_a_trim(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for _ in range(100):
+        bench.put(1000)
+        bench.take()
+    bench.commit()
+    assert not bench.running
