@@ -1,10 +1,10 @@
 """The data directory: who may use it, and which queues it holds.
 
-    <data>/LOCK            held for as long as a server has the directory
-    <data>/FORMAT          the version of this layout
-    <data>/queues/<name>/  a queue: its journal and its large items
-    <data>/.trash/         deleted queues on their way out, emptied at start
-    <data>/.scratch/       what queues without a journal put aside, emptied at start
+<data>/LOCK            held for as long as a server has the directory
+<data>/FORMAT          the version of this layout
+<data>/queues/<name>/  a queue: its journal and its large items
+<data>/.trash/         deleted queues on their way out, emptied at start
+<data>/.scratch/       what queues without a journal put aside, emptied at start
 """
 
 import fcntl

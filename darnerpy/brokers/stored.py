@@ -37,7 +37,8 @@ class StoredQueue:
     """ready: whether commands may be decided now; if not, `when_ready` calls back.
 
     stored: whether there is, or soon will be, something on disk. error: why the journal cannot be
-    used for now; commands answer it. disk_bytes: as last measured. deletion: under way, or done; then this object is of no use any more.
+    used for now; commands answer it. disk_bytes: as last measured. deletion: under way, or done;
+    then this object is of no use any more.
 
     dirty, gone: told when there is something to commit, and when the queue is deleted.
     """

@@ -96,7 +96,7 @@ class Trimmer:
         self._trimmed_to(stop, offset)
         waiting = self._queue.next_offset - offset
         drained = stop == self._queue.next_id
-        if self._deleted >= _COMPACT_BYTES and self._deleted >= waiting or drained:
+        if drained or (self._deleted >= _COMPACT_BYTES and self._deleted >= waiting):
             self._busy = True
             self._run(journal.compact, self._compacted, True)
         else:

@@ -1,8 +1,8 @@
 """What a journal promises to whoever keeps a queue in it.
 
-One journal holds one queue. All methods but `close` may be called from any thread, one at a time
-(reads beside writes are fine), except `trim` and `compact`, which run beside all others. Any `JournalError` poisons
-the journal: close it, open a new one, recover, and only then go on.
+One journal holds one queue. Its methods may be called from any thread: one write at a time, reads,
+`trim` and `compact` beside it, `close` alone. Any `JournalError` poisons the journal: close it, open a
+new one, recover, and only then go on.
 """
 
 from dataclasses import dataclass, field
@@ -34,8 +34,8 @@ class Damage:
 class Recovery:
     """What a journal held when it was opened.
 
-    batch: number of the last one. positions: of each consumer by name. kept: spans cut off behind a gap. trimmed: ids below it are
-    deleted. name: the queue's, as it was told when the journal was made.
+    batch: number of the last one. positions: of each consumer by name. kept: spans cut off behind a
+    gap. trimmed: ids below it are deleted. name: the queue's, as it was told when the journal was made.
     """
 
     next_id: int = 1

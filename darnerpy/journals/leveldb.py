@@ -368,9 +368,8 @@ class LevelDbJournal:
 
 def _replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
     """Work out where consumers stand from marks, the newest first, the last one full."""
-    if not marks or not marks[-1].full:
-        if first_id > 1 or marks:
-            found.damage.append(Damage("no whole position mark was found: items may come again"))
+    if (marks or first_id > 1) and not (marks and marks[-1].full):
+        found.damage.append(Damage("no whole position mark was found: items may come again"))
     for record in reversed(marks):
         found.trimmed = max(found.trimmed, record.trimmed)
         if record.full:
@@ -430,5 +429,3 @@ def _is_damage(error: plyvel.Error) -> bool:
 def _text(error: Exception) -> str:
     text = error.args[0] if error.args else error
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(error)
-
-

@@ -43,7 +43,9 @@ class MemoryJournal:
             size += items[at].size
             at += 1
         if not piece.items and first < stop:
-            piece.lost.append((Span(first, stop, -1, -1), Damage("items are missing", first, stop, True)))
+            piece.lost.append(
+                (Span(first, stop, -1, -1), Damage("items are missing", first, stop, True))
+            )
             piece.stop = stop
         return piece
 

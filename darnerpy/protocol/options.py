@@ -26,7 +26,8 @@ def parse_read_key(key: bytes) -> Read:
         elif option.startswith(b"t="):
             wait_ms = _wait(option[2:])
         elif option:
-            raise ClientError(f"unknown option /{_show(option)}, one of /t=ms /open /close /abort /peek expected")
+            known = "/t=ms /open /close /abort /peek"
+            raise ClientError(f"unknown option /{_show(option)}, one of {known} expected")
     if b"abort" in chosen and len(chosen) > 1:
         raise ClientError("abort must be by itself")
     if b"peek" in chosen and len(chosen) > 1:

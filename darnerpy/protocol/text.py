@@ -25,7 +25,8 @@ _REMEMBERED_LINES = 4096
 _REMEMBERED_LENGTH = 300
 _remembered: dict[bytes, Command] = {}
 _remembered_chunks: dict[bytes, tuple[Command, ...]] = {}
-"""Lines repeat, and often a line is all that comes: parsing is pure, so the same bytes may give the same object. Bounded by clearing."""
+"""Lines repeat, and often a line is all that comes. Parsing is pure: the same bytes may give the same
+object. Bounded by clearing."""
 
 
 class CodecLimits:
@@ -177,7 +178,7 @@ class TextCodec:
 
     def _end_block(self, out: list[Command]) -> None:
         store = self._store
-        assert store is not None  # noqa: S101 - for the type checker only
+        assert store is not None
         if store.refusal is not None:
             out.append(Refused(store.refusal))
         elif self._mode is _Mode.STREAM:

@@ -141,7 +141,7 @@ class Consumer:
         self.epoch += 1
 
     def forget(self, first: int, stop: int) -> None:
-        """Items with ids from first up to stop, in memory but not held, are not to be had any more."""
+        """Of the ids from first up to stop nothing in memory is to be had any more."""
         items = [*self.window, *(item for _, item in self.returned)]
         gone = [item for item in items if first <= item.id < stop]
         if gone:

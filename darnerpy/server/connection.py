@@ -148,7 +148,9 @@ class Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Nothing is asked, held, half received or unsent."""
-        return self._session.idle and self._codec.idle and not self._transport.get_write_buffer_size()
+        return (
+            self._session.idle and self._codec.idle and not self._transport.get_write_buffer_size()
+        )
 
     def still_receiving(self) -> bool:
         """The command has not arrived whole that had not when this was last asked."""

@@ -23,11 +23,11 @@ class Obstacle(IntFlag):
     OUTPUT = 8
     STALLED = 16
     TURN = 32
-    CLOSING = 32
+    CLOSING = 64
 
 
-class NotReady(Exception):  # noqa: N818 - not an error: the command is tried again
-    """A command cannot be decided before its queue is ready."""
+class NotReady(Exception):
+    """A command cannot be decided before its queue is ready: no error, it is tried again."""
 
     def __init__(self, stored: StoredQueue) -> None:
         super().__init__(stored.name)

@@ -153,9 +153,7 @@ class Reads:
         else:
             self._missed(read, after)
 
-    def _open_file(
-        self, stored: StoredQueue, item: Item, held: OpenRead | None, read: Read
-    ) -> int:
+    def _open_file(self, stored: StoredQueue, item: Item, held: OpenRead | None, read: Read) -> int:
         """The file of a large item; if it cannot be had, the item goes back."""
         try:
             return stored.large.open(item)

@@ -134,7 +134,9 @@ class Slots:
                 self._sending = True
                 self.files += 1
                 self._outlet.write(b"".join(out))
-                self._outlet.send_file(rendered.handle, rendered.size, partial(self._sent, rendered))
+                self._outlet.send_file(
+                    rendered.handle, rendered.size, partial(self._sent, rendered)
+                )
                 return
             out.append(rendered)
         if out:

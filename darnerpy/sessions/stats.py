@@ -60,7 +60,10 @@ def server_stats(host: Host) -> Iterator[tuple[str, object]]:
     yield "queue_creates", broker.created
     yield "queue_deletes", broker.deleted
     yield "queue_expires", 0
-    yield "sync", "always" if policy.always else f"{policy.interval_ms}ms" if policy.interval_ms else "never"
+    yield (
+        "sync",
+        "always" if policy.always else f"{policy.interval_ms}ms" if policy.interval_ms else "never",
+    )
     yield "commit_ms", f"{broker.commit_ms:.3f}"
     yield "open_journals", broker.open_journals
     yield "loading", int(broker.loading)
