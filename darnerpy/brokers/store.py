@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..clock import Clock
 from ..config import Settings
 from ..journals.contract import Engine, Journal
-from ..journals.leveldb import WRITE_BUFFER, LevelDbEngine
+from ..journals.leveldb import LevelDbEngine
 from ..journals.memory import MemoryEngine
+from ..journals.opening import WRITE_BUFFER
 from ..journals.workers import Done, Workers
 from ..queues.batches import Batch
 from ..queues.windows import Windows

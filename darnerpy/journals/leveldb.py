@@ -8,19 +8,17 @@ never going on after an error. See docs/journals.md for the measurements behind 
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import plyvel
 
-from ..errors import DamageError, JournalError, NewerFormatError
+from ..errors import DamageError, JournalError
 from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Positions, Span
 from .contract import Damage, Journal, Piece, Recovery
-from .durable import make_directory
 from .large import LargeFiles
+from .opening import FAILURES, Database, journal_errors
 from .records import (
     BLOCK,
     MarkRecord,
@@ -34,24 +32,13 @@ from .records import (
     split_key,
 )
 
-__all__ = ["WRITE_BUFFER", "LevelDbEngine", "LevelDbJournal"]
+__all__ = ["LevelDbEngine", "LevelDbJournal"]
 
-WRITE_BUFFER = 1024 * 1024
-"""Bytes LevelDB gathers in memory before it writes a table; filling it may make a write wait."""
-
-_OPTIONS: dict[str, Any] = {
-    # The defaults map every table of a large backlog: 1483 MiB of RSS against 70.
-    "max_open_files": 74,
-    "max_file_size": 1024 * 1024,
-    "lru_cache_size": 1024 * 1024,
-    "write_buffer_size": WRITE_BUFFER,
-}
 _NAME_KEY = b"\x00" * 8 + b"\xff"
 _FIRST_KEY = block_key(1)[:-1]
 """Below all items and marks, equal to none: plyvel's reverse iterators may leave out their start."""
 _TRIM_STEP = 1000
 _COMPACT_STEP = 32 * 1024 * 1024
-_FAILURES = (plyvel.Error, OSError, RuntimeError)
 
 
 class LevelDbEngine:
@@ -64,8 +51,8 @@ class LevelDbEngine:
         path = directory / "leveldb"
         if not (path / "CURRENT").exists():
             return None
-        with _errors("open"):
-            database = plyvel.DB(os.fspath(path), **_OPTIONS)
+        with journal_errors("open"):
+            database = plyvel.DB(os.fspath(path))
             try:
                 return database.get(_NAME_KEY)
             finally:
@@ -74,17 +61,14 @@ class LevelDbEngine:
 
 class LevelDbJournal:
     def __init__(self, path: Path, name: bytes, large: LargeFiles) -> None:
-        self._path = path
-        self._repair_note = path.with_suffix(".repair")
         self._large = large
-        self._opening_damage: list[Damage] = []
         self._trimmed = 1  # the first block there is begins here, or later
         self._next_read = 0
         self._unsynced = False
         self._full_mark = mark_key(1, 0)
-        with _errors("open"):
-            make_directory(path)
-            self._db = self._open()
+        self._database = Database(path)
+        self._errors = self._database.errors
+        self._db = self._database.handle
         try:
             with self._errors("open"):
                 if self._db.get(_NAME_KEY, verify_checksums=True) is None:
@@ -95,43 +79,10 @@ class LevelDbJournal:
         self._batch = self._db.write_batch()
         self._synced_batch = self._db.write_batch(sync=True)
 
-    def _open(self) -> plyvel.DB:
-        path = os.fspath(self._path)
-        if self._repair_note.exists():
-            return self._repair(self._repair_note.read_text())
-        if not (self._path / "CURRENT").exists() and any(self._path.glob("*.l[do][bg]")):
-            return self._repair("CURRENT is not there")  # LevelDB would begin anew, and say nothing
-        try:
-            return plyvel.DB(path, create_if_missing=True, paranoid_checks=True, **_OPTIONS)
-        except plyvel.CorruptionError as error:
-            self._opening_damage.append(Damage(f"LevelDB refused to open it: {_text(error)}"))
-        try:
-            return plyvel.DB(path, **_OPTIONS)
-        except plyvel.CorruptionError as error:
-            return self._repair(_text(error))
-
-    def _repair(self, why: str) -> plyvel.DB:
-        """Have LevelDB keep what it can still read; the files it cannot go into its `lost`."""
-        self._opening_damage.append(Damage(f"LevelDB is damaged and was repaired: {why}"))
-        plyvel.repair_db(os.fspath(self._path), paranoid_checks=True)
-        self._repair_note.unlink(missing_ok=True)
-        return plyvel.DB(os.fspath(self._path), create_if_missing=True, **_OPTIONS)
-
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        """As `_errors`; and what LevelDB cannot read is repaired when it is next opened."""
-        with _errors(what):
-            try:
-                yield
-            except plyvel.Error as error:
-                if _is_damage(error):
-                    self._repair_note.write_text(_text(error))
-                raise
-
     # -- reading -----------------------------------------------------------------------------------
 
     def recover(self) -> Recovery:
-        found = Recovery(damage=list(self._opening_damage))
+        found = Recovery(damage=list(self._database.damage))
         marks: list[MarkRecord] = []
         lowest = 0
         with self._errors("recover"):
@@ -259,7 +210,7 @@ class LevelDbJournal:
             if sync and self._unsynced:
                 self._sync_logs()
             target.write()
-        except _FAILURES as error:
+        except FAILURES as error:
             with self._errors("write"):
                 raise error
         # A confirmation that a power cut takes back repeats an item; only items must not be lost.
@@ -274,7 +225,7 @@ class LevelDbJournal:
 
     def _sync_logs(self) -> None:
         # LevelDB's own sync reaches only its newest log; unsynced records may be in an older one.
-        for entry in os.scandir(self._path):
+        for entry in os.scandir(self._database.path):
             if entry.name.endswith(".log"):
                 try:
                     handle = os.open(entry.path, os.O_RDONLY)
@@ -355,7 +306,7 @@ class LevelDbJournal:
 
     def size(self) -> int:
         total = 0
-        for entry in os.scandir(self._path):
+        for entry in os.scandir(self._database.path):
             try:
                 total += entry.stat().st_size
             except FileNotFoundError:
@@ -409,23 +360,3 @@ def _damage(wrong: str, span: Span) -> Damage:
 def _touches(block: bytes, stop: int, kept: Iterable[Span]) -> bool:
     first = split_key(block)[0]
     return any(first < span.stop and span.first < stop for span in kept)
-
-
-@contextmanager
-def _errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except NewerFormatError:
-        raise
-    except _FAILURES as error:
-        raise JournalError(f"cannot {what} the journal: {_text(error)}") from error
-
-
-def _is_damage(error: plyvel.Error) -> bool:
-    # "Invalid argument" is how LevelDB says that a table is shorter than it should be.
-    return isinstance(error, plyvel.CorruptionError) or "Invalid argument" in _text(error)
-
-
-def _text(error: Exception) -> str:
-    text = error.args[0] if error.args else error
-    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(error)

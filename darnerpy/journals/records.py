@@ -3,8 +3,8 @@
 Keys ascend as things are written: a block of items is (first id, 1), a mark (next id, 0, batch).
 A block holds the items of one batch (up to `BLOCK_BYTES`, `BLOCK_ITEMS`): a header with the format
 version, the number of items, when they were put and their offset in the queue's stream of bytes, then
-per item a head, its data and a CRC that covers block header, head and data, so that each item can be trusted or
-mistrusted by itself, and none can be taken for another. A mark ends with a CRC over key and value.
+per item a head, its data and a CRC that covers block header, head and data, so that each item can be
+trusted or mistrusted by itself, and none can be taken for another. A mark ends with a CRC over key and value.
 """
 
 from struct import Struct
