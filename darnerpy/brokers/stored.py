@@ -287,7 +287,7 @@ class StoredQueue:
         if batch.items and not sync and self._sync_timer is None:
             self._sync_later()
         for consumer in self.queue.consumers.values():
-            if consumer.loaded_to < batch.next_id:
+            if consumer.loaded_to < batch.next_id or consumer.line.waiters:
                 self._loader.look_ahead(consumer)
         self._trimmer.wrote(batch, journal)
         if self.deletion is not None:

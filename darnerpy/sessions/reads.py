@@ -122,7 +122,8 @@ class Reads:
             held = queue.open(consumer)
             item = None if held is None else held.item
             if held is not None:
-                commit = commit or held.commit
+                # If the close fails, the answer is an error, and nobody holds what was opened.
+                commit = held.commit = commit or held.commit
         elif read.peek:
             item = queue.peek(consumer)
             if item is not None:
@@ -205,9 +206,11 @@ class Reads:
         wait, self._wait = self._wait, None
         if wait is None:
             return
+        commit = commit or wait.after
         if held is not None:
+            held.commit = commit
             self._hold(held)
-        self._serve(wait.read, item, handle, commit or wait.after)
+        self._serve(wait.read, item, handle, commit)
         self._waited()
 
     def waited_in_vain(self, error: ServerError | None) -> None:
