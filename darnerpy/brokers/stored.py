@@ -65,7 +65,7 @@ class StoredQueue:
         self.disk_bytes = 0
         self._store = store
         self._gone = gone
-        self._trimmer = Trimmer(self.queue, self._run)
+        self._trimmer = Trimmer(self.queue, self._run, store.scheduler.call_later)
         self._loader = Loader(
             self.queue,
             store.windows,
@@ -367,6 +367,7 @@ class StoredQueue:
         self.ready = False
         self._held_back = False
         self._writing = False
+        self._trimmer.halt()
         self._loader.reset()
         if self._sync_timer is not None:
             self._sync_timer.cancel()
@@ -408,6 +409,7 @@ class StoredQueue:
         if self.deletion is None:
             self.deletion = Completion()
             self.ready = False
+            self._trimmer.halt()
             self.queue.dissolve(None)
             self.commit()
             self._delete_when_idle()

@@ -16,11 +16,12 @@ from ..queues.queue import Queue
 
 __all__ = ["Trimmer"]
 
-_BYTES = 8 * 1024 * 1024
-_IDS = 100_000
-_DRAINED_BYTES = 1024 * 1024
-_DRAINED_IDS = 10_000
-_COMPACT_BYTES = 32 * 1024 * 1024
+_BYTES = 16 * 1024 * 1024
+_IDS = 200_000
+_COMPACT_BYTES = 64 * 1024 * 1024
+_QUIET_BYTES = 1024 * 1024
+_QUIET_IDS = 10_000
+_QUIET_S = 1.0
 _ITEM_BYTES = 40
 """What an item costs on disk beside its data, about."""
 
@@ -30,17 +31,27 @@ class Run(Protocol):
 
 
 class Trimmer:
-    """run: has work done in the background while the journal is kept open."""
+    """run: has work done in the background while the journal is kept open. later: calls back after
+    so many seconds.
 
-    def __init__(self, queue: Queue, run: Run) -> None:
+    A busy queue is trimmed when much has been confirmed. A drained one that has been left alone for
+    a second is trimmed to the last and compacted.
+    """
+
+    def __init__(self, queue: Queue, run: Run, later: Callable[..., object]) -> None:
+        self.trims = 0
+        self.compactions = 0
         self._queue = queue
         self._run = run
+        self._later = later
         self._trimmed_to(1, 0)
         self._deleted = 0
         self._wanted = False
+        self._quiet = False
         self._busy = False
-        self.trims = 0
-        self.compactions = 0
+        self._halted = False
+        self._watching = False
+        self._seen = 0
 
     def restart(self, trimmed: int, size: int) -> None:
         """The journal was opened: ids below trimmed are deleted, it takes size bytes on disk."""
@@ -48,42 +59,65 @@ class Trimmer:
         waiting = self._queue.next_offset - offset
         garbage = max(0, size - waiting) if low > trimmed else 0
         self._trimmed_to(trimmed, offset - garbage)
-        self._wanted = self._busy = False
-        self._want_if_due()
+        self._wanted = self._busy = self._halted = False
+        self._look_after()
+
+    def halt(self) -> None:
+        """The journal is not to be touched any more, unless there is a `restart`."""
+        self._halted = True
 
     def wrote(self, batch: Batch, journal: Journal) -> None:
         """A batch was written: go on with what it allows."""
         low = self._queue.own.positions
-        due = low.position >= self._due_id or low.offset >= self._due_offset or self._wanted
-        drained = self._deleted and low.position == batch.next_id
-        if self._busy or not (due or drained):
-            return  # the usual case: whoever lags behind, it is not yet time
-        if self._wanted and batch.full:
+        if self._wanted and batch.full and not self._busy:
             self._wanted = False
             self._busy = True
             stop = min(mark.position for mark in batch.marks)
             offset = min(mark.offset for mark in batch.marks)
             work = partial(journal.trim, stop, list(batch.kept))
             self._run(work, partial(self._trimmed, journal, stop, offset), True)
+        elif low.position >= self._due_id or low.offset >= self._due_offset:
+            self._look_after()
+        elif low.position == batch.next_id and not self._watching:
+            self._watch()
+
+    def _look_after(self) -> None:
+        low, offset = self._queue.low()
+        if low - self._id >= _IDS or offset - self._offset >= _BYTES:
+            self._want(quiet=False)
         else:
-            self._want_if_due()
+            self._watch()
 
-    def _trimmed_to(self, item_id: int, offset: int) -> None:
-        self._id, self._offset = item_id, offset
-        self._due_id, self._due_offset = item_id + _DRAINED_IDS, offset + _DRAINED_BYTES
-
-    def _want_if_due(self) -> None:
-        if not self._wanted and self._is_due():
+    def _want(self, quiet: bool) -> None:
+        if not (self._wanted or self._busy or self._halted):
             self._wanted = True
+            self._quiet = quiet
             self._queue.want_full_mark()
 
-    def _is_due(self) -> bool:
+    # -- a queue that is left alone ----------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Look in a while whether the queue is drained and nothing more has happened to it."""
+        if not self._watching and self._has_leftovers():
+            self._watching = True
+            self._seen = self._queue.number
+            self._later(_QUIET_S, self._look)
+
+    def _look(self) -> None:
+        self._watching = False
+        if not self._halted and self._has_leftovers():
+            if self._queue.number == self._seen and not self._busy:
+                self._want(quiet=True)
+            else:
+                self._watch()
+
+    def _has_leftovers(self) -> bool:
         low, offset = self._queue.low()
-        ids, size = low - self._id, offset - self._offset
-        if ids >= _IDS or size >= _BYTES:
-            return True
         drained = low == self._queue.next_id
-        return drained and (ids >= _DRAINED_IDS or size + self._deleted >= _DRAINED_BYTES)
+        size = offset - self._offset + self._deleted
+        return drained and (low - self._id >= _QUIET_IDS or size >= _QUIET_BYTES)
+
+    # -- in the background -------------------------------------------------------------------------
 
     def _trimmed(
         self, journal: Journal, stop: int, offset: int, result: None, error: BaseException | None
@@ -94,17 +128,20 @@ class Trimmer:
         self._deleted += offset - self._offset + (stop - self._id) * _ITEM_BYTES
         self.trims += 1
         self._trimmed_to(stop, offset)
-        waiting = self._queue.next_offset - offset
-        drained = stop == self._queue.next_id
-        if drained or (self._deleted >= _COMPACT_BYTES and self._deleted >= waiting):
+        much = self._deleted >= _COMPACT_BYTES and self._deleted >= self._queue.next_offset - offset
+        if much or self._quiet:
             self._busy = True
             self._run(journal.compact, self._compacted, True)
         else:
-            self._want_if_due()  # more may have been confirmed meanwhile
+            self._look_after()  # more may have been confirmed meanwhile
 
     def _compacted(self, result: None, error: BaseException | None) -> None:
         self._busy = False
-        self._deleted = 0
-        self.compactions += error is None
         if error is None:
-            self._want_if_due()
+            self._deleted = 0
+            self.compactions += 1
+            self._look_after()
+
+    def _trimmed_to(self, item_id: int, offset: int) -> None:
+        self._id, self._offset = item_id, offset
+        self._due_id, self._due_offset = item_id + _IDS, offset + _BYTES

@@ -4,12 +4,15 @@ import argparse
 import asyncio
 import os
 import signal
+import sys
 
 from ..config import Settings, add_flags, load
 from ..server.logs import start_logging
 from ..server.server import Server
 
 __all__ = ["add_arguments", "run"]
+
+_SWITCH_INTERVAL_S = 0.0002
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = load(args.config, os.environ, vars(args))
     start_logging(settings.log_level)
+    # A commit thread that has written needs the interpreter back at once: replies wait for it.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
         runner.run(_serve(settings))
     return 0

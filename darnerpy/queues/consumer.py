@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .batches import Mark
 from .items import ITEM_OVERHEAD, Item
 from .line import Line
-from .positions import Positions
+from .positions import Positions, Span, span_of
 
 if TYPE_CHECKING:
     from .batches import Batch, Undo
@@ -47,6 +48,7 @@ class Consumer:
 
     __slots__ = (
         "epoch",
+        "flushed",
         "line",
         "loaded",
         "loaded_to",
@@ -78,6 +80,7 @@ class Consumer:
         self.loaded = sum(_weight(held.item) for held in self.open.values())
         self.undo: list[Undo] = []
         self.moved = False
+        self.flushed = False
         self.epoch += 1
 
     def offer(self, item: Item, room: int) -> bool:
@@ -149,6 +152,23 @@ class Consumer:
             self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
             self.loaded -= sum(_weight(item) for item in gone)
 
+    def mark(self, whole: bool) -> Mark:
+        """Where the consumer stands, with all it has confirmed or what it has since the last mark."""
+        at = self.positions
+        if whole or self.flushed:
+            return Mark(self.name, at.position, at.offset, list(at.spans), True)
+        added: list[Span] = []
+        for step in self.undo if at.spans else ():
+            if isinstance(step, Item):
+                if step.id < at.position:
+                    continue
+                step = span_of(step)
+            if isinstance(step, Span) and step.first >= at.position:
+                if added and added[-1].stop == step.first:
+                    step = Span(added[-1].first, step.stop, added.pop().begin, step.end)
+                added.append(step)
+        return Mark(self.name, at.position, at.offset, added, False)
+
     def missing(self, written: int) -> tuple[int, int] | None:
         """The ids (first, stop) to read next, of those below written; None if nothing is missing."""
         if self.returned:
@@ -162,6 +182,14 @@ class Consumer:
 
     def load(self, items: list[Item], first: int, stop: int) -> None:
         """Take in what was read of the ids from first up to stop."""
+        spans = self.positions.spans
+        touched = max(self.open, default=0) >= first or (spans and spans[-1].stop > first)
+        if first == self.loaded_to and not touched:
+            # The usual case: nobody has had any of them.
+            self.window.extend(items)
+            self.loaded += sum(map(_weight, items))
+            self.loaded_to = stop
+            return
         for item in items:
             if item.id < self.loaded_to:
                 self._load_returned(item)

@@ -8,7 +8,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Positions", "Span"]
+from .items import Item
+
+__all__ = ["Positions", "Span", "span_of"]
 
 
 class Span(NamedTuple):
@@ -18,6 +20,10 @@ class Span(NamedTuple):
     stop: int
     begin: int
     end: int
+
+
+def span_of(item: Item) -> Span:
+    return Span(item.id, item.id + 1, item.offset, item.offset + item.size)
 
 
 class Positions:

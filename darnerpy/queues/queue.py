@@ -11,10 +11,10 @@ from operator import attrgetter
 
 from ..clock import Clock
 from ..errors import ServerError
-from .batches import Batch, Mark, Undo
+from .batches import Batch, Undo
 from .consumer import Consumer, OpenRead
 from .items import ITEM_OVERHEAD, Item
-from .positions import Positions, Span
+from .positions import Positions, Span, span_of
 from .windows import Windows
 
 __all__ = ["OWN", "Counters", "Queue"]
@@ -43,9 +43,8 @@ class Counters:
 
 class Queue:
     """next_id, next_offset: what the next item gets. batch: of this turn, None if nothing changed.
-    unwritten: all batches that are not in the journal yet. written: ids below it are in the journal.
-
-    kept: spans that recovery found cut off behind a gap: not served, not trimmed.
+    number: of the last batch. unwritten: all batches that are not in the journal yet. written: ids
+    below it are in the journal. kept: spans that cannot be served but stay on disk.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Queue:
         self.unwritten: list[Batch] = []
         self._all = [self.own]
         self.batch: Batch | None = None
-        self._number = 0
+        self.number = 0
         self._full_due = True
         self._full_at_id = self._full_at_batch = self._full_at_offset = 0
         self._clock = clock
@@ -162,8 +161,9 @@ class Queue:
         self.counters.flushes += 1
         for consumer in self._all:
             consumer.undo.append(consumer.positions.copy())
+            consumer.flushed = True
             held = sorted(consumer.open)
-            spans = (_span(consumer.open[item_id].item) for item_id in held)
+            spans = (span_of(consumer.open[item_id].item) for item_id in held)
             consumer.positions.confirm_all_but(spans, self.next_id, self.next_offset)
             consumer.moved = True
             consumer.forget_waiting(self.next_id)
@@ -235,11 +235,11 @@ class Queue:
             self._full_at_offset = self.next_offset + _FULL_MARK_BYTES
         for consumer in self._all:
             if consumer.moved or batch.full:
-                batch.marks.append(_mark(consumer, batch.full))
+                batch.marks.append(consumer.mark(batch.full))
             if consumer.undo:
                 batch.undo.append((consumer, consumer.undo))
                 consumer.undo = []
-            consumer.moved = False
+            consumer.moved = consumer.flushed = False
             if consumer.loaded != consumer.settled:
                 self._windows.settle(consumer)
         batch.next_id = self.next_id
@@ -304,7 +304,7 @@ class Queue:
         kept: list[Span],
     ) -> None:
         """Start from what a journal holds; batch: the number of the last one in it."""
-        self._number = batch
+        self.number = batch
         self.next_id = self.written = next_id
         self.next_offset = next_offset
         self.kept = kept
@@ -343,7 +343,7 @@ class Queue:
 
         Positions are ours: what was confirmed and acknowledged stays so, what was refused does not.
         """
-        self._number = max(batch, self._number)
+        self.number = max(batch, self.number)
         self.next_id = self.written = max(next_id, self.next_id)
         self.next_offset = max(next_offset, self.next_offset)
         self.want_full_mark()
@@ -368,8 +368,8 @@ class Queue:
     def _touch(self) -> Batch:
         batch = self.batch
         if batch is None:
-            self._number += 1
-            batch = self.batch = Batch(self._number, self._clock.now_ms())
+            self.number += 1
+            batch = self.batch = Batch(self.number, self._clock.now_ms())
             self.unwritten.append(batch)
             self._on_change()
         return batch
@@ -407,7 +407,7 @@ class Queue:
             at.position = item.id + 1
             at.offset = item.offset + item.size
         else:
-            at.confirm(_span(item))
+            at.confirm(span_of(item))
         consumer.undo.append(item)
         consumer.moved = True
         return batch
@@ -416,7 +416,7 @@ class Queue:
         if isinstance(step, Positions):
             consumer.positions = step
         else:
-            consumer.positions.unconfirm(_span(step) if isinstance(step, Item) else step)
+            consumer.positions.unconfirm(span_of(step) if isinstance(step, Item) else step)
 
     def _hold(self, consumer: Consumer, item: Item) -> OpenRead:
         self.counters.opens += 1
@@ -439,18 +439,3 @@ class Queue:
     def _check_spans(self, consumer: Consumer) -> None:
         if len(consumer.positions.spans) >= _MAX_SPANS or len(consumer.open) >= _MAX_SPANS:
             raise ServerError(f"too many open reads, {_MAX_SPANS} are possible on one consumer")
-
-
-def _span(item: Item) -> Span:
-    return Span(item.id, item.id + 1, item.offset, item.offset + item.size)
-
-
-def _mark(consumer: Consumer, whole: bool) -> Mark:
-    at = consumer.positions
-    if whole or any(isinstance(step, Positions) for step in consumer.undo):
-        return Mark(consumer.name, at.position, at.offset, list(at.spans), True)
-    added: list[Span] = []
-    if at.spans:
-        confirmed = [_span(step) if isinstance(step, Item) else step for step in consumer.undo]
-        added = [s for s in confirmed if isinstance(s, Span) and s.first >= at.position]
-    return Mark(consumer.name, at.position, at.offset, added, False)

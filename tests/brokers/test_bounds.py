@@ -19,8 +19,15 @@ def disk_use(directory: Path) -> int:
 
 
 async def rested(house: House) -> None:
-    """Nothing is trimmed or compacted any more."""
-    await until(lambda: house.broker.idle and not house.broker._store._trimming)
+    """Nothing is trimmed or compacted any more, nor will be."""
+    trimmers = [stored._trimmer for stored in house.broker.queues.values()]
+    await until(
+        lambda: (
+            house.broker.idle
+            and not house.broker._store._trimming
+            and not any(trimmer._watching for trimmer in trimmers)
+        )
+    )
 
 
 async def test_the_disk_is_given_back_when_a_backlog_is_drained(tmp_path: Path) -> None:

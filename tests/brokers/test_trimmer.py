@@ -20,7 +20,8 @@ class Bench:
 
     def __init__(self, path: Path) -> None:
         self.queue = Queue(b"q", StillClock(), Windows(1024 * MIB), lambda: None)
-        self.trimmer = Trimmer(self.queue, self._run)
+        self.timers: list[Callable[[], None]] = []
+        self.trimmer = Trimmer(self.queue, self._run, lambda _, look: self.timers.append(look))
         self.running: list[tuple[Callable[[], object], Done]] = []
         self._journal = MemoryJournal(b"q", LargeFiles(path))
 
@@ -44,6 +45,13 @@ class Bench:
         assert self.queue.take(self.queue.own) is not None
         self.commit()
 
+    def wait(self) -> None:
+        """A second goes by."""
+        timers, self.timers = self.timers, []
+        for look in timers:
+            look()
+        self.commit()
+
     def finish(self) -> None:
         work, done = self.running.pop()
         result: Any = work()
@@ -53,33 +61,58 @@ class Bench:
 
 def test_what_is_confirmed_during_a_trim_is_trimmed_after_it(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    for _ in range(3):
-        bench.put(9 * MIB)
+    for _ in range(5):
+        bench.put(17 * MIB)
     bench.take()
     bench.commit()  # the full mark
     assert bench.running
-    bench.take()
-    bench.take()
+    for _ in range(4):
+        bench.take()
     while bench.running:
         bench.finish()
     assert (bench.trimmer.trims, bench.trimmer.compactions) == (2, 1)
 
 
-def test_the_last_item_brings_compaction_however_small_it_is(tmp_path: Path) -> None:
+def test_a_drained_queue_that_is_left_alone_is_trimmed_and_compacted(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    for size in (9 * MIB, 100, 100):
+    for size in (17 * MIB, 100, 100):
         bench.put(size)
     bench.take()
     bench.commit()
     bench.finish()
     assert (bench.trimmer.trims, bench.trimmer.compactions) == (1, 0)
     bench.take()
-    assert not bench.running
     bench.take()
-    bench.commit()
+    assert not bench.running
+    bench.wait()
     while bench.running:
         bench.finish()
     assert (bench.trimmer.trims, bench.trimmer.compactions) == (2, 1)
+    bench.wait()
+    assert not bench.running
+
+
+def test_a_drained_queue_in_use_is_left_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for _ in range(5):
+        bench.put(2 * MIB)
+        bench.take()
+        assert bench.timers
+        bench.put(1)
+        bench.take()
+        bench.wait()
+        assert not bench.running
+    bench.wait()
+    assert bench.running
+
+
+def test_nothing_is_touched_once_it_is_halted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.put(2 * MIB)
+    bench.take()
+    bench.trimmer.halt()
+    bench.wait()
+    assert not bench.running
 
 
 def test_little_is_not_worth_a_trim(tmp_path: Path) -> None:
@@ -89,3 +122,4 @@ def test_little_is_not_worth_a_trim(tmp_path: Path) -> None:
         bench.take()
     bench.commit()
     assert not bench.running
+    assert not bench.timers
