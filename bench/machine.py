@@ -52,7 +52,9 @@ def _python() -> str:
     if not found:
         return "no virtual environment"
     kind, version, optimised, lto = json.loads(found)
-    return f"{kind} {version}, {'with' if optimised else 'without'} PGO" + (", LTO" if lto else "")
+    return f"{kind} {version}, PGO {'named' if optimised else 'not named'} in its build" + (
+        ", LTO" if lto else ""
+    )
 
 
 def _commit() -> str:
