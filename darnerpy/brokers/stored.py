@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from ..config import QueueSettings
@@ -22,8 +21,9 @@ from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
 from ..queues.positions import Positions
 from ..queues.queue import OWN, Queue
+from .committer import Committer
 from .loader import Loader
-from .store import Store, Timer
+from .store import Store
 from .trimmer import Trimmer
 
 __all__ = ["StoredQueue"]
@@ -66,6 +66,9 @@ class StoredQueue:
         self._store = store
         self._gone = gone
         self._trimmer = Trimmer(self.queue, self._run, store.scheduler.call_later)
+        self._committer = Committer(
+            store, self.queue, self._run, self._wrote, self._fail, self.commit
+        )
         self._loader = Loader(
             self.queue,
             store.windows,
@@ -78,10 +81,7 @@ class StoredQueue:
         self._opening = False
         self._known = not stored
         self._users = 0
-        self._writing = False
         self._held_back = False
-        self._inline_run = 0
-        self._sync_timer: Timer | None = None
         self._retry_s = _FIRST_RETRY_S
         self._callbacks: list[Callable[[], None]] = []
 
@@ -199,10 +199,7 @@ class StoredQueue:
         self._store.closed(self)
         if journal is None:
             return
-        unsynced = sync or self._sync_timer is not None
-        if self._sync_timer is not None:
-            self._sync_timer.cancel()
-            self._sync_timer = None
+        unsynced = self._committer.forget() or sync
         # A database cannot be open twice: this counts as work under way.
         self._run(partial(_close, journal, unsynced), self._shut, False)
 
@@ -232,80 +229,29 @@ class StoredQueue:
     # -- writing -----------------------------------------------------------------------------------
 
     def commit(self) -> None:
-        """The turn is over: write what changed, unless a write is under way already."""
-        if self._writing or self.error is not None or not self._known:
+        """The turn is over: write what changed."""
+        if self.error is not None or not self._known:
             return
-        journal = self._journal
-        if journal is None:
-            if self.queue.unwritten:
-                self.stored = True
-                self._open()
-            return
-        batch = self.queue.seal()
-        if batch is None:
-            return
-        store = self._store
-        store.used(self)
-        sync = batch.sync or (store.settings.sync.always and bool(batch.items))
-        if not sync and store.may_write_inline(batch, self._inline_run):
-            self._inline_run += batch.size + 100
-            try:
-                seconds = _timed_write(journal, batch, sync)
-            except ServerError as error:
-                self._fail(error)
-            else:
-                self._wrote(batch, sync, journal, seconds)
-        else:
-            self._inline_run = 0
-            self._writing = True
-            work = partial(_timed_write, journal, batch, sync)
-            self._run(work, partial(self._written, batch, sync, journal))
+        if self._journal is not None:
+            self._store.used(self)
+            self._committer.commit(self._journal)
+        elif self.queue.unwritten:
+            self.stored = True
+            self._open()
 
-    def _written(
-        self,
-        batch: Batch,
-        sync: bool,
-        journal: Journal,
-        seconds: float | None,
-        error: BaseException | None,
-    ) -> None:
-        self._writing = False
-        if seconds is None:
-            self._fail(error)
-            return
-        self._wrote(batch, sync, journal, seconds)
-        self.commit()
-
-    def _wrote(self, batch: Batch, sync: bool, journal: Journal, seconds: float) -> None:
-        self._store.commit_ms = seconds * 1000
+    def _wrote(self, batch: Batch, journal: Journal) -> None:
         self.queue.wrote(batch)
         batch.end(None)
         if self._held_back and self.queue.batch is None:
             self._held_back = False
             self.ready = self.deletion is None
             self._answer_callbacks()
-        if batch.items and not sync and self._sync_timer is None:
-            self._sync_later()
         for consumer in self.queue.consumers.values():
             if consumer.loaded_to < batch.next_id or consumer.line.waiters:
                 self._loader.look_ahead(consumer)
         self._trimmer.wrote(batch, journal)
         if self.deletion is not None:
             self._delete_when_idle()
-
-    def _sync_later(self) -> None:
-        interval = self._store.settings.sync.interval_ms
-        if interval is not None:
-            self._sync_timer = self._store.scheduler.call_later(interval / 1000, self._sync)
-
-    def _sync(self) -> None:
-        self._sync_timer = None
-        if self._journal is not None:
-            self._run(self._journal.sync, self._synced)
-
-    def _synced(self, result: None, error: BaseException | None) -> None:
-        if error is not None:
-            self._fail(error)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -366,12 +312,9 @@ class StoredQueue:
         self.error = error if isinstance(error, ServerError) else JournalError(str(error))
         self.ready = False
         self._held_back = False
-        self._writing = False
+        self._committer.forget()
         self._trimmer.halt()
         self._loader.reset()
-        if self._sync_timer is not None:
-            self._sync_timer.cancel()
-            self._sync_timer = None
         deletion, self.deletion = self.deletion, None
         if self._known:
             self.queue.fail(self.error)
@@ -418,6 +361,7 @@ class StoredQueue:
     def _delete_when_idle(self) -> None:
         if self.deletion is None or self._users or self._opening or self.queue.unwritten:
             return
+        self._committer.forget()
         journal, self._journal = self._journal, None
         self._store.closed(self)
         self._users += 1
@@ -450,12 +394,6 @@ class _Opened(NamedTuple):
     found: Recovery
     head: Piece | None
     size: int
-
-
-def _timed_write(journal: Journal, batch: Batch, sync: bool) -> float:
-    begin = perf_counter()
-    journal.write(batch, sync)
-    return perf_counter() - begin
 
 
 def _close(journal: Journal, sync: bool) -> None:
