@@ -34,8 +34,8 @@ class Trimmer:
     """run: has work done in the background while the journal is kept open. later: calls back after
     so many seconds.
 
-    A busy queue is trimmed when much has been confirmed. A drained one that has been left alone for
-    a second is trimmed to the last and compacted.
+    A busy queue is trimmed when much has been confirmed. One that has been left alone for a second
+    is trimmed as far as it goes and compacted.
     """
 
     def __init__(self, queue: Queue, run: Run, later: Callable[..., object]) -> None:
@@ -78,7 +78,7 @@ class Trimmer:
             self._run(work, partial(self._trimmed, journal, stop, offset), True)
         elif low.position >= self._due_id or low.offset >= self._due_offset:
             self._look_after()
-        elif low.position == batch.next_id and not self._watching:
+        elif batch.marks and not self._watching:
             self._watch()
 
     def _look_after(self) -> None:
@@ -97,7 +97,7 @@ class Trimmer:
     # -- a queue that is left alone ----------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Look in a while whether the queue is drained and nothing more has happened to it."""
+        """Look in a while whether anything more has happened to the queue."""
         if not self._watching and self._has_leftovers():
             self._watching = True
             self._seen = self._queue.number
@@ -113,9 +113,10 @@ class Trimmer:
 
     def _has_leftovers(self) -> bool:
         low, offset = self._queue.low()
-        drained = low == self._queue.next_id
-        size = offset - self._offset + self._deleted
-        return drained and (low - self._id >= _QUIET_IDS or size >= _QUIET_BYTES)
+        size = offset - self._offset
+        if low == self._queue.next_id:
+            size += self._deleted  # the last of a backlog brings the compaction of all of it
+        return low - self._id >= _QUIET_IDS or size >= _QUIET_BYTES
 
     # -- in the background -------------------------------------------------------------------------
 

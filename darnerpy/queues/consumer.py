@@ -183,8 +183,9 @@ class Consumer:
     def load(self, items: list[Item], first: int, stop: int) -> None:
         """Take in what was read of the ids from first up to stop."""
         spans = self.positions.spans
-        touched = max(self.open, default=0) >= first or (spans and spans[-1].stop > first)
-        if first == self.loaded_to and not touched:
+        confirmed = self.positions.position > first or (spans and spans[-1].stop > first)
+        held = max(self.open, default=0) >= first
+        if first == self.loaded_to and not confirmed and not held:
             # The usual case: nobody has had any of them.
             self.window.extend(items)
             self.loaded += sum(map(_weight, items))

@@ -505,3 +505,17 @@ def test_the_age_of_the_head_is_known_if_it_is_in_memory(queue: Queue, keeper: K
     assert queue.own.head_created == born
     queue.abort(hold(queue))
     assert queue.own.head_created == born
+
+
+def test_what_is_confirmed_while_it_is_read_again_does_not_come_twice(keeper: Keeper) -> None:
+    queue = keeper.queue
+    put(queue, b"1", b"2", b"3")
+    items = list(queue.own.window)
+    keeper.settle()
+    held = hold(queue)
+    queue.fail(DISASTER)
+    queue.rejoin(4, 3, 1)
+    queue.close(held)
+    queue.loaded(queue.own, items, 1, 4)  # read before the close, handed over after it
+    assert take_all(queue) == [b"2", b"3"]
+    assert queue.is_empty(queue.own)
