@@ -9,11 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..clock import Clock
-from ..config import Settings
+from ..config import QueueSettings, Settings
 from ..journals.contract import Engine, Journal
+from ..journals.large import LargeFiles
 from ..journals.leveldb import LevelDbEngine
 from ..journals.memory import MemoryEngine
 from ..journals.opening import WRITE_BUFFER
@@ -22,10 +23,7 @@ from ..queues.batches import Batch
 from ..queues.windows import Windows
 from .datadir import DataDir
 
-if TYPE_CHECKING:
-    from .stored import StoredQueue
-
-__all__ = ["Scheduler", "Store", "Timer"]
+__all__ = ["Keeper", "Scheduler", "Store", "Timer"]
 
 _COMMIT_THREADS = 8
 _INLINE_BATCH = 64 * 1024
@@ -46,6 +44,22 @@ class Scheduler(Protocol):
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Timer: ...
 
 
+class Keeper(Protocol):
+    """Whoever has a journal open. idle: nothing is under way that needs it."""
+
+    name: bytes
+    directory: Path
+    large: LargeFiles
+    settings: QueueSettings
+
+    @property
+    def idle(self) -> bool: ...
+
+    def shut(self) -> None:
+        """Close the journal; it is opened again when it is needed."""
+        ...
+
+
 class Store:
     def __init__(
         self, settings: Settings, data: DataDir, clock: Clock, scheduler: Scheduler
@@ -60,7 +74,7 @@ class Store:
         self._workers = Workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")
         self._background = Workers(1, scheduler.call_soon_threadsafe, "trim")
         self._trimming = 0
-        self._open: OrderedDict[StoredQueue, None] = OrderedDict()
+        self._open: OrderedDict[Keeper, None] = OrderedDict()
 
     def close(self) -> None:
         """Wait for all threads to finish what they have."""
@@ -103,7 +117,7 @@ class Store:
     def open_journals(self) -> int:
         return len(self._open)
 
-    def opened(self, queue: "StoredQueue") -> None:
+    def opened(self, queue: Keeper) -> None:
         """A journal was opened: close the least recently used beyond the bound."""
         self._open[queue] = None
         excess = len(self._open) - self.settings.max_open_journals
@@ -112,14 +126,14 @@ class Store:
             for other in [other for other, _ in zip(idle, range(excess), strict=False)]:
                 other.shut()
 
-    def used(self, queue: "StoredQueue") -> None:
+    def used(self, queue: Keeper) -> None:
         if queue in self._open:
             self._open.move_to_end(queue)
 
-    def closed(self, queue: "StoredQueue") -> None:
+    def closed(self, queue: Keeper) -> None:
         self._open.pop(queue, None)
 
-    def open_journal(self, queue: "StoredQueue") -> Journal:
+    def open_journal(self, queue: Keeper) -> Journal:
         """In a thread: open a queue's journal where its engine keeps it."""
         engine = self.engines[queue.settings.engine]
         return engine.open(queue.directory, queue.name, queue.large)
