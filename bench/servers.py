@@ -123,12 +123,14 @@ class Server:
         command = [*pinned(SERVER_CORE), self.recipe.program, *arguments]
         if self.recipe.needs_size:
             command.append(str(self._size))
+        question, answer = _PROBES[self.recipe.protocol]
+        if self.ask(question, 0.5):
+            raise RuntimeError(f"port {self.port} is taken: something left over answers there")
         began = time.monotonic()
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        question, answer = _PROBES[self.recipe.protocol]
         while not self.ask(question).startswith(answer):
             if self._process.poll() is not None or time.monotonic() - began > timeout:
                 raise RuntimeError(f"{self.name} did not start: {self._last_words()}")
