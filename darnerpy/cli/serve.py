@@ -5,6 +5,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from ..config import Settings, add_flags, load
 from ..server.logs import start_logging
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _loop_factory(settings: Settings):  # type: ignore[no-untyped-def]
+def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop]:
     if settings.loop == "asyncio":
         return asyncio.new_event_loop
     import uvloop

@@ -519,3 +519,18 @@ def test_what_is_confirmed_while_it_is_read_again_does_not_come_twice(keeper: Ke
     queue.loaded(queue.own, items, 1, 4)  # read before the close, handed over after it
     assert take_all(queue) == [b"2", b"3"]
     assert queue.is_empty(queue.own)
+
+
+def test_an_open_read_falls_with_the_commit_its_answer_waits_for(keeper: Keeper) -> None:
+    """As `/close/open` does it: the item was written long ago, the close before it was not."""
+    queue = keeper.queue
+    put(queue, b"1", b"2")
+    keeper.settle()
+    first = hold(queue)
+    commit = queue.close(first)
+    second = hold(queue)
+    second.commit = commit
+    queue.fail(DISASTER)
+    assert second.gone
+    assert not queue.own.open
+    assert queue.count(queue.own) == 2
