@@ -55,7 +55,7 @@ def parse_duration(value: object) -> int:
 
 def parse_size(value: object) -> int:
     """Return the bytes in a text such as `512` or `64KiB`, or in a plain int; else ValueError."""
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value < 10**15:
         return value
     match = re.fullmatch(r"([0-9]{1,15})(|KiB|MiB|GiB)", text_of(value))
     if not match:
@@ -63,14 +63,26 @@ def parse_size(value: object) -> int:
     return int(match[1]) * _SIZE_BYTES[match[2]]
 
 
+def write_duration(milliseconds: int) -> str:
+    """Return the text that `parse_duration` reads as this many milliseconds."""
+    unit, per = [(unit, per) for unit, per in _DURATION_MS.items() if milliseconds % per == 0][-1]
+    return f"{milliseconds // per}{unit}" if milliseconds else "0s"
+
+
+def write_size(size: int) -> str:
+    """Return the text that `parse_size` reads as this many bytes."""
+    unit, per = [(unit, per) for unit, per in _SIZE_BYTES.items() if size % per == 0][-1]
+    return f"{size // per}{unit}" if size else "0"
+
+
 def parse_address(value: object) -> Address | UnixAddress:
     """Read `HOST:PORT`, `[IPv6]:PORT` or `unix:/path`; raise ValueError on others."""
     text = text_of(value)
     if text.startswith("unix:"):
-        if text == "unix:":
+        if text == "unix:" or re.search(r"[,\0\n]", text):
             raise ValueError(value)
         return UnixAddress(text.removeprefix("unix:"))
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\[\]/\s]+)):([0-9]{1,5})", text)
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:,\[\]/\s]+)):([0-9]{1,5})", text)
     if not match or int(match[3]) > 65535:
         raise ValueError(value)
     return Address(match[1] or match[2], int(match[3]))

@@ -52,8 +52,8 @@ def closed_after(wire: Wire, since: float) -> float:
 
 
 @loops
-def test_idle_timeout(make_server: MakeServer, loop: str) -> None:
-    server = make_server(idle_timeout="300ms", loop=loop, sync="never")
+def test_client_timeout(make_server: MakeServer, loop: str) -> None:
+    server = make_server(client_timeout="300ms", loop=loop, sync="never")
     with server.connect() as idle, server.connect() as waiter, server.connect() as holder:
         holder.put("work", b"held")
         assert holder.get("work/open") == b"held"

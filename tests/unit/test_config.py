@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from darnerpy.config import Address, Settings, SyncPolicy, UnixAddress, add_flags, describe, load
+from darnerpy.config import (
+    Address,
+    QueueSettings,
+    Settings,
+    SyncPolicy,
+    UnixAddress,
+    add_flags,
+    describe,
+    load,
+    options,
+)
 from darnerpy.errors import ConfigError
+from tests.unit.configured import from_flags
 
 ROOT = Path(__file__).parents[2]
 Write = Callable[[str], str]
@@ -24,13 +35,6 @@ def toml(tmp_path: Path) -> Write:
     return write
 
 
-def from_flags(*arguments: str, environ: dict[str, str] | None = None) -> Settings:
-    parser = argparse.ArgumentParser()
-    add_flags(parser)
-    args = parser.parse_args(arguments)
-    return load(args.config, environ or {}, vars(args))
-
-
 # --- Defaults and precedence
 
 
@@ -41,7 +45,7 @@ def test_the_defaults() -> None:
     assert settings.listen == (Address("127.0.0.1", 22133),)
     assert settings.sync == SyncPolicy(always=True)
     assert settings.window_memory == 16 << 20
-    assert settings.idle_timeout is None
+    assert settings.client_timeout is None
     assert settings.queue(b"work").max_item_bytes == 64 << 20
     assert settings.queue(b"work").engine == "leveldb"
 
@@ -85,7 +89,16 @@ def test_an_error_in_a_weaker_source_is_still_an_error(toml: Write) -> None:
     ],
 )
 def test_durations(text: str, milliseconds: int | None) -> None:
-    assert load(None, {}, {"idle_timeout": text}).idle_timeout == milliseconds
+    assert load(None, {}, {"client_timeout": text}).client_timeout == milliseconds
+
+
+def test_no_grace_at_all_is_a_duration_as_well() -> None:
+    assert load(None, {}, {"status_grace_period": "0s"}).status_grace_period == 0
+
+
+def test_an_address_that_is_off() -> None:
+    assert load(None, {}, {"text_listen": ["off"]}).text_listen == ()
+    assert from_flags("--text-listen", "a:1").text_listen == (Address("a", 1),)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +177,24 @@ def test_several_addresses_from_every_source(toml: Write) -> None:
         "window_memory = 0",
         "window_memory = -1",
         "window_memory = 1.5",
-        'idle_timeout = "10"',
-        'idle_timeout = "10 m"',
-        'idle_timeout = "0s"',
-        "idle_timeout = false",
+        'min_free_disk = "0"',
+        "min_free_disk = false",
+        'text_listen = ["off", "a:1"]',
+        "text_listen = []",
+        "admin_commands = 1",
+        'admin_commands = "yes"',
+        "status_grace_period = 0",
+        'status_grace_period = "off"',
+        'listen = "unix:/a\\u0000"',
+        'listen = ["a,b:1"]',
+        'listen = ["unix:/a,b"]',
+        "window_memory = 1000000000000001",
+        'data = "a\\u0000"',
+        "max_connections = 1000000000000000",
+        'client_timeout = "10"',
+        'client_timeout = "10 m"',
+        'client_timeout = "0s"',
+        "client_timeout = false",
         'dialect = "redis"',
         'loop = ["uvloop"]',
         'log_level = "INFO"',
@@ -177,6 +204,41 @@ def test_a_bad_value_is_refused_with_source_value_and_expectation(toml: Write, l
     config = toml(line)
     key = line.split(" = ")[0]
     with pytest.raises(ConfigError, match=rf"{re.escape(config)}: {key}: expected .+, not .+"):
+        load(config, {}, {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "max_items = 0",
+        "max_items = true",
+        'max_bytes = "0"',
+        'max_age = "0s"',
+        "max_age = 0",
+        "discard_old_when_full = 1",
+        'expire_to = "a+b"',
+        'expire_to = "a b"',
+        "expire_to = []",
+        'dead_letter = "a/b"',
+        'dead_letter = "+"',
+        "max_attempts = -1",
+        'max_retry_delay = "off"',
+        'max_retry_delay = "0ms"',
+        'consumers = ["a", "a"]',
+        'consumers = [""]',
+        "consumers = ['a,b']",
+        "consumers = [5]",
+        'consumers = "a,,b"',
+        "consumers = true",
+        'start = "middle"',
+        'copy_from = "a b"',
+        'lag_action = "wait"',
+    ],
+)
+def test_a_bad_value_for_a_queue_is_refused_likewise(toml: Write, line: str) -> None:
+    config = toml(f"[queues.work]\n{line}")
+    place = re.escape(f'{config}: queues."work".{line.split(" = ")[0]}')
+    with pytest.raises(ConfigError, match=rf"{place}: expected .+, not .+"):
         load(config, {}, {})
 
 
@@ -198,11 +260,12 @@ def test_the_words_of_a_refusal(toml: Write) -> None:
     ("text", "complaint"),
     [
         ("max_open_read = 1", "max_open_read: unknown key; did you mean max_open_reads?"),
-        ("zzz = 1", "zzz: unknown key; known are data, listen, sync,"),
+        ("zzz = 1", "zzz: unknown key; known are data, listen, text_listen, sync,"),
         ("engine = 'memory'", 'engine: belongs in a table such as [queues."*"]'),
         ("queues = 5", 'queues: expected tables such as [queues."*"], not 5'),
         ("[queues]\nengine = 'memory'", 'queues."engine": expected a table [queues."engine"]'),
         ('[queues."*"]\nengin = 1', 'queues."*".engin: unknown key; did you mean engine?'),
+        ('[queues."*"]\nsync = "never"', 'queues."*".sync: is for the whole server, above the'),
         ('sync = "always"\nsync', "(at line 2,"),
         ('sync = "always"\nsync = "never"', "(at line 2,"),
     ],
@@ -225,72 +288,6 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         load(str(tmp_path / "latin.toml"), {}, {})
 
 
-# --- Settings of one queue
-
-
-def test_the_most_specific_table_wins_key_by_key(toml: Write) -> None:
-    config = toml("""
-        [queues.mail-new]
-        max_item_bytes = 1
-        [queues."mail-*"]
-        max_item_bytes = 2
-        engine = "memory"
-        [queues."*"]
-        max_item_bytes = 3
-        engine = "leveldb"
-        ignore_client_expiry = true
-        [queues."m*"]
-        max_item_bytes = 4
-    """)
-    settings = load(config, {}, {})
-    found = [settings.queue(name) for name in (b"mail-new", b"mail-old", b"me", b"x")]
-    assert [each.max_item_bytes for each in found] == [1, 2, 4, 3]
-    assert [each.engine for each in found] == ["memory", "memory", "leveldb", "leveldb"]
-    assert all(each.ignore_client_expiry for each in found)
-
-
-@pytest.mark.parametrize(
-    ("glob", "name", "matches"),
-    [
-        ("a+b", b"a+b", True),
-        ("a+b", b"aab", False),
-        ("a.c", b"abc", False),
-        ("job-[0-9]", b"job-7", True),
-        ("job-[!0-9]", b"job-7", False),
-        ("A*", b"a", False),
-        ("größe", "größe".encode(), True),
-        ("?", b"\xff", True),
-    ],
-)
-def test_what_a_glob_matches(toml: Write, glob: str, name: bytes, matches: bool) -> None:
-    settings = load(toml(f'[queues."{glob}"]\nengine = "memory"'), {}, {})
-    assert (settings.queue(name).engine == "memory") is matches
-
-
-def test_a_class_counts_as_a_wildcard(toml: Write) -> None:
-    config = toml("""
-        [queues."job-[0123456789]*"]
-        max_item_bytes = 1
-        [queues."job-7-*"]
-        max_item_bytes = 2
-    """)
-    assert load(config, {}, {}).queue(b"job-7-x").max_item_bytes == 2
-
-
-def test_a_flag_is_for_every_queue_without_a_table_of_its_own(toml: Write) -> None:
-    config = toml("""
-        [queues."*"]
-        max_item_bytes = 1
-        ignore_client_expiry = true
-        [queues.small]
-        max_item_bytes = 2
-    """)
-    settings = from_flags("--config", config, "--max-item-bytes", "1KiB")
-    assert settings.queue(b"x").max_item_bytes == 1024
-    assert settings.queue(b"x").ignore_client_expiry
-    assert settings.queue(b"small").max_item_bytes == 2
-
-
 # --- Documentation
 
 
@@ -300,14 +297,45 @@ def test_the_documentation_holds_the_table() -> None:
     assert f"<!-- options -->\n{describe()}<!-- /options -->" in page
 
 
-def test_the_example_in_the_documentation_is_valid(toml: Write) -> None:
+def test_the_examples_in_the_documentation_are_valid(toml: Write) -> None:
     page = (ROOT / "docs/configuration.md").read_text()
-    example = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
-    assert example
-    assert load(toml(example[1]), {}, {}) != Settings()
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(examples) > 1
+    for example in examples:
+        assert load(toml(example), {}, {}) != Settings()
 
 
 def test_the_help_names_every_flag() -> None:
     parser = argparse.ArgumentParser()
     add_flags(parser)
-    assert "--max-open-journals VALUE" in parser.format_help()
+    help = parser.format_help()
+    for each in (options(Settings) | options(QueueSettings)).values():
+        assert (f"{each.flag} VALUE" in help) is not each.table_only
+
+
+def test_what_differs_from_queue_to_queue_is_in_the_file_only(toml: Write) -> None:
+    outside = {"DARNERPY_CONSUMERS": "a", "DARNERPY_COPY_FROM": "a"}
+    assert load(None, outside, {"consumers": "a", "copy_from": "a"}) == Settings()
+    settings = load(toml('[queues.work]\nconsumers = ["a", "b"]\ncopy_from = "a"'), outside, {})
+    assert settings.queue(b"work").consumers == (b"a", b"b")
+    assert settings.queue(b"work").copy_from == b"a"
+
+
+def test_every_queue_may_be_given_more_by_flags() -> None:
+    settings = from_flags(
+        *(
+            "--max-items",
+            "10",
+            "--retry-delay",
+            "2s",
+            "--expire-to",
+            "late",
+            "--lag-action",
+            "discard",
+        ),
+        environ={"DARNERPY_MAX_LAG_BYTES": "1KiB", "DARNERPY_START": "head"},
+    )
+    found = settings.queue(b"work")
+    assert (found.max_items, found.retry_delay, found.expire_to) == (10, 2000, b"late")
+    assert (found.lag_action, found.max_lag_bytes, found.start) == ("discard", 1024, "head")
+    assert settings.queue(b"work", b"audit").start == "head"

@@ -1,0 +1,329 @@
+"""Every option, declared once, and which of them a queue or a consumer goes by.
+
+A field of `Settings` or `QueueSettings` made with `option` is, by that alone, a TOML key, a
+`DARNERPY_...` variable, a command line flag and a line of the documentation. Nothing here knows
+who uses a setting, or where it was read.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import translate
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from ..units import Address, SyncPolicy, UnixAddress
+from .kinds import (
+    ADDRESSES,
+    BOOLEAN,
+    CONSUMER,
+    CONSUMERS,
+    DEAD_LETTER,
+    DROP,
+    DURATION,
+    GRACE,
+    OPTIONAL_ADDRESSES,
+    OPTIONAL_COUNT,
+    OPTIONAL_SIZE,
+    PATH,
+    QUEUE,
+    SYNC,
+    TIMEOUT,
+    integer,
+    one_of,
+    size,
+)
+from .options import option, options
+
+__all__ = ["Aliases", "QueueRule", "QueueSettings", "Settings", "restart_needed"]
+
+Aliases = Mapping[bytes, tuple[tuple[bytes, bytes], ...]]
+"""By alias, the destinations, each a queue and its consumer, b"" for the queue itself."""
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """What may differ from queue to queue, and some of it from consumer to consumer.
+
+    Times are milliseconds, sizes are bytes, None is off; of names, b"" is none.
+    """
+
+    max_item_bytes: int = option(
+        size(most=1 << 30), "64MiB", "A larger item is refused.", for_consumers=True
+    )
+    max_items: int | None = option(
+        OPTIONAL_COUNT, "off", "Items that may wait in the queue; open ones do not count."
+    )
+    max_bytes: int | None = option(
+        OPTIONAL_SIZE, "off", "Bytes of items that may wait in the queue; open ones do not count."
+    )
+    discard_old_when_full: bool = option(
+        BOOLEAN, "false", "A full queue discards its oldest items rather than refuse a new one."
+    )
+    max_age: int | None = option(
+        TIMEOUT, "off", "An item that has waited for longer than this expires.", for_consumers=True
+    )
+    ignore_client_expiry: bool = option(
+        BOOLEAN,
+        "false",
+        "Take no notice of the expiry time that a client sends with an item.",
+        for_consumers=True,
+    )
+    expire_to: bytes = option(
+        QUEUE,
+        "",
+        "The queue that expired items move to; without one they are discarded.",
+        for_consumers=True,
+    )
+    max_queue_age: int | None = option(
+        TIMEOUT, "off", "Delete the queue when it is this old, if nothing is in it."
+    )
+    open_timeout: int | None = option(
+        TIMEOUT,
+        "off",
+        "An item held open for this long goes back to its place in the queue.",
+        for_consumers=True,
+    )
+    max_attempts: int = option(
+        integer(0),
+        "0",
+        "An item that comes back from its delivery of this number goes to the dead letter; "
+        "0 is no limit.",
+        for_consumers=True,
+    )
+    dead_letter: bytes = option(
+        DEAD_LETTER,
+        "",
+        "The queue for items that came back too often; drop discards them.",
+        for_consumers=True,
+    )
+    retry_delay: int | None = option(
+        TIMEOUT,
+        "off",
+        "How long an item that came back waits for its next delivery, doubled with every further "
+        "attempt.",
+        for_consumers=True,
+    )
+    max_retry_delay: int = option(
+        DURATION, "1h", "The longest that retry_delay grows to.", for_consumers=True
+    )
+    fanout_only: bool = option(
+        BOOLEAN, "false", "Items are for the named consumers only; the queue itself keeps none."
+    )
+    consumers: tuple[bytes, ...] = option(
+        CONSUMERS, "", "Consumers that the queue has from the start.", table_only=True
+    )
+    start: Literal["tail", "head"] = option(
+        one_of("tail", "head"),
+        "tail",
+        "Whether a new consumer begins behind all that waits or with the oldest item.",
+        for_consumers=True,
+    )
+    copy_from: bytes = option(
+        CONSUMER,
+        "",
+        "The consumer of the same queue whose position a new consumer begins at.",
+        for_consumers=True,
+        table_only=True,
+    )
+    max_lag_items: int | None = option(
+        OPTIONAL_COUNT, "off", "Items that may wait for a named consumer.", for_consumers=True
+    )
+    max_lag_bytes: int | None = option(
+        OPTIONAL_SIZE,
+        "off",
+        "Bytes of items that may wait for a named consumer.",
+        for_consumers=True,
+    )
+    lag_action: Literal["refuse", "discard"] = option(
+        one_of("refuse", "discard"),
+        "refuse",
+        "At the limit of a named consumer, refuse new items or discard its oldest.",
+        for_consumers=True,
+    )
+    max_idle: int | None = option(
+        TIMEOUT,
+        "off",
+        "Delete a named consumer that nobody has read from for this long.",
+        for_consumers=True,
+    )
+    engine: Literal["leveldb", "memory"] = option(
+        one_of("leveldb", "memory"),
+        "leveldb",
+        "Where items live: on disk, or in memory only and gone with the process.",
+    )
+
+
+_WILDCARD = re.compile(rb"\[(!?+)(\]|[^\]])[^\]]*\]|[*?]")
+
+
+@dataclass(frozen=True)
+class QueueRule:
+    """The settings that one `[queues."glob"]` table gives; with a `+`, it is for consumers."""
+
+    glob: bytes
+    values: Mapping[str, Any]
+
+    @cached_property
+    def for_consumers(self) -> bool:
+        return b"+" in self.glob
+
+    @cached_property
+    def specificity(self) -> tuple[bool, int]:
+        """Order rules: a literal name above every glob, then by the count of literal bytes."""
+        literal, wildcards = _WILDCARD.subn(b"", self.glob)
+        return wildcards == 0, len(literal)
+
+    @property
+    def literal(self) -> bool:
+        return self.specificity[0]
+
+    @cached_property
+    def example(self) -> bytes:
+        """A name that the glob matches: a class is its first member, other wildcards themselves."""
+        return _WILDCARD.sub(lambda wild: b"?" if wild[1] else wild[2] or wild[0], self.glob)
+
+    def matches(self, name: bytes) -> bool:
+        """Whether the table is for this queue, or for this `queue+consumer`."""
+        return name == self.glob if self.literal else self._pattern.match(name) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        return re.compile(translate(self.glob.decode("latin-1")).encode("latin-1"))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one server. Times are milliseconds, None where off; sizes are bytes."""
+
+    data: Path = option(PATH, "data", "The directory that holds the queues.")
+    listen: tuple[Address | UnixAddress, ...] = option(
+        ADDRESSES, "127.0.0.1:22133", "Where memcache clients connect."
+    )
+    text_listen: tuple[Address | UnixAddress, ...] = option(
+        OPTIONAL_ADDRESSES, "off", "Where clients of Kestrel's text protocol connect."
+    )
+    sync: SyncPolicy = option(
+        SYNC,
+        "always",
+        "When an item is forced to disk: before its reply, left to the system, or at most that "
+        "much later.",
+    )
+    dialect: Literal["memcached", "kestrel"] = option(
+        one_of("memcached", "kestrel"),
+        "memcached",
+        "With kestrel, VALUE names the queue without the options asked for, and flush_all "
+        "answers in Kestrel's words.",
+    )
+    loop: Literal["uvloop", "asyncio"] = option(
+        one_of("uvloop", "asyncio"), "uvloop", "The event loop; asyncio is slower, but plain."
+    )
+    max_open_reads: int = option(
+        integer(1), "1", "Items a connection may hold open at once, for each consumer."
+    )
+    max_open_journals: int = option(
+        integer(1), "64", "Queues on disk kept open at once; others are opened when needed."
+    )
+    window_memory: int = option(
+        size(), "16MiB", "Memory for the heads of all queues together; the rest stays on disk."
+    )
+    buffer_memory: int = option(
+        size(), "64MiB", "Memory for the buffers of all connections together."
+    )
+    min_free_disk: int | None = option(
+        OPTIONAL_SIZE,
+        "64MiB",
+        "With less free space than this, writes are refused before the disk is full.",
+        live=True,
+    )
+    max_connections: int = option(
+        integer(0),
+        "0",
+        "Further connections are refused; 0 leaves it to the system's limit.",
+        live=True,
+    )
+    max_connections_per_address: int = option(
+        integer(0),
+        "0",
+        "Further connections from the same IP address are refused; 0 is no limit.",
+        live=True,
+    )
+    client_timeout: int | None = option(
+        TIMEOUT,
+        "off",
+        "Close a connection that asked nothing and holds nothing for this long.",
+        live=True,
+    )
+    receive_timeout: int | None = option(
+        TIMEOUT,
+        "off",
+        "A command or item, once begun, must have arrived whole within this time.",
+        live=True,
+    )
+    send_timeout: int | None = option(
+        TIMEOUT,
+        "off",
+        "Close a connection that takes nothing of its replies for this long.",
+        live=True,
+    )
+    admin_commands: bool = option(
+        BOOLEAN,
+        "true",
+        "Clients may shut the server down, reload its settings and change its status.",
+        live=True,
+    )
+    status_grace_period: int = option(
+        GRACE,
+        "0s",
+        "A status that forbids more than the one before is in force this long after it is set.",
+        live=True,
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = option(
+        one_of("debug", "info", "warning", "error"),
+        "info",
+        "The least that is worth a line.",
+        live=True,
+    )
+    queue_rules: tuple[QueueRule, ...] = ()  # the least specific first
+    aliases: Aliases = field(default_factory=dict)
+
+    def queue(self, name: bytes, consumer: bytes = b"") -> QueueSettings:
+        """Return the settings of a queue, or of a named consumer of it.
+
+        Each comes from the most specific table that gives it; for a consumer, the tables of
+        consumers go before those of queues. A queue is never its own target: what a glob would
+        send back to it is off for it. Without a dead letter attempts have no limit.
+        """
+        found = self.merged(name, consumer)
+        off: dict[str, Any] = {}
+        if found.expire_to == name:
+            off["expire_to"] = b""
+        if found.dead_letter == name != DROP:
+            off["dead_letter"] = b""
+        if found.max_attempts and not off.get("dead_letter", found.dead_letter):
+            off["max_attempts"] = 0
+        if found.copy_from == consumer:
+            off["copy_from"] = b""
+        return replace(found, **off)
+
+    def merged(self, name: bytes, consumer: bytes = b"") -> QueueSettings:
+        """Return what the tables give, even what makes no sense for this queue."""
+        full = b"%b+%b" % (name, consumer)
+        found: dict[str, Any] = {}
+        for rule in self.queue_rules:
+            if rule.matches(name):
+                found |= rule.values
+        for rule in self.queue_rules:
+            if consumer and rule.for_consumers and rule.matches(full):
+                found |= rule.values
+        return QueueSettings(**found)
+
+
+def restart_needed(old: Settings, new: Settings) -> list[str]:
+    """Return the options of the server that differ and that a running server cannot change."""
+    return [
+        name
+        for name, each in options(Settings).items()
+        if not each.live and getattr(old, name) != getattr(new, name)
+    ]

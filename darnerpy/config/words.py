@@ -1,0 +1,69 @@
+"""Settings in the words people use: flags, documentation, and a running server's own account."""
+
+import argparse
+from collections.abc import Callable, Iterator
+
+from .options import Option, options
+from .settings import QueueSettings, Settings
+
+__all__ = ["add_flags", "describe", "written", "written_queue"]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` and one flag an option. A flag not given leaves no attribute behind."""
+    parser.add_argument("--config", metavar="FILE", help="a TOML file of settings")
+    for each in [*options(Settings).values(), *options(QueueSettings).values()]:
+        if each.table_only:
+            continue
+        default = each.default or '""'
+        parser.add_argument(
+            each.flag,
+            dest=each.name,
+            default=argparse.SUPPRESS,
+            action="append" if each.kind.repeats else "store",
+            metavar="VALUE",
+            help=f"{each.help} Takes {each.kind.expected}; default {default}.",
+        )
+
+
+def describe() -> str:
+    """Return the tables of all options as Markdown."""
+    return "\n".join(
+        [
+            *_table("The server", Settings, "reload", lambda each: each.live),
+            *_table("Each queue", QueueSettings, "`q+c`", lambda each: each.for_consumers),
+        ]
+    )
+
+
+def _table(
+    title: str, settings: type, trait: str, has_trait: Callable[[Option], bool]
+) -> Iterator[str]:
+    yield from (f"### {title}", "", f"| key | meaning | value | default | {trait} |")
+    yield "|---|---|---|---|---|"
+    for each in options(settings).values():
+        help = f"{each.help} In the file only." if each.table_only else each.help
+        default = each.default or '""'
+        yes = "yes" if has_trait(each) else ""
+        yield f"| `{each.name}` | {help} | {each.kind.expected} | `{default}` | {yes} |"
+    yield ""
+
+
+def written(settings: Settings) -> list[tuple[str, str]]:
+    """Return every option of the server by name, each in the text that is read as its value.
+
+    A name that is not UTF-8 is text with surrogates: `encode("utf-8", "surrogateescape")`.
+    """
+    return _written(settings)
+
+
+def written_queue(settings: QueueSettings) -> list[tuple[str, str]]:
+    """Return every option of a queue or consumer likewise."""
+    return _written(settings)
+
+
+def _written(settings: Settings | QueueSettings) -> list[tuple[str, str]]:
+    return [
+        (name, each.kind.write(getattr(settings, name)))
+        for name, each in options(type(settings)).items()
+    ]
