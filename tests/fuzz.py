@@ -1,6 +1,6 @@
-"""Throw bytes at the codec and at what reads a journal: `python -m tests.fuzz --minutes N`.
+"""Throw bytes at the codecs and at what reads a journal: `python -m tests.fuzz --minutes N`.
 
-Inputs are made of words from the table of verbs, then mutated. The codec must never raise, say the
+Inputs are made of words from the tables of verbs, then mutated. A codec must never raise, say the
 same however its input is cut up, keep no more than it may, and say nothing once it is closed. What
 reads records must raise nothing but what it promises. A finding is made as small as possible and
 printed so that it can be pasted into a test; it ends the run with code 1.
@@ -17,8 +17,19 @@ from random import Random, SystemRandom
 
 from darnerpy.errors import DamageError, NewerFormatError
 from darnerpy.journals import records
-from darnerpy.protocol import text
-from darnerpy.protocol.commands import Chunk, Command, Put, Refused, Upload, UploadEnd
+from darnerpy.protocol import kestrel_verbs, text
+from darnerpy.protocol.commands import (
+    Chunk,
+    Command,
+    Group,
+    GroupedPut,
+    GroupEnd,
+    Put,
+    Refused,
+    Upload,
+    UploadEnd,
+)
+from darnerpy.protocol.kestrel import KestrelCodec
 from darnerpy.protocol.options import MAX_WAIT_MS
 from darnerpy.protocol.text import MAX_INLINE, MAX_LINE, CodecLimits, TextCodec
 from darnerpy.protocol.verbs import VERBS
@@ -31,6 +42,7 @@ WORDS = [
     *(verb.upper() for verb in VERBS),
     *(b"q", b"work+audit", b"a+b+c", b"+", b"..", b"q" * 250, b"q" * 251, b"\xff\x80", b"\x00"),
     *(b"q/open", b"q/close/open", b"q/t=5", b"q/t=%d" % (MAX_WAIT_MS + 1), b"q/abort", b"q/peek"),
+    *(b"q/close=7", b"q/abort=7", b"q/close=7/open", b"q/close=0", b"q/abort=%d" % 2**63),
     *(b"q/sync", b"q//", b"/", b"q/t=", b"q/x\x1b", b"noreply", b"HTTP/1.1"),
     *(b"0", b"1", b"2", b"10", b"-1", b"4294967295", b"4294967296", b"%d" % MAX_INLINE),
     *(b"%d" % (MAX_INLINE + 1), b"9" * 40, b"9" * 1500, b"5x", b"\xb2", b"1e3", b"0x10", b"+1"),
@@ -186,6 +198,70 @@ def check_codec(random: Random, data: bytes) -> None:
     assert len(text._remembered) + len(text._remembered_chunks) <= 8192
 
 
+# --- The codec of Kestrel's text protocol
+
+
+def make_text_stream(random: Random) -> bytes:
+    stream = b"".join(make_text_command(random) for _ in range(random.randint(1, 6)))
+    return mutate(random, stream) if random.random() < 0.5 else stream
+
+
+def make_text_command(random: Random) -> bytes:
+    end = random.choice([b"\n", b"\r\n"])
+    verb = random.choice(list(kestrel_verbs.VERBS))
+    line = b" ".join([verb, *random.choices(WORDS, k=random.randint(0, 3))])
+    if random.random() < 0.5:
+        return line + random.choice([end, end, *ENDS])
+    head = random.choice([b"put q:", b"put q 5:", b"put q+c -1:", line + b":"])
+    long = MAX_INLINE if random.random() < 0.003 else MAX_LINE
+    bodies = [b"x", b"quit", b"\r", b"a:", b"\xff\x00", b"x" * (long + random.randint(-2, 2))]
+    return end.join([head, *random.choices(bodies, k=random.randint(0, 5)), b"", b""])
+
+
+def say_text(segments: Sequence[bytes]) -> list[Command]:
+    codec = KestrelCodec(CodecLimits())
+    out: list[Command] = []
+    for segment in segments:
+        closed = codec.closed
+        said = codec.feed(segment)
+        assert not (closed and said), "a closed codec says nothing"
+        out += said
+        assert len(codec._line) <= MAX_INLINE + 1, f"{len(codec._line)} bytes are kept"
+        assert codec.reserved in (0, len(codec._line)), "it says what it keeps"
+    check_text(out, codec.closed)
+    return out
+
+
+def check_text(out: list[Command], closed: bool) -> None:
+    group: Group | None = None
+    for command in out:
+        if isinstance(command, GroupedPut):
+            assert group in (None, command.group), "an item is of the group that has begun"
+            group = command.group
+            assert 0 < len(command.body) <= MAX_INLINE
+            assert b"\n" not in command.body
+        elif isinstance(command, GroupEnd):
+            assert group in (None, command.group)
+            group = None
+        else:
+            assert group is None or (isinstance(command, Refused) and command.fatal)
+        if isinstance(command, Refused):
+            assert command.reply[:1] == b"-"
+            assert command.reply.endswith(b"\n")
+            assert command.reply[:-1].decode().isprintable()
+    fatal = [isinstance(command, Refused) and command.fatal for command in out]
+    assert sum(fatal) == closed, "it closes with the first fatal refusal, and only then"
+    assert not any(fatal[:-1]), "and that is the last it says"
+
+
+def check_text_codec(random: Random, data: bytes) -> None:
+    whole = say_text([data])
+    pieces = cut(random, data)
+    assert say_text(pieces) == whole, f"cut up as {[len(piece) for piece in pieces]}"
+    if len(data) < 20_000:
+        assert say_text([data[at : at + 1] for at in range(len(data))]) == whole, "byte by byte"
+
+
 # --- The records
 
 
@@ -249,6 +325,7 @@ class Target:
 
 TARGETS = (
     Target("codec", make_stream, check_codec),
+    Target("text codec", make_text_stream, check_text_codec),
     Target("records", lambda random: random.randbytes(8), check_records),
 )
 
@@ -283,8 +360,8 @@ def run(minutes: float, seed: int) -> int:
     deadline = time.monotonic() + minutes * 60
     total = 0
     while time.monotonic() < deadline:
-        # The codec is what faces strangers.
-        target = TARGETS[random.random() < 0.2]
+        # The codecs are what faces strangers.
+        (target,) = random.choices(TARGETS, (5, 3, 2))
         data, check_seed = target.make(random), random.getrandbits(32)
         target.runs += 1
         total += len(data)

@@ -1,1 +1,1 @@
-"""Bytes to commands, replies to bytes: the memcache text protocol without a socket or a queue."""
+"""Bytes to commands, replies to bytes: the text protocols of memcache and Kestrel, no socket, no queue."""

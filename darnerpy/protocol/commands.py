@@ -5,20 +5,35 @@ hands out the same object again for the same line. Names arrive checked: `queue`
 legal, options make sense together.
 """
 
+from typing import ClassVar
+
 import msgspec
 
 __all__ = [
     "Chunk",
     "Command",
+    "Confirm",
     "Delete",
+    "DumpConfig",
+    "DumpStats",
     "Flush",
     "FlushAll",
+    "FlushAllExpired",
+    "FlushExpired",
     "Get",
+    "Group",
+    "GroupEnd",
+    "GroupedPut",
+    "Monitor",
     "Put",
     "Quit",
     "Read",
     "Refused",
+    "Reload",
+    "SetStatus",
+    "Shutdown",
     "Stats",
+    "Status",
     "Store",
     "Upload",
     "UploadEnd",
@@ -28,7 +43,12 @@ __all__ = [
 
 
 class Command(msgspec.Struct, gc=False):
-    """The base of everything a codec can say."""
+    """The base of everything a codec can say.
+
+    administrative: concerns the server or all its queues at once, and can be switched off.
+    """
+
+    administrative: ClassVar[bool] = False
 
 
 class Store(Command):
@@ -72,11 +92,45 @@ class UploadEnd(Command):
     """The upload under way is complete and rightly ended."""
 
 
+class Group(Command):
+    """What the items of one put in Kestrel's text protocol have in common; no command by itself.
+
+    expiry_ms: milliseconds from now, 0 is never, negative has passed already.
+    """
+
+    queue: bytes
+    consumer: bytes
+    expiry_ms: int
+
+
+class GroupedPut(Command):
+    """One of a group's items, to be stored as it comes; not answered by itself.
+
+    The first that is refused ends the storing: later ones of the group are passed over.
+    """
+
+    group: Group
+    body: bytes
+
+
+class GroupEnd(Command):
+    """The group is complete; perhaps it was empty.
+
+    The answer waits until all that was stored is safe: how many, always the first so many of the
+    group; or, if that is none but there were some, why.
+    """
+
+    group: Group
+
+
 class Read(Command):
     """One key of a get, taken apart.
 
     key: as requested, options included; name: without them. wait_ms: how long to wait for an item.
     plain: nothing but perhaps a wait is asked for, of the queue's own consumer.
+    close_id, abort_id: the open read of the item with this id is meant, not the oldest; 0 is none,
+    and `close` and `abort` do not say it again. close_all: before anything else, all of this
+    client's open reads of the consumer are closed; it goes with open and peek.
     """
 
     key: bytes
@@ -89,6 +143,9 @@ class Read(Command):
     peek: bool = False
     wait_ms: int = 0
     plain: bool = False
+    close_id: int = 0
+    abort_id: int = 0
+    close_all: bool = False
 
 
 class Get(Command):
@@ -96,6 +153,28 @@ class Get(Command):
 
     reads: tuple[Read, ...]
     cas: bool
+
+
+class Monitor(Command):
+    """Open items as they come, for so long or until so many are open, each answered at once.
+
+    key: as requested. max: items at most, None for as many as may be open. close_all: as of a read.
+    """
+
+    queue: bytes
+    consumer: bytes
+    key: bytes
+    wait_ms: int
+    max: int | None
+    close_all: bool = False
+
+
+class Confirm(Command):
+    """Close the oldest open reads, so many (at least 1) or, if fewer are open, none."""
+
+    queue: bytes
+    consumer: bytes
+    count: int
 
 
 class Delete(Command):
@@ -110,13 +189,61 @@ class Flush(Command):
 
 
 class FlushAll(Command):
+    administrative: ClassVar[bool] = True
     noreply: bool
+
+
+class FlushExpired(Command):
+    """Drop what has expired of what waits; answered with how many items that were."""
+
+    queue: bytes
+    consumer: bytes
+
+
+class FlushAllExpired(Command):
+    administrative: ClassVar[bool] = True
 
 
 class Stats(Command):
     """queue: the one asked about, None for the whole server."""
 
     queue: bytes | None
+
+
+class DumpStats(Command):
+    """queues: names as given, known or not; empty for all there are."""
+
+    queues: tuple[bytes, ...]
+
+
+class DumpConfig(Command):
+    """queues: names as given, known or not; empty for all there are."""
+
+    administrative: ClassVar[bool] = True
+    queues: tuple[bytes, ...]
+
+
+class Reload(Command):
+    """Read the configuration again."""
+
+    administrative: ClassVar[bool] = True
+
+
+class Shutdown(Command):
+    """Stop the server, as a signal would."""
+
+    administrative: ClassVar[bool] = True
+
+
+class Status(Command):
+    """Ask for the server's status."""
+
+
+class SetStatus(Command):
+    """status: up, readonly, quiescent or writeavoid."""
+
+    administrative: ClassVar[bool] = True
+    status: str
 
 
 class Verbosity(Command):

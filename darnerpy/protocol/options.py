@@ -11,7 +11,9 @@ from .commands import Read
 __all__ = ["MAX_WAIT_MS", "parse_plain_key", "parse_read_key", "parse_store_key"]
 
 MAX_WAIT_MS = 2**31 - 1
+_MAX_ID = 2**63 - 1
 _FLAGS = frozenset((b"open", b"close", b"abort", b"peek"))
+_WITH_ID = frozenset((b"close", b"abort"))
 
 
 def parse_read_key(key: bytes) -> Read:
@@ -19,18 +21,27 @@ def parse_read_key(key: bytes) -> Read:
     name, _, rest = key.partition(b"/")
     queue, consumer = split(name)
     chosen: set[bytes] = set()
+    ids: dict[bytes, int] = {}
     wait_ms = 0
     for option in rest.split(b"/"):
+        word, equals, value = option.partition(b"=")
         if option in _FLAGS:
             chosen.add(option)
-        elif option.startswith(b"t="):
-            wait_ms = _wait(option[2:])
+        elif equals and word == b"t":
+            wait_ms = _wait(value)
+        elif equals and word in _WITH_ID:
+            if ids:
+                raise ClientError("only one id may be closed or aborted")
+            ids[word] = _id(word, value)
         elif option:
-            known = "/t=ms /open /close /abort /peek"
+            known = "/t=ms /open /close[=id] /abort[=id] /peek"
             raise ClientError(f"unknown option /{_show(option)}, one of {known} expected")
-    if b"abort" in chosen and len(chosen) > 1:
+    closes, aborts = b"close" in chosen, b"abort" in chosen
+    if (aborts and len(chosen) > 1) or (b"abort" in ids and chosen) or (aborts and ids):
         raise ClientError("abort must be by itself")
-    if b"peek" in chosen and len(chosen) > 1:
+    if closes and ids:
+        raise ClientError("either close or close=id")
+    if b"peek" in chosen and (len(chosen) > 1 or ids):
         raise ClientError("cannot open or close and peek")
     return Read(
         key,
@@ -38,11 +49,13 @@ def parse_read_key(key: bytes) -> Read:
         queue,
         consumer,
         b"open" in chosen,
-        b"close" in chosen,
-        b"abort" in chosen,
+        closes,
+        aborts,
         b"peek" in chosen,
         wait_ms,
-        plain=not (chosen or consumer),
+        plain=not (chosen or ids or consumer),
+        close_id=ids.get(b"close", 0),
+        abort_id=ids.get(b"abort", 0),
     )
 
 
@@ -69,6 +82,13 @@ def parse_plain_key(key: bytes) -> tuple[bytes, bytes]:
 def _wait(digits: bytes) -> int:
     if not digits.isdigit() or int(digits) > MAX_WAIT_MS:
         raise ClientError(f"bad wait /t={_show(digits)}, 0 to {MAX_WAIT_MS} milliseconds expected")
+    return int(digits)
+
+
+def _id(word: bytes, digits: bytes) -> int:
+    if not digits.isdigit() or not 0 < int(digits) <= _MAX_ID:
+        option = f"/{word.decode()}={_show(digits)}"
+        raise ClientError(f"bad id {option}, the id that gets gave is expected")
     return int(digits)
 
 

@@ -1,6 +1,17 @@
-"""Replies to bytes. The only place that spells the words of the memcache protocol's answers."""
+"""Replies to bytes. The only place that spells the words of the memcache protocol's answers.
+
+`MEMCACHED` and `KESTREL` are the two sets of `Words` it can be spoken with. Reports (stats and dumps),
+which no other dialect has, are functions.
+"""
+
+from collections.abc import Iterable
+
+from .commands import Read
+from .contract import Words
 
 __all__ = [
+    "KESTREL",
+    "MEMCACHED",
     "DELETED",
     "END",
     "ERROR",
@@ -10,7 +21,10 @@ __all__ = [
     "OK",
     "STORED",
     "VALUE",
+    "block",
     "client_error",
+    "one_line",
+    "queue_block",
     "server_error",
     "stat",
     "value",
@@ -30,17 +44,17 @@ VALUE = b"VALUE %b %d %d\r\n%b\r\nEND\r\n"
 """The whole reply to a get that found one item: key, flags, size, data."""
 
 
-def _line(word: bytes, why: str) -> bytes:
-    text = " ".join(why.split()).encode("utf-8", "backslashreplace")
-    return b"%b %b\r\n" % (word, text)
+def one_line(why: str) -> bytes:
+    """The text with all line breaks taken out, as bytes."""
+    return " ".join(why.split()).encode("utf-8", "backslashreplace")
 
 
 def client_error(why: str) -> bytes:
-    return _line(b"CLIENT_ERROR", why)
+    return b"CLIENT_ERROR %b\r\n" % one_line(why)
 
 
 def server_error(why: str) -> bytes:
-    return _line(b"SERVER_ERROR", why)
+    return b"SERVER_ERROR %b\r\n" % one_line(why)
 
 
 def version(number: str) -> bytes:
@@ -61,3 +75,85 @@ def value(key: bytes, flags: int, data: bytes, cas: int | None) -> bytes:
 
 def stat(name: bytes, number: object) -> bytes:
     return b"STAT %b %b\r\n" % (name, str(number).encode("latin-1"))
+
+
+def block(title: bytes, settings: Iterable[tuple[str, object]]) -> bytes:
+    """A block of a dump, Kestrel's way: `title {`, a line for each `name=value`, `}`."""
+    lines = (f"{name}={value}".encode("utf-8", "backslashreplace") for name, value in settings)
+    return b"%b {\r\n  %b\r\n}\r\n" % (title, b"\r\n  ".join(lines))
+
+
+def queue_block(name: bytes, settings: Iterable[tuple[str, object]]) -> bytes:
+    """The block of a dump that is about a queue."""
+    return block(b"queue '%b'" % name, settings)
+
+
+class _Memcached:
+    """What clients of memcached expect: VALUE repeats the key as it was asked for."""
+
+    __slots__ = ()
+
+    template: bytes | None = VALUE
+    says_all = True
+    stored = STORED
+    miss = END
+    deleted = DELETED
+    flushed = END
+    flushed_all = OK
+    ok = OK
+    reloaded = b"Reloaded config.\r\n"
+    status_changed = END
+    shutting_down = b""
+    too_few_open = ERROR
+
+    def client_error(self, why: str) -> bytes:
+        return client_error(why)
+
+    def server_error(self, why: str) -> bytes:
+        return server_error(why)
+
+    def not_stored(self, why: str) -> bytes:
+        return NOT_STORED
+
+    def value(self, read: Read, flags: int, data: bytes, cas: int | None, last: bool) -> bytes:
+        return value(self._key(read), flags, data, cas) + (END if last else b"")
+
+    def large_value(
+        self, read: Read, flags: int, size: int, cas: int | None, last: bool
+    ) -> tuple[bytes, bytes]:
+        header = value_header(self._key(read), flags, size, cas)
+        return header, b"\r\n" + (END if last else b"")
+
+    def unsayable(self, data: bytes | None) -> bytes | None:
+        return None
+
+    def count(self, number: int) -> bytes:
+        return b"%d\r\n" % number
+
+    def confirmed(self, number: int) -> bytes:
+        return END
+
+    def version(self, number: str) -> bytes:
+        return version(number)
+
+    def status(self, status: str) -> bytes:
+        return b"%b\r\n" % status.upper().encode()
+
+    def _key(self, read: Read) -> bytes:
+        return read.key
+
+
+class _Kestrel(_Memcached):
+    """What clients of Kestrel and Darner expect: VALUE names the queue only."""
+
+    __slots__ = ()
+
+    template: bytes | None = None
+    flushed_all = FLUSHED_ALL_KESTREL
+
+    def _key(self, read: Read) -> bytes:
+        return read.name
+
+
+MEMCACHED: Words = _Memcached()
+KESTREL: Words = _Kestrel()

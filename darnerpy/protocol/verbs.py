@@ -4,31 +4,46 @@ The codec looks verbs up here, `docs/protocol.md` lists them from here, the fuzz
 from here. Parsers are pure: the same line always gives an equal command, so the codec may remember.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import ClientError
 from . import replies
 from .commands import (
     Command,
+    Confirm,
     Delete,
+    DumpConfig,
+    DumpStats,
     Flush,
     FlushAll,
+    FlushAllExpired,
+    FlushExpired,
     Get,
+    Monitor,
     Quit,
     Refused,
+    Reload,
+    SetStatus,
+    Shutdown,
     Stats,
+    Status,
     Store,
     Verbosity,
     Version,
 )
-from .options import parse_plain_key, parse_read_key, parse_store_key
+from .options import MAX_WAIT_MS, parse_plain_key, parse_read_key, parse_store_key
 
-__all__ = ["VERBS", "FramingError", "Verb", "describe", "parse_line"]
+__all__ = ["MAX_COUNT", "VERBS", "FramingError", "Verb", "describe", "is_http", "parse_line"]
 
 _MAX_FLAGS = 2**32 - 1
 _MAX_EXPTIME = 2**62
 _NOREPLY = b"noreply"
+_STATUSES = (b"up", b"readonly", b"quiescent", b"writeavoid")
+
+MAX_COUNT = 2**31 - 1
+"""Items that one command may ask for or confirm."""
 
 
 class FramingError(ClientError):
@@ -37,12 +52,16 @@ class FramingError(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """usage: the line, for people. parse: its arguments (words, verb taken off) to a command."""
+    """usage: the line, for people. parse: its arguments (words, verb taken off) to a command.
+
+    admin: when it makes an administrative command, for people: "yes" or in which case.
+    """
 
     name: str
     usage: str
     summary: str
     parse: Callable[[list[bytes]], Command]
+    admin: str = ""
 
 
 def parse_line(line: bytes) -> Command:
@@ -50,7 +69,7 @@ def parse_line(line: bytes) -> Command:
     words = [word for word in line.split(b" ") if word]
     if not words:
         return Refused(replies.ERROR)
-    if len(words) == 3 and words[2].startswith(b"HTTP/"):
+    if is_http(words):
         return Refused(replies.client_error("this is a memcache port, not HTTP"), fatal=True)
     verb = VERBS.get(words[0].lower())
     if verb is None:
@@ -63,6 +82,11 @@ def parse_line(line: bytes) -> Command:
     except ClientError as error:
         silent = verb.name in _SILENCEABLE and args[-1:] == [_NOREPLY]
         return Refused(b"" if silent else replies.client_error(str(error)))
+
+
+def is_http(words: list[bytes]) -> bool:
+    """Whether the words are the first line of an HTTP request: what follows is not meant for us."""
+    return len(words) == 3 and words[2].startswith(b"HTTP/")
 
 
 def _get(args: list[bytes], cas: bool = False) -> Command:
@@ -151,8 +175,13 @@ def _delete(args: list[bytes]) -> Command:
 def _flush(args: list[bytes]) -> Command:
     if len(args) != 1:
         raise ClientError("flush takes one queue")
-    queue, consumer = parse_plain_key(args[0])
-    return Flush(queue, consumer)
+    return Flush(*parse_plain_key(args[0]))
+
+
+def _flush_expired(args: list[bytes]) -> Command:
+    if len(args) != 1:
+        raise ClientError("flush_expired takes one queue")
+    return FlushExpired(*parse_plain_key(args[0]))
 
 
 def _flush_all(args: list[bytes]) -> Command:
@@ -171,6 +200,46 @@ def _stats(args: list[bytes]) -> Command:
     return Stats(args[0])
 
 
+def _monitor(args: list[bytes]) -> Command:
+    if len(args) not in (2, 3):
+        raise ClientError("monitor takes a queue, seconds and at most a number of items")
+    queue, consumer = parse_plain_key(args[0])
+    seconds = _number(args[1], "seconds", 0, MAX_WAIT_MS // 1000)
+    most = _number(args[2], "number of items", 1, MAX_COUNT) if len(args) == 3 else None
+    return Monitor(queue, consumer, args[0], seconds * 1000, most)
+
+
+def _confirm(args: list[bytes]) -> Command:
+    if len(args) != 2:
+        raise ClientError("confirm takes a queue and a number of items")
+    queue, consumer = parse_plain_key(args[0])
+    return Confirm(queue, consumer, _number(args[1], "number of items", 1, MAX_COUNT))
+
+
+def _dump(args: list[bytes], kind: type[DumpStats] | type[DumpConfig]) -> Command:
+    for name in args:
+        parse_plain_key(name)
+    return kind(tuple(args))
+
+
+def _status(args: list[bytes]) -> Command:
+    if not args:
+        return Status()
+    status = args[0].lower()
+    if len(args) > 1 or status not in _STATUSES:
+        raise ClientError(f"status takes one of {b' '.join(_STATUSES).decode()}, or nothing")
+    return SetStatus(status.decode())
+
+
+def _alone(verb: str, command: Command) -> Callable[[list[bytes]], Command]:
+    def parse(args: list[bytes]) -> Command:
+        if args:
+            raise ClientError(f"{verb} takes no arguments")
+        return command
+
+    return parse
+
+
 def _verbosity(args: list[bytes]) -> Command:
     return Verbosity(_take_noreply(args)[1])
 
@@ -185,10 +254,37 @@ _TABLE = (
     Verb("set", "set q[/sync] flags exptime bytes [noreply]", "append an item; STORED", _set),
     Verb("get", "get q[/options] [q2 …]", "take, open, close, abort or peek; VALUE … END", _get),
     Verb("gets", "gets q[/options] [q2 …]", "the same, VALUE carries the item's id", _gets),
+    Verb("monitor", "monitor q seconds [max]", "open items as they come; VALUE … END each, END", _monitor),
+    Verb("confirm", "confirm q n", "close the n oldest open reads; END, ERROR if fewer are open", _confirm),
     Verb("delete", "delete q [0] [noreply]", "remove the queue and all it holds; DELETED", _delete),
     Verb("flush", "flush q", "discard what waits, open reads survive; END", _flush),
-    Verb("flush_all", "flush_all [0] [noreply]", "flush every queue; OK", _flush_all),
+    Verb("flush_all", "flush_all [0] [noreply]", "flush every queue; OK", _flush_all, "yes"),
+    Verb("flush_expired", "flush_expired q", "drop what has expired; how many it was", _flush_expired),
+    Verb(
+        "flush_all_expired", "flush_all_expired", "the same in every queue; how many it was",
+        _alone("flush_all_expired", FlushAllExpired()), "yes",
+    ),
     Verb("stats", "stats [q]", "STAT lines for the server or one queue; END", _stats),
+    Verb(
+        "dump_stats", "dump_stats [q …]", "the same in blocks, `queue 'q' {` … `}`; END",
+        partial(_dump, kind=DumpStats),
+    ),
+    Verb(
+        "dump_config", "dump_config [q …]", "the settings in blocks, `server {` … `}` first; END",
+        partial(_dump, kind=DumpConfig), "yes",
+    ),
+    Verb(
+        "status", "status [s]", "UP, READONLY, QUIESCENT or WRITEAVOID; or change to s; END",
+        _status, "with s",
+    ),
+    Verb(
+        "reload", "reload", "read the configuration again; Reloaded config.",
+        _alone("reload", Reload()), "yes",
+    ),
+    Verb(
+        "shutdown", "shutdown", "stops the server, without a word",
+        _alone("shutdown", Shutdown()), "yes",
+    ),
     Verb("version", "version", "VERSION 1.x.y", lambda args: Version()),
     Verb("verbosity", "verbosity [n] [noreply]", "OK, and nothing changes", _verbosity),
     Verb("quit", "quit", "closes the connection without a word", lambda args: Quit()),
@@ -201,13 +297,14 @@ _TABLE = (
     Verb("incr", "incr q value [noreply]", "means nothing to a queue; ERROR", _unknown),
     Verb("decr", "decr q value [noreply]", "means nothing to a queue; ERROR", _unknown),
     Verb("ms", "ms q bytes …", "meta protocol, not spoken: block swallowed; ERROR", _meta_set),
-)
+)  # fmt: skip
 
 VERBS: dict[bytes, Verb] = {verb.name.encode(): verb for verb in _TABLE}
 """Every verb by its lower-case bytes; what is not here answers ERROR."""
 
 
-def describe() -> str:
-    """Return the table of all verbs as Markdown."""
-    rows = [f"| `{verb.usage}` | {verb.summary} |" for verb in _TABLE]
-    return "\n".join(["| line | what it does; what it answers |", "|---|---|", *rows, ""])
+def describe(verbs: Iterable[Verb] = _TABLE) -> str:
+    """Return the table of verbs as Markdown; all of the memcache protocol's if none are given."""
+    rows = [f"| `{verb.usage}` | {verb.summary} | {verb.admin} |" for verb in verbs]
+    head = ["| line | what it does; what it answers | administrative |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])

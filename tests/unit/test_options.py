@@ -15,8 +15,10 @@ from darnerpy.protocol.options import (
     parse_store_key,
 )
 
-pieces = st.sampled_from([b"open", b"close", b"t=5", b"t=", b""]) | st.binary(max_size=4)
-OPTIONS = ("open", "close", "abort", "peek", "wait_ms")
+pieces = st.sampled_from(
+    [b"open", b"close", b"close=1", b"abort=", b"t=5", b"t=", b""]
+) | st.binary(max_size=4)
+OPTIONS = ("open", "close", "abort", "peek", "wait_ms", "close_id", "abort_id")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,11 @@ OPTIONS = ("open", "close", "abort", "peek", "wait_ms")
         (b"q//open/", {"open": True}),
         (b"q/", {}),
         (b"q/t=%d" % MAX_WAIT_MS, {"wait_ms": MAX_WAIT_MS}),
+        (b"q/close=7", {"close_id": 7}),
+        (b"q/close=7/open", {"close_id": 7, "open": True}),
+        (b"q/open/t=9/close=007/", {"close_id": 7, "open": True, "wait_ms": 9}),
+        (b"q/close=9223372036854775807", {"close_id": 2**63 - 1}),
+        (b"q/abort=1", {"abort_id": 1}),
     ],
 )
 def test_what_options_mean(key: bytes, wanted: dict[str, Any]) -> None:
@@ -49,6 +56,8 @@ def test_what_options_mean(key: bytes, wanted: dict[str, Any]) -> None:
 def test_only_a_wait_is_plain() -> None:
     assert parse_read_key(b"q/t=5").plain
     assert not parse_read_key(b"q/open").plain
+    assert not parse_read_key(b"q/close=1").plain
+    assert not parse_read_key(b"q/abort=1").plain
     assert not parse_read_key(b"q+audit").plain
 
 
@@ -75,6 +84,25 @@ def test_a_key_may_name_a_consumer() -> None:
         (b"q/abort/peek", "abort must be by itself"),
         (b"q/peek/open", "cannot open or close and peek"),
         (b"q/close/peek", "cannot open or close and peek"),
+        (b"q/close=", "bad id /close=, the id that gets gave is expected"),
+        (b"q/close=0", "bad id /close=0"),
+        (b"q/close=-1", "bad id /close=-1"),
+        (b"q/close=x", "bad id /close=x"),
+        (b"q/close=\xb2", "bad id"),
+        (b"q/abort=9223372036854775808", "bad id /abort=9223372036854775808"),
+        (b"q/open=1", "unknown option /open=1"),
+        (b"q/peek=1", "unknown option /peek=1"),
+        (b"q/CLOSE=1", "unknown option /CLOSE=1"),
+        (b"q/close/close=1", "either close or close=id"),
+        (b"q/close=1/close=2", "only one id"),
+        (b"q/close=1/close=1", "only one id"),
+        (b"q/close=1/abort=1", "only one id"),
+        (b"q/abort/abort=1", "abort must be by itself"),
+        (b"q/abort/close=1", "abort must be by itself"),
+        (b"q/abort=1/open", "abort must be by itself"),
+        (b"q/close/abort=1", "abort must be by itself"),
+        (b"q/abort=1/peek", "abort must be by itself"),
+        (b"q/peek/close=1", "cannot open or close and peek"),
         (b"/open", "name is empty"),
         (b"", "name is empty"),
         (b"q+/open", "both sides"),
@@ -85,15 +113,28 @@ def test_nonsense_is_refused(key: bytes, why: str) -> None:
         parse_read_key(key)
 
 
-@given(st.lists(pieces, min_size=1, max_size=3).map(lambda tail: b"q/" + b"/".join(tail)))
+tails = st.lists(pieces, min_size=1, max_size=3).map(lambda tail: b"q/" + b"/".join(tail))
+
+
+@given(tails)
 def test_whatever_is_no_option_is_refused_in_one_printable_line(key: bytes) -> None:
     known = {b"", b"open", b"close", b"abort", b"peek"}
-    strange = [o for o in key.split(b"/")[1:] if o not in known and not re.fullmatch(rb"t=\d+", o)]
+    number = rb"(t|close|abort)=\d+"
+    strange = [o for o in key.split(b"/")[1:] if o not in known and not re.fullmatch(number, o)]
     if strange:
         with pytest.raises(ClientError) as refused:
             parse_read_key(key)
         assert str(refused.value).isascii()
         assert str(refused.value).isprintable()
+
+
+@given(tails)
+def test_only_what_asks_for_nothing_else_takes_an_item(key: bytes) -> None:
+    try:
+        read = parse_read_key(key)
+    except ClientError:
+        return
+    assert read.plain == all(o == b"" or o.startswith(b"t=") for o in key.split(b"/")[1:])
 
 
 def test_set_knows_sync_only() -> None:

@@ -2,7 +2,11 @@
 
 import pytest
 
-from darnerpy.protocol import replies
+from darnerpy.protocol import kestrel_replies, replies
+from darnerpy.protocol.contract import Words
+from darnerpy.protocol.options import parse_read_key
+
+TEXT = kestrel_replies.WORDS
 
 
 def test_values() -> None:
@@ -27,3 +31,99 @@ def test_an_error_is_always_one_line(why: str) -> None:
 
 def test_an_error_may_quote_a_path_that_is_no_text() -> None:
     assert replies.server_error("no \udcff") == b"SERVER_ERROR no \\udcff\r\n"
+
+
+def test_dumps() -> None:
+    pairs = [("items", 2), ("error", "none")]
+    assert replies.queue_block(b"work\xff", pairs) == (
+        b"queue 'work\xff' {\r\n  items=2\r\n  error=none\r\n}\r\n"
+    )
+    assert replies.queue_block(b"nix", []) == b"queue 'nix' {\r\n  \r\n}\r\n"
+    assert replies.block(b"server", [("a", "b")]) == b"server {\r\n  a=b\r\n}\r\n"
+
+
+# --- The words of each dialect
+
+
+@pytest.mark.parametrize(
+    ("answer", "memcached", "kestrel", "text"),
+    [
+        ("stored", b"STORED\r\n", b"STORED\r\n", b"+1\n"),
+        ("miss", b"END\r\n", b"END\r\n", b"*\n"),
+        ("deleted", b"DELETED\r\n", b"DELETED\r\n", b"+0\n"),
+        ("flushed", b"END\r\n", b"END\r\n", b"+0\n"),
+        ("flushed_all", b"OK\r\n", b"Flushed all queues.\r\n", b"+0\n"),
+        ("ok", b"OK\r\n", b"OK\r\n", b"+0\n"),
+        ("reloaded", b"Reloaded config.\r\n", b"Reloaded config.\r\n", b"+0\n"),
+        ("status_changed", b"END\r\n", b"END\r\n", b"+0\n"),
+        ("shutting_down", b"", b"", b"+0\n"),
+        ("too_few_open", b"ERROR\r\n", b"ERROR\r\n", b"-Not that many transactions open.\n"),
+    ],
+)
+def test_answers_that_never_vary(
+    answer: str, memcached: bytes, kestrel: bytes, text: bytes
+) -> None:
+    assert getattr(replies.MEMCACHED, answer) == memcached
+    assert getattr(replies.KESTREL, answer) == kestrel
+    assert getattr(TEXT, answer) == text
+
+
+def test_answers_that_do() -> None:
+    for words in (replies.MEMCACHED, replies.KESTREL):
+        assert words.count(3) == b"3\r\n"
+        assert words.confirmed(3) == b"END\r\n"
+        assert words.status("writeavoid") == b"WRITEAVOID\r\n"
+        assert words.version("1.2.3") == b"VERSION 1.2.3\r\n"
+        assert words.not_stored("full") == b"NOT_STORED\r\n"
+        assert words.client_error("no") == b"CLIENT_ERROR no\r\n"
+        assert words.server_error("no") == b"SERVER_ERROR no\r\n"
+    assert TEXT.count(3) == b"+3\n"
+    assert TEXT.confirmed(3) == b"+3\n"
+    assert TEXT.status("up") == b":UP\n"
+    assert TEXT.version("1.2.3") == b":1.2.3\n"
+    assert TEXT.not_stored("full") == TEXT.client_error("full") == b"-full\n"
+    assert TEXT.server_error("a\r\n+1 ") == b"-a +1\n"
+
+
+def test_an_item_in_each_dialect() -> None:
+    read = parse_read_key(b"q+c/open")
+    memcached, kestrel = replies.MEMCACHED, replies.KESTREL
+    assert memcached.value(read, 7, b"hi", None, True) == b"VALUE q+c/open 7 2\r\nhi\r\nEND\r\n"
+    assert memcached.value(read, 7, b"hi", 5, False) == b"VALUE q+c/open 7 2 5\r\nhi\r\n"
+    assert kestrel.value(read, 7, b"hi", None, True) == b"VALUE q+c 7 2\r\nhi\r\nEND\r\n"
+    assert TEXT.value(read, 7, b"\xffhi\r", 5, True) == b":\xffhi\r\n"
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("cas", [None, 5])
+@pytest.mark.parametrize("words", [replies.MEMCACHED, replies.KESTREL, TEXT])
+def test_an_item_from_a_file_is_said_as_one_from_memory(
+    words: Words, cas: int | None, last: bool
+) -> None:
+    read = parse_read_key(b"q/open")
+    header, trailer = words.large_value(read, 7, 2, cas, last)
+    assert header + b"hi" + trailer == words.value(read, 7, b"hi", cas, last)
+
+
+def test_a_template_says_what_value_says() -> None:
+    read = parse_read_key(b"q/open")
+    for words in (replies.MEMCACHED, replies.KESTREL, TEXT):
+        if words.template is not None:
+            said = words.template % (read.key, 7, 2, b"hi")
+            assert said == words.value(read, 7, b"hi", None, True)
+    assert replies.MEMCACHED.template is not None, "or plain gets become slow"
+
+
+@pytest.mark.parametrize("data", [b"", b"a\r", b"\xff\x00", b"a\nb", b"\n", None])
+def test_an_item_with_line_breaks_cannot_be_said_in_lines(data: bytes | None) -> None:
+    for words in (replies.MEMCACHED, replies.KESTREL):
+        assert words.says_all
+        assert words.unsayable(data) is None
+    assert not TEXT.says_all
+    answer = TEXT.unsayable(data)
+    if data is None:
+        assert answer == b"-item is too large, read it over the memcache port\n"
+    elif b"\n" in data:
+        assert answer == b"-item has line breaks, read it over the memcache port\n"
+    else:
+        assert answer is None

@@ -81,6 +81,33 @@ def test_a_line_that_does_not_end_is_refused_as_soon_as_it_is_too_long() -> None
     assert commands(b"x" * MAX_LINE + b"\r\r") == [refusal("line too long")]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"monitor q 10 5",
+        b"confirm q 3",
+        b"flush_expired q",
+        b"flush_all_expired",
+        b"dump_stats a b",
+        b"dump_config",
+        b"reload",
+        b"shutdown",
+        b"status",
+        b"status readonly",
+        b"status down",
+        b"gets q/close=7/open/t=5",
+        b"get q/abort=7",
+        b"get q/close=0",
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_is_the_same_whole_and_byte_by_byte(line: bytes, end: bytes) -> None:
+    wanted = [parse_line(line), VERSION]
+    data = line + end + b"version\n"
+    assert commands(data) == wanted
+    assert feed_all(codec(), cut(data)) == wanted
+
+
 # --- Blocks
 
 
@@ -210,7 +237,9 @@ def cut(data: bytes, at: Sequence[int] = ()) -> list[bytes]:
 
 sizes = st.sampled_from([0, 1, 5, 300, MAX_INLINE + 1])
 ends = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r", b"x"])
-names = st.sampled_from([b"q", b"q/t=1/open", b"q/sync", b"a+b", b"q" * 251, b""])
+names = st.sampled_from(
+    [b"q", b"q/t=1/open", b"q/close=7/open", b"q/abort=7", b"q/sync", b"a+b", b"q" * 251, b""]
+)
 words = st.sampled_from([b"0", b"5", b"noreply", b"-1", b"\xff"]) | names
 lines = st.tuples(st.sampled_from(list(VERBS)), st.lists(words, max_size=6)).map(
     lambda parts: b" ".join([parts[0], *parts[1]])

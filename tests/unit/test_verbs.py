@@ -45,6 +45,25 @@ def refusal(line: bytes) -> tuple[bytes, bool]:
         (b"flush q+c", ("Flush", b"q", b"c")),
         (b"flush_all", ("FlushAll", False)),
         (b"flush_all 0 noreply", ("FlushAll", True)),
+        (b"flush_expired q+c", ("FlushExpired", b"q", b"c")),
+        (b"flush_all_expired", ("FlushAllExpired",)),
+        (b"monitor q 10", ("Monitor", b"q", b"", b"q", 10_000, None, False)),
+        (b"MONITOR q+c 0 5", ("Monitor", b"q", b"c", b"q+c", 0, 5, False)),
+        (b"monitor q 2147483 2147483647",
+         ("Monitor", b"q", b"", b"q", 2147483000, 2**31 - 1, False)),
+        (b"confirm q 1", ("Confirm", b"q", b"", 1)),
+        (b"confirm q+c 2147483647", ("Confirm", b"q", b"c", 2**31 - 1)),
+        (b"dump_stats", ("DumpStats", ())),
+        (b"dump_stats q a+b", ("DumpStats", (b"q", b"a+b"))),
+        (b"dump_config", ("DumpConfig", ())),
+        (b"dump_config q", ("DumpConfig", (b"q",))),
+        (b"reload", ("Reload",)),
+        (b"shutdown", ("Shutdown",)),
+        (b"status", ("Status",)),
+        (b"status up", ("SetStatus", "up")),
+        (b"status ReadOnly", ("SetStatus", "readonly")),
+        (b"STATUS QUIESCENT", ("SetStatus", "quiescent")),
+        (b"status writeavoid", ("SetStatus", "writeavoid")),
         (b"stats", ("Stats", None)),
         (b"stats q", ("Stats", b"q")),
         (b"version", ("Version",)),
@@ -52,7 +71,7 @@ def refusal(line: bytes) -> tuple[bytes, bool]:
         (b"verbosity 1 noreply", ("Verbosity", True)),
         (b"quit", ("Quit",)),
     ],
-)
+)  # fmt: skip
 def test_what_a_line_means(line: bytes, wanted: tuple[object, ...]) -> None:
     assert fields(parse_line(line)) == wanted
 
@@ -94,7 +113,7 @@ def test_what_is_no_verb_of_ours_is_an_error(line: bytes) -> None:
         (b"get", b"a key is expected"),
         (b"get a b/t=1", b"only the first key of a get may wait"),
         (b"get a /open", b"queue name is empty"),
-        (b"get q/foo", b"unknown option /foo, one of /t=ms /open /close /abort /peek expected"),
+        (b"get q/foo", b"unknown option /foo, one of /t=ms /open /close[=id] /abort[=id] /peek expected"),
         (b"delete", b"delete takes a queue and at most a 0"),
         (b"delete q 1", b"delete takes a queue and at most a 0"),
         (b"delete q 0 0", b"delete takes a queue and at most a 0"),
@@ -102,11 +121,32 @@ def test_what_is_no_verb_of_ours_is_an_error(line: bytes) -> None:
         (b"flush", b"flush takes one queue"),
         (b"flush a b", b"flush takes one queue"),
         (b"flush_all 10", b"flush_all cannot be delayed"),
+        (b"flush_expired", b"flush_expired takes one queue"),
+        (b"flush_expired q/open", b"options are not allowed here: q/open"),
+        (b"flush_all_expired 0", b"flush_all_expired takes no arguments"),
+        (b"monitor", b"monitor takes a queue, seconds and at most a number of items"),
+        (b"monitor q", b"monitor takes a queue, seconds and at most a number of items"),
+        (b"monitor q 1 1 1", b"monitor takes a queue, seconds and at most a number of items"),
+        (b"monitor q/open 1", b"options are not allowed here: q/open"),
+        (b"monitor q -1", b"bad seconds '-1', 0 to 2147483 expected"),
+        (b"monitor q 2147484", b"bad seconds '2147484', 0 to 2147483 expected"),
+        (b"monitor q 1 0", b"bad number of items '0', 1 to 2147483647 expected"),
+        (b"confirm q", b"confirm takes a queue and a number of items"),
+        (b"confirm q 1 1", b"confirm takes a queue and a number of items"),
+        (b"confirm q 0", b"bad number of items '0', 1 to 2147483647 expected"),
+        (b"confirm q -1", b"bad number of items '-1', 1 to 2147483647 expected"),
+        (b"confirm q/close 1", b"options are not allowed here: q/close"),
+        (b"dump_stats a /", b"options are not allowed here: /"),
+        (b"dump_config a\x01", b"queue name may not contain byte 0x01 (at 1)"),
+        (b"reload now", b"reload takes no arguments"),
+        (b"shutdown noreply", b"shutdown takes no arguments"),
+        (b"status down", b"status takes one of up readonly quiescent writeavoid, or nothing"),
+        (b"status up up", b"status takes one of up readonly quiescent writeavoid, or nothing"),
         (b"stats a b", b"stats takes at most one queue"),
         (b"stats q/peek", b"options are not allowed here: q/peek"),
         (b"stats a\x01", b"queue name may not contain byte 0x01 (at 1)"),
     ],
-)
+)  # fmt: skip
 def test_bad_arguments_are_the_clients_error(line: bytes, why: bytes) -> None:
     assert refusal(line) == (b"CLIENT_ERROR " + why + b"\r\n", False)
 
@@ -197,7 +237,22 @@ def test_the_table_names_each_verb_once_and_as_its_usage_does() -> None:
     for word, verb in VERBS.items():
         assert word == verb.name.encode() == verb.usage.split()[0].encode()
         assert verb.name.islower()
-        assert f"| `{verb.usage}` | {verb.summary} |\n" in describe()
+        assert f"| `{verb.usage}` | {verb.summary} | {verb.admin} |\n" in describe()
+
+
+def test_what_concerns_the_whole_server_is_administrative() -> None:
+    lines = {
+        "flush_all": b"flush_all",
+        "flush_all_expired": b"flush_all_expired",
+        "dump_config": b"dump_config q",
+        "status": b"status up",
+        "reload": b"reload",
+        "shutdown": b"shutdown",
+    }
+    assert {verb.name for verb in VERBS.values() if verb.admin} == set(lines)
+    assert all(parse_line(line).administrative for line in lines.values())
+    for line in (b"flush q", b"delete q", b"status", b"dump_stats", b"verbosity 1", b"get q"):
+        assert not parse_line(line).administrative
 
 
 def test_the_documentation_holds_the_table() -> None:
@@ -206,7 +261,8 @@ def test_the_documentation_holds_the_table() -> None:
 
 
 def test_the_examples_in_the_documentation_are_understood() -> None:
-    examples = re.findall(r"`(get [a-z/ =0-9]+)`", PAGE.read_text())
+    memcache, _, _ = PAGE.read_text().partition("\n## Kestrel's text protocol\n")
+    examples = re.findall(r"`(get [a-z/ =0-9]+)`", memcache)
     assert len(examples) > 8
     for line in examples:
         assert isinstance(parse_line(line.encode()), Get), line
