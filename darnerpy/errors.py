@@ -13,6 +13,7 @@ __all__ = [
     "DataDirError",
     "JournalError",
     "NewerFormatError",
+    "QueueFullError",
     "ServerError",
 ]
 
@@ -27,6 +28,10 @@ class ClientError(DarnerError):
 
 class ServerError(DarnerError):
     """The server could not do what was rightly asked: its text follows `SERVER_ERROR `."""
+
+
+class QueueFullError(DarnerError):
+    """A limit of a queue or a consumer does not allow one more item; it was not stored."""
 
 
 class JournalError(ServerError):

@@ -6,7 +6,8 @@ is committed at its end, one batch a queue. What a queue does is in `queues`, ho
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from ..clock import Clock
 from ..config import Settings
@@ -15,6 +16,7 @@ from ..journals.leveldb import LevelDbEngine
 from ..queues.batches import Completion
 from ..queues.windows import Windows
 from .datadir import DataDir
+from .space import Space
 from .store import Scheduler, Store
 from .stored import StoredQueue
 
@@ -28,6 +30,7 @@ _REST_S = 0.001
 class LocalBroker:
     """queues: every queue there is, and those that only have waiters.
 
+    aliases: names that stand for several queues and consumers. space: whether there is disk left.
     created, deleted: counts since the start. loading: whether some queues' counters are still
     unknown, because their journals have not been opened yet.
     """
@@ -42,6 +45,9 @@ class LocalBroker:
         self._store = Store(settings, data, clock, scheduler)
         self._scheduler = scheduler
         self._changed: list[StoredQueue] = []
+        self._masked: dict[bytes, StoredQueue] = {}
+        self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
+        self.space = Space(data.path, scheduler)
         for directory, name in data.found().items():
             try:
                 known = name or LevelDbEngine.name_in(data.queues / directory)
@@ -50,6 +56,7 @@ class LocalBroker:
                 continue
             if known:
                 self._add(known, stored=True)
+        self._mask(settings.aliases)
 
     # -- queues by name ----------------------------------------------------------------------------
 
@@ -73,8 +80,28 @@ class LocalBroker:
             if stored.stored or stored.queue.next_id > 1:
                 yield stored
 
+    def configure(self, settings: Settings) -> None:
+        """Apply new settings to all queues; what they need to know of the server stays as it was."""
+        self._store.settings = replace(
+            self._store.settings, queue_rules=settings.queue_rules, aliases=settings.aliases
+        )
+        self._mask(settings.aliases)
+        for stored in list(self.queues.values()):
+            stored.configure()
+        self.space.watch(settings.min_free_disk)
+
+    def _mask(self, aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]]) -> None:
+        """A queue with the name of an alias cannot be reached while there is the alias."""
+        self.aliases = aliases
+        self.queues |= self._masked
+        self._masked = {}
+        for name in aliases:
+            if name in self.queues:
+                self._masked[name] = self.queues.pop(name)
+                log.warning("a queue is hidden by an alias of the same name", extra={"queue": name})
+
     def _add(self, name: bytes, stored: bool) -> StoredQueue:
-        queue = StoredQueue(self._store, name, stored, self._dirty, self._gone)
+        queue = StoredQueue(self._store, name, stored, self._dirty, self._gone, self.create)
         self.queues[name] = queue
         return queue
 
@@ -103,6 +130,7 @@ class LocalBroker:
     def load(self) -> None:
         """Open every journal once, in turn and in the background, to learn what is in it."""
         self.loading = True
+        self.space.watch(self._store.settings.min_free_disk)
         self._unknown = [stored for stored in self.queues.values() if not stored.ready]
         self._unknown.reverse()
         self._load_next()
@@ -148,11 +176,16 @@ class LocalBroker:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way to or from any journal."""
-        return all(stored.idle for stored in self.queues.values())
+        return all(stored.idle for stored in self._every)
+
+    @property
+    def _every(self) -> list[StoredQueue]:
+        return [*self.queues.values(), *self._masked.values()]
 
     def close(self) -> None:
         """Sync and close all journals; one that is still being worked on is left as after a kill."""
-        for stored in self.queues.values():
+        self.space.stop()
+        for stored in self._every:
             if stored.idle:
                 stored.shut(sync=True)
         self._store.close()

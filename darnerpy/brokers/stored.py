@@ -8,6 +8,7 @@ outlives the handle; only work under way keeps the handle open.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,11 @@ from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
 from ..queues.positions import Positions
 from ..queues.queue import OWN, Queue
+from ..queues.upkeep import upkeep
+from .alarms import Alarm
 from .committer import Committer
 from .loader import Loader
+from .mover import Arrivals, Mover
 from .store import Store
 from .trimmer import Trimmer
 
@@ -40,7 +44,8 @@ class StoredQueue:
     used for now; commands answer it. disk_bytes: as last measured. deletion: under way, or done;
     then this object is of no use any more.
 
-    dirty, gone: told when there is something to commit, and when the queue is deleted.
+    dirty, gone: told when there is something to commit, and when the queue is deleted. find: gives
+    another queue by name.
     """
 
     def __init__(
@@ -50,21 +55,32 @@ class StoredQueue:
         stored: bool,
         dirty: Callable[["StoredQueue"], None],
         gone: Callable[["StoredQueue"], None],
+        find: Callable[[bytes], "StoredQueue"],
     ) -> None:
         self.name = name
         self.settings: QueueSettings = store.settings.queue(name)
         in_memory = self.settings.engine == "memory"
         self.directory: Path = store.data.scratch(name) if in_memory else store.data.directory(name)
         self.large = LargeFiles(self.directory / "large")
-        self.queue = Queue(name, store.clock, store.windows, partial(dirty, self))
+        self.arrivals = Arrivals()
+        self._store = store
+        self._alarm = Alarm(store.clock, store.scheduler, self._look_after)
+        self.queue = Queue(
+            name,
+            store.clock,
+            store.windows,
+            partial(dirty, self),
+            self._settings_of,
+            self._alarm.set,
+        )
         self.stored = stored
         self.ready = not stored
         self.error: ServerError | None = None
         self.deletion: Completion | None = None
         self.uploads = 0
         self.disk_bytes = 0
-        self._store = store
         self._gone = gone
+        self._mover = Mover(self, find)
         self._trimmer = Trimmer(self.queue, self._run, store.scheduler.call_later)
         self._committer = Committer(
             store, self.queue, self._run, self._wrote, self._fail, self.commit
@@ -163,8 +179,15 @@ class StoredQueue:
         queue = self.queue
         if not self._known:
             queue.recover(
-                found.next_id, found.next_offset, found.batch, found.positions, found.kept
+                found.next_id,
+                found.next_offset,
+                found.batch,
+                found.positions,
+                found.kept,
+                found.returns,
             )
+            for origin in reversed(found.origins):
+                self.arrivals.add(origin)
             self.stored = found.next_id > 1 or found.batch > 0 or bool(found.damage)
         elif self.error is not None:
             queue.rejoin(found.next_id, found.next_offset, found.batch)
@@ -187,6 +210,7 @@ class StoredQueue:
         self._store.opened(self)
         self.commit()
         self._loader.load_for_waiters()
+        self._alarm.set(0)
         if self.deletion is not None:
             self._delete_when_idle()
             return
@@ -202,6 +226,31 @@ class StoredQueue:
         unsynced = self._committer.forget() or sync
         # A database cannot be open twice: this counts as work under way.
         self._run(partial(_close, journal, unsynced), self._shut, False)
+
+    # -- in time -----------------------------------------------------------------------------------
+
+    def configure(self) -> None:
+        """The settings were replaced: they hold from now on."""
+        engine = self.settings.engine
+        self.settings = replace(self._store.settings.queue(self.name), engine=engine)
+        self.queue.configure()
+
+    def _settings_of(self, consumer: bytes) -> QueueSettings:
+        return self._store.settings.queue(self.name, consumer) if consumer else self.settings
+
+    def _look_after(self) -> None:
+        """Do what is due, and have in memory what decides when more is."""
+        if self.error is not None or self.deletion is not None or not self._known:
+            return
+        queue = self.queue
+        upkeep(queue, self._store.clock.now_ms())
+        self._mover.carry()
+        for consumer in list(queue.consumers.values()):
+            head = consumer.head
+            if queue.is_empty(consumer) or (head and (head.data is not None or head.large)):
+                continue
+            if consumer.excess or consumer.returned or self._journal is not None:
+                self._loader.look_ahead(consumer)
 
     def _shut(self, result: None, error: BaseException | None) -> None:
         if error is not None:
@@ -353,6 +402,7 @@ class StoredQueue:
             self.deletion = Completion()
             self.ready = False
             self._trimmer.halt()
+            self._alarm.stop()
             self.queue.dissolve(None)
             self.commit()
             self._delete_when_idle()

@@ -22,6 +22,7 @@ COMMANDS = {
     "stats": "show what the server counts",
     "flush": "throw away all that waits in a queue",
     "delete": "delete a queue, or a consumer",
+    "import": "take over the queues that another server left on disk",
 }
 
 NOTHING, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ..queues.batches import Batch
-from ..queues.items import Item
+from ..queues.batches import Batch, Returned
+from ..queues.items import Item, Origin
 from ..queues.positions import Positions, Span
 from .large import LargeFiles
 
@@ -34,18 +34,21 @@ class Damage:
 class Recovery:
     """What a journal held when it was opened.
 
-    batch: number of the last one. positions: of each consumer by name. kept: spans cut off behind a
-    gap. trimmed: ids below it are deleted. name: the queue's, as it was told when the journal was made.
+    batch: number of the last one. positions, returns: of each consumer by name. kept: spans cut off
+    behind a gap. trimmed: ids below it are deleted. name: the queue's, as told when the journal was made.
+    origins: of the last items, where those came from that were moved here.
     """
 
     next_id: int = 1
     next_offset: int = 0
     batch: int = 0
     positions: dict[bytes, Positions] = field(default_factory=dict)
+    returns: dict[bytes, list[Returned]] = field(default_factory=dict)
     kept: list[Span] = field(default_factory=list)
     trimmed: int = 1
     damage: list[Damage] = field(default_factory=list)
     name: bytes = b""
+    origins: list[Origin] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -23,26 +23,38 @@ _T = TypeVar("_T")
 
 
 class Upload:
-    """One item on its way to disk. Its methods may block: call them off the loop, one at a time."""
+    """One item on its way to disk. Its methods may block: call them off the loop, one at a time.
+
+    number, path: of the file.
+    """
 
     def __init__(self, files: "LargeFiles", path: Path, number: int) -> None:
         self.number = number
         self._files = files
-        self._path = path
+        self.path = path
         self._file: int | None = None
 
     def write(self, chunks: list[bytes]) -> None:
         try:
             if self._file is None:
                 with self._files.still_there():
-                    self._path.parent.mkdir(parents=True, exist_ok=True)
-                    self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
             for chunk in chunks:
                 view = memoryview(chunk)
                 while view:
                     view = view[os.write(self._file, view) :]
         except OSError as error:
-            raise _failed("write", self._path, error) from error
+            raise _failed("write", self.path, error) from error
+
+    def link(self, path: Path) -> None:
+        """Be the same file as a whole one, of another queue. Nothing was written before."""
+        try:
+            with self._files.still_there():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                os.link(path, self.path)
+        except OSError as error:
+            raise _failed("link", self.path, error) from error
 
     def finish(self, sync: bool) -> None:
         """All bytes are written; with sync they are on disk when this returns."""
@@ -51,14 +63,14 @@ class Upload:
             if sync and self._file is not None:
                 os.fdatasync(self._file)
         except OSError as error:
-            raise _failed("sync", self._path, error) from error
+            raise _failed("sync", self.path, error) from error
         finally:
             self._close()
 
     def discard(self) -> None:
         self._close()
         with suppress(JournalError), self._files.still_there():
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._file is not None:
@@ -118,6 +130,10 @@ class LargeFiles:
             except OSError as error:
                 raise _failed("open", path, error) from error
         raise JournalError(f"large item {item.id} has no file {self._item(item)}")
+
+    def path_of(self, item: Item) -> Path:
+        """Where an item is, whose record is written or about to be."""
+        return part if (part := self._part(item)).exists() else self._item(item)
 
     def trim(self, stop: int, kept: list[Span]) -> None:
         """Remove the files of items below an id but the kept; who reads one has it open."""

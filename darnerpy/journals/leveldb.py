@@ -101,6 +101,7 @@ class LevelDbJournal:
                         if items:
                             end = items[-1].offset + items[-1].size
                             found.next_offset = max(found.next_offset, end)
+                        found.origins += [item.origin for item in items if item.origin]
                     else:
                         found.batch = max(found.batch, number)
                         mark = decode_mark(key, value)
@@ -325,15 +326,24 @@ def _replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
         found.trimmed = max(found.trimmed, record.trimmed)
         if record.full:
             found.kept = record.kept
+            found.positions.clear()  # a consumer that it does not name was dropped
+            found.returns.clear()
         for mark in record.marks:
             if mark.whole:
                 found.positions[mark.consumer] = Positions(mark.position, mark.offset, mark.spans)
+                found.returns[mark.consumer] = mark.returns
                 continue
             at = found.positions.setdefault(mark.consumer, Positions(first_id))
             for span in mark.spans:
                 for piece in list(at.unconfirmed(span)):
                     at.confirm(piece)
             at.advance(mark.position, mark.offset)
+            if mark.returns:
+                found.returns[mark.consumer] = found.returns.get(mark.consumer, []) + mark.returns
+    for name, returns in found.returns.items():
+        last = {each.id: each for each in returns}
+        at = found.positions[name]
+        found.returns[name] = [each for each in last.values() if not at.is_confirmed(each.id)]
 
 
 def _decode(key: bytes, value: bytes) -> tuple[list[Item], int, str]:

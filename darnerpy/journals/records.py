@@ -3,8 +3,9 @@
 Keys ascend as things are written: a block of items is (first id, 1), a mark (next id, 0, batch).
 A block holds the items of one batch (up to `BLOCK_BYTES`, `BLOCK_ITEMS`): a header with the format
 version, the number of items, when they were put and their offset in the queue's stream of bytes, then
-per item a head, its data and a CRC that covers block header, head and data, so that each item can be
-trusted or mistrusted by itself, and none can be taken for another. A mark ends with a CRC over key and value.
+per item a head, its data (after where it was moved from, if it was) and a CRC that covers block header,
+head and data, so that each item can be trusted or mistrusted by itself, and none can be taken for
+another. A mark ends with a CRC over key and value.
 """
 
 from struct import Struct
@@ -13,8 +14,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ..errors import DamageError, NewerFormatError
-from ..queues.batches import Batch, Mark
-from ..queues.items import Item
+from ..queues.batches import Batch, Mark, Returned
+from ..queues.items import Item, Origin
 from ..queues.positions import Span
 
 __all__ = [
@@ -43,10 +44,12 @@ _ITEM = Struct("<BIIQ")
 _CRC = Struct("<I")
 _LARGE = Struct("<Q")
 _MARK_HEAD = Struct("<BBQQQHI")
-_CONSUMER = Struct("<BQQBI")
+_CONSUMER = Struct("<BQQBII")
 _SPAN = Struct("<QQQQ")
+_RETURNED = Struct("<QIQ")
+_ORIGIN = Struct("<BQQBB")
 
-_KIND_INLINE, _KIND_LARGE = 0, 1
+_KIND_LARGE, _KIND_MOVED = 1, 2  # what the kind of an item is made of; 0 is the usual
 
 
 def block_key(first_id: int) -> bytes:
@@ -92,9 +95,11 @@ def _encode_block(items: list[Item]) -> tuple[bytes, bytes]:
     parts = [header]
     pack_head, pack_crc, seed = _ITEM.pack, _CRC.pack, seed + first.id
     for item in items:
-        data, kind = item.data, _KIND_INLINE
+        data, kind = item.data, 0
         if data is None:
             data, kind = _LARGE.pack(item.large), _KIND_LARGE
+        if item.origin is not None:
+            data, kind = _encode_origin(item.origin) + data, kind | _KIND_MOVED
         head = pack_head(kind, item.flags, item.size, item.expiry)
         parts += (head, data, pack_crc(crc32(data, crc32(head, seed & 0xFFFFFFFF))))
         seed += 1
@@ -131,7 +136,8 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
         try:
             kind, flags, size, expiry = _ITEM.unpack_from(value, at)
             begin = at + _ITEM.size
-            end = begin + (_LARGE.size if kind == _KIND_LARGE else size)
+            stored = _LARGE.size if kind & _KIND_LARGE else size
+            end = begin + stored + (_origin_size(value, begin) if kind & _KIND_MOVED else 0)
             data = value[begin:end]
             good = _CRC.unpack_from(value, end)[0] == crc32(
                 data, crc32(value[at:begin], seed + item_id & 0xFFFFFFFF)
@@ -139,11 +145,13 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
         except StructError:
             wrong = wrong or f"item {item_id} at byte {at} of its block is cut off"
             break
-        if good and kind == _KIND_LARGE:
-            number = _LARGE.unpack(data)[0]
-            items.append(Item(item_id, size, None, flags, created, expiry, offset, number))
-        elif good:
+        if good and not kind:
             items.append(Item(item_id, size, data, flags, created, expiry, offset))
+        elif good:
+            origin = _decode_origin(data) if kind & _KIND_MOVED else None
+            number = _LARGE.unpack(data[-_LARGE.size :])[0] if kind & _KIND_LARGE else 0
+            body = None if number else data[len(data) - size :]
+            items.append(Item(item_id, size, body, flags, created, expiry, offset, number, origin))
         else:
             wrong = wrong or f"item {item_id} at byte {at} of its block has a wrong checksum"
         offset += size
@@ -152,6 +160,24 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
     if not items:
         raise DamageError(wrong or f"block of item {item_id} holds nothing")
     return items, stop, wrong
+
+
+def _encode_origin(origin: Origin) -> bytes:
+    names = (origin.queue, origin.consumer)
+    head = _ORIGIN.pack(origin.why, origin.id, origin.created, *map(len, names))
+    return head + b"".join(names)
+
+
+def _origin_size(value: bytes, at: int) -> int:
+    *_, queue, consumer = _ORIGIN.unpack_from(value, at)
+    size: int = _ORIGIN.size + queue + consumer
+    return size
+
+
+def _decode_origin(data: bytes) -> Origin:
+    why, item_id, created, queue, consumer = _ORIGIN.unpack_from(data)
+    names = data[_ORIGIN.size :]
+    return Origin(names[:queue], names[queue : queue + consumer], item_id, why, created)
 
 
 class MarkRecord(NamedTuple):
@@ -174,12 +200,17 @@ def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
         )
     ]
     for mark in marks:
-        name, spans = mark.consumer, mark.spans
+        name, spans, returns = mark.consumer, mark.spans, mark.returns
         parts.append(
-            _CONSUMER.pack(len(name), mark.position, mark.offset, mark.whole, len(spans)) + name
+            _CONSUMER.pack(
+                len(name), mark.position, mark.offset, mark.whole, len(spans), len(returns)
+            )
+            + name
         )
         if spans:
             parts += [_SPAN.pack(*span) for span in spans]
+        if returns:
+            parts += [_RETURNED.pack(each.id, each.attempts, each.due) for each in returns]
     if kept:
         parts += [_SPAN.pack(*span) for span in kept]
     body = b"".join(parts)
@@ -207,13 +238,16 @@ def decode_mark(key: bytes, value: bytes) -> MarkRecord:
     at = _MARK_HEAD.size
     marks: list[Mark] = []
     for _ in range(mark_count):
-        length, position, offset, whole, span_count = _CONSUMER.unpack_from(body, at)
+        length, position, offset, whole, span_count, count = _CONSUMER.unpack_from(body, at)
         at += _CONSUMER.size
         name = body[at : at + length]
         at += length
         spans = _decode_spans(body, at, span_count)
         at += span_count * _SPAN.size
-        marks.append(Mark(name, position, offset, spans, bool(whole)))
+        stop = at + count * _RETURNED.size
+        returns = [Returned(*fields) for fields in _RETURNED.iter_unpack(body[at:stop])]
+        at = stop
+        marks.append(Mark(name, position, offset, spans, bool(whole), returns))
     kept = _decode_spans(body, at, kept_count)
     return MarkRecord(bool(full), next_id, next_offset, trimmed, marks, kept)
 

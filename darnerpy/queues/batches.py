@@ -15,10 +15,20 @@ from .positions import Positions, Span
 if TYPE_CHECKING:
     from .consumer import Consumer
 
-Undo = Item | Span | Positions
-"""A confirmation that may have to be taken back, or where a consumer stood before a flush."""
+__all__ = ["Batch", "Completion", "Dependent", "Mark", "Returned", "Undo"]
 
-__all__ = ["Batch", "Completion", "Dependent", "Mark", "Undo"]
+
+class Returned(msgspec.Struct, frozen=True, gc=False):
+    """An item that came back: so many attempts were made, and the next is due at a time (ms)."""
+
+    id: int
+    attempts: int
+    due: int
+
+
+Undo = Item | Span | Positions | Returned
+"""What to take back if a batch fails: a confirmation, where a consumer stood before a flush, or that
+the attempts at an item were forgotten."""
 
 
 class Dependent(Protocol):
@@ -29,7 +39,8 @@ class Dependent(Protocol):
 class Mark(msgspec.Struct):
     """Where a consumer stands.
 
-    spans: confirmed above the position; whole: they are all of them, else those added in this batch.
+    spans: confirmed above the position; returns: unconfirmed items that came back. whole: they are all
+    of them, else what this batch adds.
     """
 
     consumer: bytes
@@ -37,6 +48,7 @@ class Mark(msgspec.Struct):
     offset: int
     spans: list[Span]
     whole: bool
+    returns: list[Returned] = []
 
 
 class Completion(msgspec.Struct, eq=False, kw_only=True):
@@ -63,8 +75,8 @@ class Batch(Completion, eq=False):
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. undo: how to
-    take the marks back. sync: an fsync was asked for. next_id, next_offset: the queue's after it.
-    created: milliseconds since the epoch.
+    take the marks back. founded, dropped: consumers that are new or gone. sync: an fsync was asked for.
+    next_id, next_offset: the queue's after it. created: milliseconds since the epoch.
     """
 
     number: int
@@ -75,6 +87,8 @@ class Batch(Completion, eq=False):
     marks: list[Mark] = []
     kept: list[Span] = []
     undo: list[tuple["Consumer", list["Undo"]]] = []
+    founded: list["Consumer"] = []
+    dropped: list["Consumer"] = []
     full: bool = False
     sync: bool = False
     next_id: int = 0

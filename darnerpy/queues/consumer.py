@@ -1,8 +1,9 @@
 """One consumer of a queue: its place in the log, what of it is in memory, who holds or awaits items.
 
 Owns which item comes next: returned ones by id, then the window, a contiguous piece of the log that
-begins where no item was ever taken. Knows nothing of journals: what it lacks it can name (`missing`),
-and whoever read it hands it over (`load`).
+begins where no item was ever taken. Some items are aside: waiting out a delay, or leaving for another
+queue. Knows nothing of journals: what it lacks it can name (`missing`), and whoever read it hands it
+over (`load`).
 """
 
 from collections import deque
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .batches import Mark
+from ..config import QueueSettings
+from .batches import Mark, Returned
 from .items import ITEM_OVERHEAD, Item
 from .line import Line
 from .positions import Positions, Span, span_of
@@ -20,14 +22,15 @@ if TYPE_CHECKING:
     from .batches import Batch, Undo
     from .queue import Queue
 
-__all__ = ["Consumer", "OpenRead"]
+__all__ = ["Consumer", "Counters", "OpenRead"]
 
 
 class OpenRead(msgspec.Struct, eq=False):
     """An item someone holds: not confirmed, not to be had by others.
 
     since: milliseconds. commit: what the answer that carried it waits for. gone: the item is out of
-    its holder's hands (the queue was deleted, or that commit failed); close and abort do nothing.
+    its holder's hands (the queue was deleted, that commit failed, its time was up); close and abort
+    do nothing.
     """
 
     queue: "Queue"
@@ -38,8 +41,42 @@ class OpenRead(msgspec.Struct, eq=False):
     gone: bool = False
 
 
+class Counters:
+    """What has happened to a consumer since the queue was opened; counts of items unless said.
+
+    aborts: open reads that came back, timeouts those of them whose time was up. dead: out of attempts
+    and moved away, dropped if there was nowhere to go. discarded: to make room.
+    """
+
+    __slots__ = (
+        "aborts",
+        "dead",
+        "discarded",
+        "dropped",
+        "expired",
+        "flushes",
+        "opens",
+        "timeouts",
+    )
+
+    def __init__(self) -> None:
+        self.opens = 0
+        self.aborts = 0
+        self.timeouts = 0
+        self.expired = 0
+        self.dead = 0
+        self.dropped = 0
+        self.discarded = 0
+        self.flushes = 0
+
+
 class Consumer:
     """name: b"" is the queue's own. loaded_to: id after the last of the window.
+
+    following: new items are offered to it. returns: items that came back and are not confirmed.
+    delayed: by when they are due. leaving: on their way to another queue. excess: it has more than
+    its limits allow, to be discarded when it is in memory. idle: nobody read for too long.
+    first: the first id that was ever its own, as far as known.
 
     undo: what was confirmed since the last sealed batch, in order (or, before a flush, where the
     consumer stood). loaded, settled: see `Windows`. epoch: changes when a read on its way to this
@@ -47,41 +84,73 @@ class Consumer:
     """
 
     __slots__ = (
+        "counters",
+        "delayed",
         "epoch",
+        "excess",
+        "first",
         "flushed",
+        "following",
+        "idle",
+        "leaving",
         "line",
         "loaded",
         "loaded_to",
+        "max_age",
         "moved",
         "name",
+        "newly_returned",
         "open",
+        "open_bytes",
         "positions",
+        "progress",
+        "read_at",
         "returned",
+        "returns",
+        "settings",
         "settled",
         "undo",
+        "warned",
         "window",
     )
 
-    def __init__(self, name: bytes, positions: Positions) -> None:
+    def __init__(self, name: bytes, positions: Positions, settings: QueueSettings) -> None:
         self.name = name
         self.line = Line()
+        self.counters = Counters()
         self.open: dict[int, OpenRead] = {}
+        self.open_bytes = 0
         self.loaded = 0
         self.settled = 0
         self.epoch = 0
+        self.first = positions.position
+        self.following = self.excess = self.idle = self.warned = False
+        self.read_at = 0
+        self.progress = (0, 0)
+        self.returns: dict[int, Returned] = {}
+        self.configure(settings)
         self.restore(positions)
+
+    def configure(self, settings: QueueSettings) -> None:
+        self.settings = settings
+        self.max_age = settings.max_age or 0
 
     def restore(self, positions: Positions) -> None:
         """Begin anew from what a journal knows; open reads and waiters stay as they are."""
         self.positions = positions
         self.window: deque[Item] = deque()
         self.returned: list[tuple[int, Item]] = []
+        self.delayed: list[tuple[int, int, Item]] = []
+        self.leaving: dict[int, Item] = {}
         self.loaded_to = positions.position
         self.loaded = sum(_weight(held.item) for held in self.open.values())
         self.undo: list[Undo] = []
+        self.newly_returned: list[Returned] = []
         self.moved = False
         self.flushed = False
         self.epoch += 1
+
+    # -- what comes next ---------------------------------------------------------------------------
 
     def offer(self, item: Item, room: int) -> bool:
         """An item has come to the end of the log: keep it if the window reaches that far.
@@ -96,11 +165,12 @@ class Consumer:
         return True
 
     @property
-    def head_created(self) -> int:
-        """When the item that is next was put; 0 if it is not in memory."""
-        if self.returned:
-            return self.returned[0][1].created
-        return self.window[0].created if self.window else 0
+    def head(self) -> Item | None:
+        """The next item, as far as it is in memory; left where it is."""
+        window = self.window
+        if self.returned and not (window and window[0].id < self.returned[0][0]):
+            return self.returned[0][1]
+        return window[0] if window else None
 
     def pop(self) -> Item | None:
         """The next item to be had; None when nothing is in memory (see `missing`)."""
@@ -125,38 +195,94 @@ class Consumer:
         self.loaded += _weight(item)
         heappush(self.returned, (item.id, item))
 
+    # -- what is out of line -----------------------------------------------------------------------
+
     def hold(self, held: OpenRead) -> None:
         self.open[held.item.id] = held
+        self.open_bytes += held.item.size
         self.loaded += _weight(held.item)
 
     def release(self, held: OpenRead) -> None:
         """The item leaves its holder's hands: confirmed, returned or gone, the caller knows."""
         held.gone = True
         del self.open[held.item.id]
+        self.open_bytes -= held.item.size
         self.loaded -= _weight(held.item)
+
+    def delay(self, item: Item, due: int) -> None:
+        """Hold an item back until a time (ms), without holding up those behind it."""
+        if item.id >= self.loaded_to:
+            return  # as in `put_back`
+        self.loaded += _weight(item)
+        heappush(self.delayed, (due, item.id, item))
+
+    def take_due(self, now: int) -> bool:
+        """Put delayed items that are due back to their places; whether there were any."""
+        found = False
+        while self.delayed and self.delayed[0][0] <= now:
+            item = heappop(self.delayed)[2]
+            heappush(self.returned, (item.id, item))
+            found = True
+        return found
+
+    def send_off(self, item: Item) -> None:
+        """An item begins to leave for another queue."""
+        self.leaving[item.id] = item
+        self.loaded += _weight(item)
+
+    def arrive(self, item: Item) -> bool:
+        """It does not leave any more; False if it was forgotten meanwhile."""
+        if self.leaving.get(item.id) is not item:
+            return False
+        del self.leaving[item.id]
+        self.loaded -= _weight(item)
+        return True
+
+    @property
+    def aside(self) -> int:
+        """Items that wait, but not to be taken."""
+        return len(self.delayed) + len(self.leaving)
+
+    def has_expired(self, item: Item, now: int) -> bool:
+        return bool(
+            (item.expiry and item.expiry <= now)
+            or (self.max_age and item.created + self.max_age <= now)
+        )
+
+    # -- forgetting --------------------------------------------------------------------------------
 
     def forget_waiting(self, next_id: int) -> None:
         """All that waits was discarded; the next item to come is next_id."""
         self.window.clear()
         self.returned.clear()
+        self.delayed.clear()
+        self.leaving.clear()
         self.loaded = sum(_weight(held.item) for held in self.open.values())
         self.loaded_to = next_id
+        self.excess = False
         self.epoch += 1
 
     def forget(self, first: int, stop: int) -> None:
         """Of the ids from first up to stop nothing in memory is to be had any more."""
-        items = [*self.window, *(item for _, item in self.returned)]
+        aside = [item for _, _, item in self.delayed] + list(self.leaving.values())
+        items = [*self.window, *(item for _, item in self.returned), *aside]
         gone = [item for item in items if first <= item.id < stop]
         if gone:
             self.window = deque(i for i in self.window if not first <= i.id < stop)
             self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
+            self.delayed = sorted(e for e in self.delayed if not first <= e[1] < stop)
+            self.leaving = {i: e for i, e in self.leaving.items() if not first <= i < stop}
             self.loaded -= sum(_weight(item) for item in gone)
+
+    # -- what the journal is told and asked --------------------------------------------------------
 
     def mark(self, whole: bool) -> Mark:
         """Where the consumer stands, with all it has confirmed or what it has since the last mark."""
         at = self.positions
         if whole or self.flushed:
-            return Mark(self.name, at.position, at.offset, list(at.spans), True)
+            return Mark(
+                self.name, at.position, at.offset, list(at.spans), True, list(self.returns.values())
+            )
         added: list[Span] = []
         for step in self.undo if at.spans else ():
             if isinstance(step, Item):
@@ -167,7 +293,7 @@ class Consumer:
                 if added and added[-1].stop == step.first:
                     step = Span(added[-1].first, step.stop, added.pop().begin, step.end)
                 added.append(step)
-        return Mark(self.name, at.position, at.offset, added, False)
+        return Mark(self.name, at.position, at.offset, added, False, self.newly_returned)
 
     def missing(self, written: int) -> tuple[int, int] | None:
         """The ids (first, stop) to read next, of those below written; None if nothing is missing."""
@@ -208,7 +334,7 @@ class Consumer:
                 return
 
     def shrink(self, target: int) -> None:
-        """Let go of what is furthest from being taken; held and returned items keep no data then."""
+        """Let go of what is furthest from being taken; what is out of line keeps no data then."""
         while self.loaded > target and len(self.window) > 1:
             item = self.window.pop()
             self.loaded_to = item.id
@@ -219,6 +345,10 @@ class Consumer:
                 self.loaded -= _weight(held.item)
                 held.item = _bare(held.item)
                 self.loaded += _weight(held.item)
+        if self.loaded > target:
+            self.loaded -= sum(_weight(item) for _, _, item in self.delayed)
+            self.delayed = [(due, i, _bare(item)) for due, i, item in self.delayed]
+            self.loaded += sum(_weight(item) for _, _, item in self.delayed)
         if self.loaded > target and len(self.returned) > 1:
             kept = self.returned[0]
             self.loaded -= sum(_weight(item) for _, item in self.returned)
@@ -232,5 +362,13 @@ def _weight(item: Item) -> int:
 
 def _bare(item: Item) -> Item:
     return Item(
-        item.id, item.size, None, item.flags, item.created, item.expiry, item.offset, item.large
+        item.id,
+        item.size,
+        None,
+        item.flags,
+        item.created,
+        item.expiry,
+        item.offset,
+        item.large,
+        item.origin,
     )

@@ -2,10 +2,25 @@
 
 import msgspec
 
-__all__ = ["ITEM_OVERHEAD", "Item"]
+__all__ = ["DEAD", "EXPIRED", "ITEM_OVERHEAD", "Item", "Origin"]
 
 ITEM_OVERHEAD = 200
 """Bytes of memory an item costs beside its data; what windows are charged for it."""
+
+EXPIRED, DEAD = 1, 2
+"""Why an item was moved to another queue: its time was over, or its attempts were."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where an item was moved from: its queue and consumer, its id there, why, and when it was put
+    there (milliseconds since the epoch).
+    """
+
+    queue: bytes
+    consumer: bytes
+    id: int
+    why: int
+    created: int
 
 
 class Item(msgspec.Struct, gc=False):
@@ -14,6 +29,7 @@ class Item(msgspec.Struct, gc=False):
     id: 1, 2, 3 … without gaps. size: bytes of the data. data: None while it is only on disk.
     flags: the client's 32 bits. created, expiry: milliseconds since the epoch, expiry 0 is never.
     offset: bytes of all items before it, ever. large: number of its own file, 0 if it has none.
+    origin: where it was moved from, None if a client put it.
     """
 
     id: int
@@ -24,3 +40,4 @@ class Item(msgspec.Struct, gc=False):
     expiry: int
     offset: int
     large: int = 0
+    origin: Origin | None = None

@@ -1,74 +1,75 @@
-"""A queue: a log of items with consumers, decided synchronously.
+"""A queue: who gets which item, decided synchronously.
 
-Owns ids, batches and who gets which item. Every change goes into the batch of the turn; `on_change`
-is called when a batch begins, so that whoever keeps the queue commits it. Promises: strict order by
-id, a returned item comes back to its place, no newcomer overtakes a waiter, END is never said while
-the log holds an item. Knows no journal, and reads time only from the clock it is given.
+Owns what clients may do to a log and its consumers. Promises: strict order by id, a returned item
+comes back to its place, no newcomer overtakes a waiter, an expired item is never handed out, END is
+never said while the log holds an item. What takes time (a delay, an expiry, a limit on how long an
+item may be held) is looked after in `upkeep`, which the keeper calls when `on_alarm` asked it to;
+how much may wait is decided in `limits`.
 """
 
 from collections.abc import Callable
-from operator import attrgetter
 
 from ..clock import Clock
+from ..config import QueueSettings
 from ..errors import ServerError
-from .batches import Batch, Undo
+from .batches import Batch, Returned
 from .consumer import Consumer, OpenRead
-from .items import ITEM_OVERHEAD, Item
-from .positions import Positions, Span, span_of
+from .departures import RETRY_MS, Departure, departure_of
+from .items import ITEM_OVERHEAD, Item, Origin
+from .limits import Limits
+from .log import OWN, Log, default_settings
+from .positions import span_of
 from .windows import Windows
 
-__all__ = ["OWN", "Counters", "Queue"]
+__all__ = ["OWN", "Queue"]
 
-OWN = b""
-"""The name of a queue's own consumer."""
-
-_FULL_MARK_IDS = 10_000
-_FULL_MARK_BATCHES = 1_000
-_FULL_MARK_BYTES = 8 * 1024 * 1024
-_MAX_SPANS = 100_000
+_MAX_ASIDE = 100_000
+_STEPS = 500
+"""Items that are passed over in one go: more would hold up everyone else."""
 
 
-class Counters:
-    """What has happened since the queue was opened; counts of items unless said."""
-
-    __slots__ = ("aborts", "discarded", "expired", "flushes", "opens")
-
-    def __init__(self) -> None:
-        self.opens = 0
-        self.aborts = 0
-        self.expired = 0
-        self.discarded = 0
-        self.flushes = 0
+def _nobody(when: int) -> None:
+    pass
 
 
-class Queue:
-    """next_id, next_offset: what the next item gets. batch: of this turn, None if nothing changed.
-    number: of the last batch. unwritten: all batches that are not in the journal yet. written: ids
-    below it are in the journal. kept: spans that cannot be served but stay on disk.
+class Queue(Log):
+    """outgoing: items that begin to leave for other queues; the keeper takes them from here.
+
+    on_alarm: called with a time (milliseconds) at which `upkeep` has something to do, 0 is soon.
+    received: items that came from other queues, by why; last_origin: where the last one came from.
     """
 
     def __init__(
-        self, name: bytes, clock: Clock, windows: Windows, on_change: Callable[[], None]
+        self,
+        name: bytes,
+        clock: Clock,
+        windows: Windows,
+        on_change: Callable[[], None],
+        settings: Callable[[bytes], QueueSettings] = default_settings,
+        on_alarm: Callable[[int], None] = _nobody,
     ) -> None:
-        self.name = name
-        self.counters = Counters()
-        self.kept: list[Span] = []
-        self.next_id = 1
-        self.next_offset = 0
-        self.written = 1
-        self.own = Consumer(OWN, Positions())
-        self.consumers = {OWN: self.own}
-        self.unwritten: list[Batch] = []
-        self._all = [self.own]
-        self.batch: Batch | None = None
-        self.number = 0
-        self._full_due = True
-        self._full_at_id = self._full_at_batch = self._full_at_offset = 0
-        self._clock = clock
-        self._windows = windows
-        self._on_change = on_change
+        self.outgoing: list[Departure] = []
+        self.received: dict[int, int] = {}
+        self.last_origin: Origin | None = None
+        self.expiring = False
+        self.on_alarm = on_alarm
+        self.limits = Limits(self)
+        super().__init__(name, clock, windows, on_change, settings)
 
-    # -- what clients do ---------------------------------------------------------------------------
+    def configure(self) -> None:
+        """The settings may have changed: they hold for what is here already, too."""
+        for consumer in list(self.consumers.values()):
+            consumer.configure(self._settings(consumer.name))
+        for name in self.own.settings.consumers:
+            self.consumer(name)
+        self._consumers_changed()
+
+    def _consumers_changed(self) -> None:
+        super()._consumers_changed()
+        self.limits.configure(self._all)
+        self.on_alarm(0)
+
+    # -- putting -----------------------------------------------------------------------------------
 
     def put(
         self,
@@ -78,16 +79,26 @@ class Queue:
         expiry: int,
         sync: bool = False,
         large: int = 0,
+        only: Consumer | None = None,
+        origin: Origin | None = None,
     ) -> Batch:
         """Append an item; it is readable at once. Returns the batch its acknowledgement waits for.
 
-        large: number of the file that has the bytes; data is None then.
+        large: number of the file that has the bytes; data is None then. only: the one consumer that
+        gets it. Raises `QueueFullError` if there is no room, `ServerError` at the bound on confirmed spans.
         """
+        if self.limits.any:
+            self.limits.admit(size, only)
+        if only is not None:
+            self._check_bounds(self._others(only))
+        if origin is not None:
+            self.received[origin.why] = self.received.get(origin.why, 0) + 1
+            self.last_origin = origin
         batch = self.batch
         if batch is None:
             batch = self._touch()
         item_id, offset = self.next_id, self.next_offset
-        item = Item(item_id, size, data, flags, batch.created, expiry, offset, large)
+        item = Item(item_id, size, data, flags, batch.created, expiry, offset, large, origin)
         self.next_id = item_id + 1
         self.next_offset = offset + size
         batch.items.append(item)
@@ -97,18 +108,50 @@ class Queue:
             batch.size += size
         if sync:
             batch.sync = True
+        if expiry and not self.expiring:
+            self.expiring = True
+            self.on_alarm(expiry)
+        if only is not None or self.own.settings.fanout_only:
+            self._pass_by([self.own] if only is None else self._others(only), item)
         room = self._windows.share
-        for consumer in self._all:
-            if consumer.offer(item, room) and consumer.line.waiters:
+        lagging = False
+        for consumer in self._following:
+            if not consumer.offer(item, room):
+                lagging = True
+            elif consumer.line.waiters:
                 self.serve(consumer)
+        if lagging:
+            self._stop_following()
         return batch
+
+    def _others(self, only: Consumer) -> list[Consumer]:
+        return [consumer for consumer in self._all if consumer is not only]
+
+    def _pass_by(self, consumers: list[Consumer], item: Item) -> None:
+        """An item that was just put is not for these."""
+        for consumer in consumers:
+            if consumer.loaded_to == item.id:
+                consumer.loaded_to = item.id + 1
+            self._confirm(consumer, item)
+
+    def _stop_following(self) -> None:
+        for consumer in self._following:
+            consumer.following = consumer.loaded_to == self.next_id
+        self._following = [consumer for consumer in self._following if consumer.following]
+
+    # -- reading -----------------------------------------------------------------------------------
 
     def take(self, consumer: Consumer) -> Item | None:
         """Take and confirm the next item. None: `is_empty` tells whether there is any to wait for."""
         if consumer.line.waiters:
             return None
         window = consumer.window
-        if window and not consumer.returned and not window[0].expiry and window[0].data is not None:
+        if (
+            window
+            and not (consumer.returned or consumer.returns or consumer.max_age)
+            and not window[0].expiry
+            and window[0].data is not None
+        ):
             # The usual case, without the calls that the others need.
             item = window.popleft()
             consumer.loaded -= item.size + ITEM_OVERHEAD
@@ -123,7 +166,7 @@ class Queue:
         """Take the next item and hold it. Raises `ServerError` at the bound on open reads."""
         if consumer.line.waiters:
             return None
-        self._check_spans(consumer)
+        self._check_bounds([consumer])
         item = self._next(consumer)
         return None if item is None else self._hold(consumer, item)
 
@@ -141,54 +184,49 @@ class Queue:
         held.consumer.release(held)
         return self._confirm(held.consumer, held.item)
 
-    def abort(self, held: OpenRead) -> None:
-        """Return an open read to its place; the first waiter gets it at once."""
+    def abort(self, held: OpenRead, counted: bool = True) -> None:
+        """Return an open read to its place; the first waiter gets it at once.
+
+        counted: it was delivered and came back, which is one attempt; it may have been the last, or
+        the next one may have to wait.
+        """
         if held.gone:
             return
-        self.counters.aborts += 1
-        held.consumer.release(held)
-        held.consumer.put_back(held.item)
-        self.serve(held.consumer)
+        consumer, item = held.consumer, held.item
+        consumer.release(held)
+        if counted:
+            consumer.counters.aborts += 1
+            self._count_attempt(consumer, item)
+        if item.id < consumer.loaded_to:
+            has_data = item.data is not None or item.large
+            if not (counted and has_data and self._divert(consumer, item)):
+                consumer.put_back(item)
+        self.serve(consumer)
 
     def give_back(self, consumer: Consumer, item: Item) -> None:
         """Undo a `take` of this turn: the item could not be handed over."""
-        self._unconfirm(consumer, consumer.undo.pop())
+        while not isinstance(step := consumer.undo.pop(), Item):
+            self._unconfirm(consumer, step)
+        self._unconfirm(consumer, step)
         consumer.put_back(item)
 
-    def flush(self) -> Batch:
-        """Discard every waiting item for every consumer; open reads are left alone."""
+    def flush(self, only: Consumer | None = None) -> Batch:
+        """Discard every waiting item, for every consumer or only one; open reads are left alone."""
         batch = self._touch()
-        self.counters.flushes += 1
-        for consumer in self._all:
+        for consumer in self._all if only is None else [only]:
+            consumer.counters.flushes += 1
             consumer.undo.append(consumer.positions.copy())
+            consumer.undo.extend(consumer.returns.values())
+            consumer.returns = {i: r for i, r in consumer.returns.items() if i in consumer.open}
             consumer.flushed = True
             held = sorted(consumer.open)
             spans = (span_of(consumer.open[item_id].item) for item_id in held)
             consumer.positions.confirm_all_but(spans, self.next_id, self.next_offset)
             consumer.moved = True
             consumer.forget_waiting(self.next_id)
+            self._follow(consumer)
             self.serve(consumer)
         return batch
-
-    @property
-    def total_items(self) -> int:
-        """Items ever put."""
-        return self.next_id - 1
-
-    def is_empty(self, consumer: Consumer) -> bool:
-        """Whether no item is waiting, in memory or on disk."""
-        return self.count(consumer) == 0
-
-    def count(self, consumer: Consumer) -> int:
-        """Items waiting for a consumer: not confirmed, not held."""
-        at = consumer.positions
-        return self.next_id - at.position - at.count_above - len(consumer.open)
-
-    def backlog_bytes(self, consumer: Consumer) -> int:
-        """Their bytes."""
-        at = consumer.positions
-        held = sum(read.item.size for read in consumer.open.values())
-        return self.next_offset - at.offset - at.bytes_above - held
 
     def serve(self, consumer: Consumer) -> None:
         """Give what there is to those who wait. The first who wants an item gets the first item."""
@@ -214,228 +252,124 @@ class Queue:
                     line.leave(waiter)
                     waiter.end(None)
 
-    # -- what the keeper of the journal does -------------------------------------------------------
-
-    def seal(self) -> Batch | None:
-        """Close the batch of the turn so that it can be written; None if nothing changed."""
-        batch = self.batch
-        if batch is None:
-            return None
-        self.batch = None
-        if (
-            self._full_due
-            or self.next_id >= self._full_at_id
-            or batch.number >= self._full_at_batch
-            or self.next_offset >= self._full_at_offset
-        ):
-            batch.full = True
-            self._full_due = False
-            self._full_at_id = self.next_id + _FULL_MARK_IDS
-            self._full_at_batch = batch.number + _FULL_MARK_BATCHES
-            self._full_at_offset = self.next_offset + _FULL_MARK_BYTES
-        for consumer in self._all:
-            if consumer.moved or batch.full:
-                batch.marks.append(consumer.mark(batch.full))
-            if consumer.undo:
-                batch.undo.append((consumer, consumer.undo))
-                consumer.undo = []
-            consumer.moved = consumer.flushed = False
-            if consumer.loaded != consumer.settled:
-                self._windows.settle(consumer)
-        batch.next_id = self.next_id
-        batch.next_offset = self.next_offset
-        if batch.full:
-            batch.kept = list(self.kept)
-        return batch
-
-    def wrote(self, batch: Batch) -> None:
-        """A sealed batch is in the journal; call before its dependents are released."""
-        self.unwritten.remove(batch)
-        self.written = batch.next_id
-
-    def low(self) -> tuple[int, int]:
-        """The id, and its offset, below which every consumer has confirmed everything."""
-        low = self.own.positions
-        if len(self._all) > 1:
-            low = min((consumer.positions for consumer in self._all), key=attrgetter("position"))
-        return low.position, low.offset
-
-    def want_full_mark(self) -> None:
-        """Make the next batch carry everyone's whole position, so that all before can be trimmed."""
-        self._full_due = True
-        self._touch()
-
     def loaded(self, consumer: Consumer, items: list[Item], first: int, stop: int) -> None:
         """Items read from the journal: all there are of the ids from first up to stop."""
         consumer.load(items, first, stop)
         self._catch_up(consumer)
+        if not self.expiring and any(item.expiry for item in items):
+            self.expiring = True
+            self.on_alarm(0)
+        if consumer.excess:
+            self.limits.discard_excess(consumer)
         self.serve(consumer)
         self._windows.settle(consumer)
 
-    def lose(self, span: Span, keep: bool) -> None:
-        """Ids that cannot be served (missing, damaged, cut off): every consumer passes over them.
+    # -- what is not handed out --------------------------------------------------------------------
 
-        keep: what there is of them stays on disk. Offsets below 0 are not known.
-        """
-        end = span.end
-        if end < 0:
-            known = max(span.begin, self.own.positions.offset)
-            end = self.next_offset if span.stop >= self.written else known
-        span = Span(span.first, span.stop, span.begin if span.begin >= 0 else end, end)
-        self._touch()
-        if keep:
-            self.kept.append(span)
-            self._full_due = True
-        for consumer in self._all:
-            for item_id in [i for i in consumer.open if span.first <= i < span.stop]:
-                consumer.release(consumer.open[item_id])
-            consumer.forget(span.first, span.stop)
-            for piece in consumer.positions.unconfirmed(span):
-                consumer.positions.confirm(piece)
-                consumer.undo.append(piece)
-                consumer.moved = True
+    def left(self, departure: Departure, arrived: bool) -> None:
+        """An item has arrived in the queue it was moved to; or it could not, and is tried again."""
+        consumer, item = departure.consumer, departure.item
+        if not consumer.arrive(item):
+            return
+        if not arrived:
+            due = self._clock.now_ms() + RETRY_MS
+            consumer.delay(item, due)
+            self.on_alarm(due)
+        else:
+            self._confirm(consumer, item)
+            departure.count()
+        self.serve(consumer)
 
-    def recover(
-        self,
-        next_id: int,
-        next_offset: int,
-        batch: int,
-        positions: dict[bytes, Positions],
-        kept: list[Span],
-    ) -> None:
-        """Start from what a journal holds; batch: the number of the last one in it."""
-        self.number = batch
-        self.next_id = self.written = next_id
-        self.next_offset = next_offset
-        self.kept = kept
-        self._full_due = True
-        for name, consumer in self.consumers.items():
-            consumer.restore(positions.get(name, Positions()))
-            self._windows.settle(consumer)
+    def discard(self, consumer: Consumer) -> bool:
+        """Throw away the next item; False if it is not in memory."""
+        item = consumer.pop()
+        if item is None and self._catch_up(consumer):
+            item = consumer.pop()
+        if item is None:
+            return False
+        self._confirm(consumer, item)
+        consumer.counters.discarded += 1
+        return True
 
-    def fail(self, error: ServerError) -> None:
-        """No batch that is not written will be: take back all they confirmed, forget all they put.
+    def pass_over(self, consumer: Consumer) -> bool:
+        """Let what must not be handed out leave the head; whether there may be more of it."""
+        head = consumer.head
+        if head is None or not self._is_due_to_leave(consumer, head):
+            return False
+        item = self._next(consumer)
+        if item is not None:
+            consumer.put_back(item)
+        return item is None
 
-        Open reads whose answer was not sent are gone. The batches end with the error.
-        """
-        self.seal()
-        batches, self.unwritten = self.unwritten, []
-        for batch in reversed(batches):
-            for consumer, undo in reversed(batch.undo):
-                for step in reversed(undo):
-                    self._unconfirm(consumer, step)
-        for consumer in self._all:
-            for held in list(consumer.open.values()):
-                if held.commit is not None and not held.commit.ended:
-                    consumer.release(held)
-            consumer.restore(consumer.positions)
-            self._windows.settle(consumer)
-        if batches:
-            first = next((batch.items[0] for batch in batches if batch.items), None)
-            if first is not None:
-                self.next_id, self.next_offset = first.id, first.offset
-        self._full_due = True
-        for batch in batches:
-            batch.end(error)
-
-    def rejoin(self, next_id: int, next_offset: int, batch: int) -> None:
-        """The journal is open again after `fail` and holds items up to next_id.
-
-        Positions are ours: what was confirmed and acknowledged stays so, what was refused does not.
-        """
-        self.number = max(batch, self.number)
-        self.next_id = self.written = max(next_id, self.next_id)
-        self.next_offset = max(next_offset, self.next_offset)
-        self.want_full_mark()
-
-    def dissolve(self, error: ServerError | None) -> None:
-        """The queue is deleted: waiters are told, open reads end quietly."""
-        for consumer in self._all:
-            for held in list(consumer.open.values()):
-                consumer.release(held)
-            self.dismiss(consumer, error)
-            consumer.restore(Positions())
-            self._windows.settle(consumer)
-
-    def dismiss(self, consumer: Consumer, error: ServerError | None) -> None:
-        """Send away all who wait."""
-        for waiter in consumer.line.snapshot():
-            consumer.line.leave(waiter)
-            waiter.end(error)
-
-    # -- inside ------------------------------------------------------------------------------------
-
-    def _touch(self) -> Batch:
-        batch = self.batch
-        if batch is None:
-            self.number += 1
-            batch = self.batch = Batch(self.number, self._clock.now_ms())
-            self.unwritten.append(batch)
-            self._on_change()
-        return batch
+    def _is_due_to_leave(self, consumer: Consumer, item: Item) -> bool:
+        now = self._clock.now_ms()
+        return consumer.has_expired(item, now) or item.id in consumer.returns
 
     def _next(self, consumer: Consumer) -> Item | None:
-        while True:
+        for _ in range(_STEPS):
             item = consumer.pop()
             if item is None:
                 if consumer.loaded_to < self.next_id and self._catch_up(consumer):
                     continue
                 return None
-            if item.expiry and item.expiry <= self._clock.now_ms():
+            if not (item.expiry or consumer.max_age or consumer.returns):
+                return item
+            if consumer.aside >= _MAX_ASIDE and self._is_due_to_leave(consumer, item):
+                consumer.put_back(item)
+                self.on_alarm(self._clock.now_ms() + RETRY_MS)
+                return None
+            if not self._divert(consumer, item):
+                return item
+        self.on_alarm(0)  # there is more to pass over, after the others had their turn
+        return None
+
+    def _divert(self, consumer: Consumer, item: Item) -> bool:
+        """Whether an item that is next is not to be had: expired, out of attempts or not due yet."""
+        now = self._clock.now_ms()
+        back = consumer.returns.get(item.id)
+        departure = departure_of(consumer, item, back, now)
+        if departure is not None:
+            if departure.target:
+                consumer.send_off(item)
+                self.outgoing.append(departure)
+                self.on_alarm(0)
+            else:
                 self._confirm(consumer, item)
-                self.counters.expired += 1
-                continue
-            return item
+                departure.count()
+            return True
+        if back is not None and back.due > now:
+            consumer.delay(item, back.due)
+            self.on_alarm(back.due)
+            return True
+        return False
 
-    def _catch_up(self, consumer: Consumer) -> bool:
-        """Take from the unwritten batches what follows the window; whether there was anything."""
-        room = self._windows.share
-        before = consumer.loaded_to
-        for batch in self.unwritten:
-            if batch.items and batch.items[-1].id >= consumer.loaded_to >= batch.items[0].id:
-                for item in batch.items[consumer.loaded_to - batch.items[0].id :]:
-                    if not consumer.offer(item, room):
-                        break
-        return consumer.loaded_to > before
-
-    def _confirm(self, consumer: Consumer, item: Item) -> Batch:
-        batch = self.batch
-        if batch is None:
-            batch = self._touch()
-        at = consumer.positions
-        if item.id == at.position and not at.spans:
-            at.position = item.id + 1
-            at.offset = item.offset + item.size
-        else:
-            at.confirm(span_of(item))
-        consumer.undo.append(item)
+    def _count_attempt(self, consumer: Consumer, item: Item) -> None:
+        settings = consumer.settings
+        known = consumer.returns.get(item.id)
+        attempts = 1 if known is None else known.attempts + 1
+        due = 0
+        if settings.retry_delay is not None:
+            delay = min(settings.retry_delay << min(attempts - 1, 40), settings.max_retry_delay)
+            due = self._clock.now_ms() + delay
+        back = Returned(item.id, attempts, due)
+        self._touch()
+        consumer.returns[item.id] = back
+        consumer.newly_returned.append(back)
         consumer.moved = True
-        return batch
-
-    def _unconfirm(self, consumer: Consumer, step: Undo) -> None:
-        if isinstance(step, Positions):
-            consumer.positions = step
-        else:
-            consumer.positions.unconfirm(span_of(step) if isinstance(step, Item) else step)
 
     def _hold(self, consumer: Consumer, item: Item) -> OpenRead:
-        self.counters.opens += 1
+        consumer.counters.opens += 1
         commit = self.pending(item)
         batch = self.batch
         since = self._clock.now_ms() if batch is None else batch.created
         held = OpenRead(self, consumer, item, since, commit)
         consumer.hold(held)
+        if consumer.settings.open_timeout is not None:
+            self.on_alarm(since + consumer.settings.open_timeout)
         return held
 
-    def pending(self, item: Item) -> Batch | None:
-        """The batch that an item is still to be written with."""
-        if item.id < self.written:
-            return None
-        for batch in self.unwritten:
-            if batch.items and item.id <= batch.items[-1].id:
-                return batch
-        return None
-
-    def _check_spans(self, consumer: Consumer) -> None:
-        if len(consumer.positions.spans) >= _MAX_SPANS or len(consumer.open) >= _MAX_SPANS:
-            raise ServerError(f"too many open reads, {_MAX_SPANS} are possible on one consumer")
+    def _check_bounds(self, consumers: list[Consumer]) -> None:
+        for consumer in consumers:
+            most = max(len(consumer.positions.spans), len(consumer.open), len(consumer.returns))
+            if most >= _MAX_ASIDE:
+                raise ServerError(f"too many open reads, {_MAX_ASIDE} are possible on one consumer")

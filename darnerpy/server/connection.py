@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         if codec.reserved != self._reserved:
             self._flow.reserve(codec.reserved - self._reserved)
             self._reserved = codec.reserved
-        if (session.obstacles or session.upload) and not session.hungry:
+        if (session.obstacles or session.writes.upload) and not session.hungry:
             self._ahead += len(data)
             self.regulate()
 

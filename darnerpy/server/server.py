@@ -22,6 +22,7 @@ from ..errors import ConfigError
 from ..journals.workers import Workers
 from ..protocol import replies
 from ..sessions.contract import Host
+from ..sessions.guard import Guard
 from .connection import Connection
 from .flow import Flow
 from .notify import notify
@@ -46,7 +47,10 @@ class Server:
         self._data = DataDir(settings.data)
         clock = SystemClock()
         self.broker = LocalBroker(settings, self._data, clock, loop)
-        self.host = Host(self.broker, settings, clock, loop)
+        guard = Guard(
+            settings.data / "STATUS", self.broker.space, loop, settings.status_grace_period
+        )
+        self.host = Host(self.broker, settings, clock, loop, guard)
         self.flow = Flow(self.host, settings.buffer_memory)
         self._files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
         self._connections: set[Connection] = set()
@@ -145,13 +149,13 @@ class Server:
 
     def _limits(self) -> bool:
         settings = self.settings
-        return any((settings.idle_timeout, settings.receive_timeout, settings.send_timeout))
+        return any((settings.client_timeout, settings.receive_timeout, settings.send_timeout))
 
     def _sweep(self) -> None:
         """Now and then look who has been in one state for too long: the hot path keeps no times."""
         now = self.host.clock.now_ms()
         settings = self.settings
-        limits = (settings.idle_timeout, settings.receive_timeout, settings.send_timeout)
+        limits = (settings.client_timeout, settings.receive_timeout, settings.send_timeout)
         words = ("idle", "slow sender", "slow reader")
         for connection in list(self._connections):
             moved, connection.moved = connection.moved, False

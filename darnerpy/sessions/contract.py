@@ -10,6 +10,7 @@ from ..brokers.stored import StoredQueue
 from ..clock import Clock
 from ..config import Settings
 from .counters import Counters
+from .guard import Guard
 
 __all__ = ["Host", "NotReady", "Obstacle", "Outlet"]
 
@@ -61,17 +62,24 @@ class Outlet(Protocol):
 class Host:
     """What all sessions of a server share.
 
-    output_limit: bytes of replies a session may have unsent before it stops deciding commands.
+    guard: what is allowed at the moment. output_limit: bytes of replies a session may have unsent
+    before it stops deciding commands.
     """
 
-    __slots__ = ("broker", "clock", "counters", "output_limit", "scheduler", "settings")
+    __slots__ = ("broker", "clock", "counters", "guard", "output_limit", "scheduler", "settings")
 
     def __init__(
-        self, broker: LocalBroker, settings: Settings, clock: Clock, scheduler: Scheduler
+        self,
+        broker: LocalBroker,
+        settings: Settings,
+        clock: Clock,
+        scheduler: Scheduler,
+        guard: Guard,
     ) -> None:
         self.broker = broker
         self.settings = settings
         self.clock = clock
         self.scheduler = scheduler
+        self.guard = guard
         self.counters = Counters(clock.now_ms())
         self.output_limit = 256 * 1024

@@ -33,6 +33,7 @@ class Reads:
         self._broker = host.broker
         self._queues = host.broker.queues
         self._counters = host.counters
+        self._guard = host.guard
         self._kestrel = host.settings.dialect == "kestrel"
         self._max_open = host.settings.max_open_reads
         self._slots = session.slots
@@ -78,34 +79,51 @@ class Reads:
             wait.withdraw()
             self._broker.forget(wait.stored)
 
-    def return_all(self) -> None:
-        """Everything held goes back to its place."""
+    def return_all(self, counted: bool) -> None:
+        """Everything held goes back to its place; counted: as an attempt that did not succeed."""
         held, self._held = self._held, {}
         for reads in held.values():
             for read in reads:
-                read.queue.abort(read)
+                read.queue.abort(read, counted)
 
     # -- one key -----------------------------------------------------------------------------------
 
     def _find(self, read: Read) -> StoredQueue | None:
         """The queue to read; None if there is none and nobody needs there to be one."""
         stored = self._queues.get(read.queue)
-        waits = read.wait_ms and not self._session.input_ended
-        if (stored is None and waits) or read.consumer:
-            return self._session.usable(read.queue, read.consumer)
-        if stored is not None and not stored.ready:
-            return self._session.usable(read.queue, read.consumer)
-        return stored
+        if stored is None:
+            if read.queue in self._broker.aliases:
+                return None
+            # A wait needs a queue to wait at, and whoever reads as a named consumer founds it.
+            waits = read.wait_ms and not self._session.input_ended
+            gets = not (read.abort or read.close) or read.open
+            if not (gets and (waits or read.consumer)):
+                return None
+        return self._session.usable(read.queue)
+
+    def _consumer(self, read: Read, queue: Queue) -> Consumer | None:
+        """The consumer to read as: made by the first read, not by returning what it cannot hold."""
+        if not read.consumer:
+            return queue.own
+        if read.open or not (read.abort or read.close):
+            return queue.consumer(read.consumer)
+        return queue.consumers.get(read.consumer)
 
     def _read(self, read: Read) -> None:
         stored = self._queues.get(read.queue)
-        if stored is None or not stored.ready or read.consumer:
+        if stored is None or not stored.ready:
             stored = self._find(read)
             if stored is None:
                 self._missed(read, None)
                 return
         queue = stored.queue
-        consumer = queue.own
+        consumer = self._consumer(read, queue) if read.consumer else queue.own
+        if consumer is None:
+            self._missed(read, None)
+            return
+        if self._guard.no_reads is not None:
+            self._read_quiescent(read, queue, consumer)
+            return
         held: OpenRead | None = None
         commit: Batch | None = None
         if read.plain:
@@ -138,7 +156,9 @@ class Reads:
         if item is None:
             self._wait_or_miss(read, stored, consumer, commit)
             return
-        handle = None if item.data is not None else self._open_file(stored, item, held, read)
+        handle = (
+            None if item.data is not None else self._open_file(stored, consumer, item, held, read)
+        )
         if held is not None:
             self._hold(held)
         self._serve(read, item, handle, commit)
@@ -154,15 +174,33 @@ class Reads:
         else:
             self._missed(read, after)
 
-    def _open_file(self, stored: StoredQueue, item: Item, held: OpenRead | None, read: Read) -> int:
+    def _read_quiescent(self, read: Read, queue: Queue, consumer: Consumer) -> None:
+        """Nothing is handed out, but what is held may be confirmed or returned."""
+        refusal = self._guard.no_reads
+        commit = self._close_oldest(queue, consumer) if read.close else None
+        if read.abort:
+            self._abort_oldest(queue, consumer)
+        if refusal is None or read.abort or (read.close and not read.open):
+            self._missed(read, commit)
+        else:
+            raise refusal
+
+    def _open_file(
+        self,
+        stored: StoredQueue,
+        consumer: Consumer,
+        item: Item,
+        held: OpenRead | None,
+        read: Read,
+    ) -> int:
         """The file of a large item; if it cannot be had, the item goes back."""
         try:
             return stored.large.open(item)
         except JournalError:
             if held is not None:
-                stored.queue.abort(held)
+                stored.queue.abort(held, counted=False)
             elif not read.peek:
-                stored.queue.give_back(stored.queue.own, item)
+                stored.queue.give_back(consumer, item)
             raise
 
     # -- the open-read table -----------------------------------------------------------------------

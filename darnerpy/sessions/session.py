@@ -26,33 +26,26 @@ from ..protocol.commands import (
     Quit,
     Refused,
     Stats,
-    Store,
     Upload,
     UploadEnd,
     Verbosity,
     Version,
 )
+from ..queues.batches import Completion
 from .contract import Host, NotReady, Obstacle, Outlet
 from .gathered import Gathered
 from .reads import Reads
 from .slots import Slots
 from .stats import report
-from .uploads import Incoming
+from .writes import Writes
 
 __all__ = ["Session"]
-
-_RELATIVE_EXPTIME = 2_592_000
-"""An exptime below it counts from now, else it is Unix time (memcached's border: 30 days)."""
-
-_UPLOAD_AHEAD = 512 * 1024
-_BATCH_LIMIT = 4 * 1024 * 1024
-"""Bytes that may gather for one commit before those who put have to wait for the disk."""
 
 _VERSION = replies.version(__version__)
 
 
 class Session:
-    """obstacles: why the next command cannot be decided. upload: the large item that is coming in.
+    """obstacles: why the next command cannot be decided. writes: what it stores.
 
     input_ended: no more commands will come, answer what is there, then close.
     """
@@ -67,7 +60,7 @@ class Session:
         self._queues = host.broker.queues
         self._counters = host.counters
         self._pending: deque[Command] = deque()
-        self.upload: Incoming | None = None
+        self.writes = Writes(self)
         self._closing = False
 
     # -- what the connection tells and asks --------------------------------------------------------
@@ -75,13 +68,12 @@ class Session:
     @property
     def hungry(self) -> bool:
         """Whether more input would be put to use, not only be stored."""
-        upload = self.upload
-        return not self.obstacles and (upload is None or upload.waiting < _UPLOAD_AHEAD)
+        return not self.obstacles and self.writes.hungry
 
     @property
     def idle(self) -> bool:
         """Whether nothing is asked, held or unsent."""
-        return not (self._has_work or self.upload or self._reads.any_held)
+        return not (self._has_work or self.writes.upload or self._reads.any_held)
 
     @property
     def _has_work(self) -> bool:
@@ -101,8 +93,8 @@ class Session:
         """The client will send no more: answer what it asked, then close."""
         self.input_ended = True
         self.slots.on_sent = self._sent
-        if self.upload is not None and not self.obstacles & Obstacle.UPLOAD:
-            self._drop_upload()
+        if self.writes.upload is not None and not self.obstacles & Obstacle.UPLOAD:
+            self.writes.drop()
         self._reads.end_wait()
         self._continue_soon()
 
@@ -117,16 +109,16 @@ class Session:
         """The connection is gone: return what is held, withdraw what is asked."""
         self._end()
         self.slots.drop()
-        self._drop_upload()
+        self.writes.drop()
         self._reads.withdraw()
-        self._reads.return_all()
+        self._reads.return_all(counted=True)
 
     def drain(self) -> None:
         """The server stops: send what was decided, end the wait, return what is held, close."""
         self._pending.clear()
-        self._drop_upload()
+        self.writes.drop()
         self._reads.end_wait()
-        self._reads.return_all()
+        self._reads.return_all(counted=False)
         self._close()
         self.slots.release()
 
@@ -154,7 +146,7 @@ class Session:
                 else:
                     _DECIDE[command.__class__](self, command)
             except (ClientError, ServerError) as error:
-                self._refuse(command, error)
+                self.refuse(command, error)
             except NotReady as obstacle:
                 self.obstacles |= Obstacle.QUEUE
                 self._pending.append(command)
@@ -171,7 +163,8 @@ class Session:
         self.obstacles |= Obstacle.OUTPUT
         self.slots.on_sent = self._sent
 
-    def _refuse(self, command: Command, error: ClientError | ServerError) -> None:
+    def refuse(self, command: Command, error: ClientError | ServerError) -> None:
+        """Answer a command with an error, unless it wants no answer."""
         asked = command.store if isinstance(command, Put | Upload) else command
         if not getattr(asked, "noreply", False):
             reply = replies.client_error if isinstance(error, ClientError) else replies.server_error
@@ -217,15 +210,13 @@ class Session:
         elif self.input_ended:
             self._continue_soon()
 
-    # -- storing -----------------------------------------------------------------------------------
+    # -- queues by name ----------------------------------------------------------------------------
 
-    def usable(self, queue: bytes, consumer: bytes) -> StoredQueue:
+    def usable(self, queue: bytes) -> StoredQueue:
         """The queue of that name, made if there is none.
 
         Raises `NotReady` while it is being opened or deleted, `ServerError` if it cannot be used.
         """
-        if consumer:
-            raise ClientError("named consumers (queue+consumer) are not known to this version")
         stored = self._queues.get(queue) or self.host.broker.create(queue)
         if not stored.ready:
             if stored.error is not None:
@@ -233,109 +224,47 @@ class Session:
             raise NotReady(stored)
         return stored
 
-    def _put(self, command: Put) -> None:
-        store = command.store
-        stored = self._queues.get(store.queue)
-        if stored is None or not stored.ready or store.consumer:
-            stored = self.usable(store.queue, store.consumer)
-        self._counters.sets += 1
-        body = command.body
-        if store.size > stored.settings.max_item_bytes:
-            raise _too_large(store, stored)
-        expiry = self._expiry(store.exptime, stored) if store.exptime else 0
-        commit = stored.queue.put(body, store.size, store.flags, expiry, store.sync)
-        if commit.size > _BATCH_LIMIT:
-            stored.hold_back()
-        if not store.noreply:
-            self.slots.add(commit, replies.STORED)
-
-    def _expiry(self, exptime: int, stored: StoredQueue) -> int:
-        """When an item expires, in milliseconds since the epoch; 0 is never."""
-        if stored.settings.ignore_client_expiry:
-            return 0
-        if exptime < 0:
-            return 1
-        if exptime < _RELATIVE_EXPTIME:
-            return self.host.clock.now_ms() + exptime * 1000
-        return min(exptime * 1000, 2**63)
-
-    def _begin_upload(self, command: Upload) -> None:
-        store = command.store
-        stored = self.usable(store.queue, store.consumer)
-        self._counters.sets += 1
-        if store.size > stored.settings.max_item_bytes:
-            raise _too_large(store, stored)
-        self.upload = Incoming(
-            stored, store, self._must_sync(store), self._upload_moved, self._uploaded
-        )
-
-    def _must_sync(self, store: Store) -> bool:
-        policy = self.host.settings.sync
-        return store.sync or policy.always or policy.interval_ms is not None
-
-    def _add_chunk(self, command: Chunk) -> None:
-        if self.upload is not None:
-            self.upload.add(command.data)
-
-    def _end_upload(self, command: UploadEnd) -> None:
-        if self.upload is not None:
-            self.obstacles |= Obstacle.UPLOAD
-            self.upload.end()
-
-    def _upload_moved(self) -> None:
-        if self.outlet.paused:
-            self.outlet.regulate()
-
-    def _uploaded(self, upload: Incoming, error: ServerError | None) -> None:
-        self.upload = None
-        store, stored = upload.store, upload.stored
-        if error is None and stored.deletion is not None:
-            error = ServerError("the queue was deleted during the upload")
-        if error is None:
-            error = stored.error
-        if error is not None:
-            upload.remove()
-            self._refuse(store, error)
-        else:
-            expiry = self._expiry(store.exptime, stored) if store.exptime else 0
-            commit = stored.queue.put(
-                None, store.size, store.flags, expiry, store.sync, upload.number
-            )
-            if not store.noreply:
-                self.slots.add(commit, replies.STORED)
-        self.slots.release()
-        self.clear(Obstacle.UPLOAD)
-
-    def _drop_upload(self) -> None:
-        upload, self.upload = self.upload, None
-        if upload is not None:
-            self.obstacles &= ~Obstacle.UPLOAD
-            upload.discard()
+    def existing(self, queue: bytes) -> StoredQueue | None:
+        """As `usable`, but None if there is no such queue."""
+        return self.usable(queue) if queue in self._queues else None
 
     # -- the rest ----------------------------------------------------------------------------------
 
     def _delete(self, command: Delete) -> None:
-        stored = self._existing(command.queue, command.consumer)
-        commit = None if stored is None else stored.delete()
+        self._check_changes()
+        stored = self.existing(command.queue)
+        commit: Completion | None = None
+        if stored is not None and not command.consumer:
+            commit = stored.delete()
+        elif stored is not None and command.consumer in stored.queue.consumers:
+            commit = stored.queue.drop(stored.queue.consumers[command.consumer])
         if not command.noreply:
             self.slots.add(commit, replies.DELETED)
 
     def _flush(self, command: Flush) -> None:
-        stored = self._existing(command.queue, command.consumer)
-        self.slots.add(None if stored is None else stored.queue.flush(), replies.END)
-
-    def _existing(self, queue: bytes, consumer: bytes) -> StoredQueue | None:
-        known = queue in self._queues or consumer
-        return self.usable(queue, consumer) if known else None
+        self._check_changes()
+        stored = self.existing(command.queue)
+        commit: Completion | None = None
+        if stored is not None and not command.consumer:
+            commit = stored.queue.flush()
+        elif stored is not None and command.consumer in stored.queue.consumers:
+            commit = stored.queue.flush(stored.queue.consumers[command.consumer])
+        self.slots.add(commit, replies.END)
 
     def _flush_all(self, command: FlushAll) -> None:
+        self._check_changes()
         every = list(self.host.broker.existing())
         for stored in every:
-            self.usable(stored.name, b"")
+            self.usable(stored.name)
         commit = Gathered([stored.queue.flush() for stored in every])
         kestrel = self.host.settings.dialect == "kestrel"
         if not command.noreply:
             self.slots.add(commit, replies.FLUSHED_ALL_KESTREL if kestrel else replies.OK)
+
+    def _check_changes(self) -> None:
+        """Deleting and flushing are writes by the status, though they need no disk."""
+        if self.host.guard.no_changes is not None:
+            raise self.host.guard.no_changes
 
     def _stats(self, command: Stats) -> None:
         self.obstacles |= Obstacle.QUEUE
@@ -360,20 +289,15 @@ class Session:
         if command.reply:
             self.slots.add(None, command.reply)
         if command.fatal:
-            self._drop_upload()
+            self.writes.drop()
             self._close()
 
 
-def _too_large(store: Store, stored: StoredQueue) -> ServerError:
-    most = stored.settings.max_item_bytes
-    return ServerError(f"item of {store.size} bytes is too large, at most {most} are allowed")
-
-
 _DECIDE: dict[type[Command], Callable[[Session, Any], None]] = {
-    Put: Session._put,
-    Upload: Session._begin_upload,
-    Chunk: Session._add_chunk,
-    UploadEnd: Session._end_upload,
+    Put: lambda session, command: session.writes.put(command),
+    Upload: lambda session, command: session.writes.begin(command),
+    Chunk: lambda session, command: session.writes.add_chunk(command),
+    UploadEnd: lambda session, command: session.writes.end(command),
     Delete: Session._delete,
     Flush: Session._flush,
     FlushAll: Session._flush_all,

@@ -72,7 +72,7 @@ def server_stats(host: Host) -> Iterator[tuple[str, object]]:
 def queue_stats(stored: StoredQueue, now: int) -> Iterator[tuple[str, object]]:
     """Of one queue and its own consumer; now: milliseconds since the epoch. Ages are milliseconds."""
     queue = stored.queue
-    own, counters = queue.own, queue.counters
+    own, counters = queue.own, queue.own.counters
     items = queue.count(own)
     yield "items", items
     yield "bytes", queue.backlog_bytes(own)
@@ -81,7 +81,7 @@ def queue_stats(stored: StoredQueue, now: int) -> Iterator[tuple[str, object]]:
     yield "expired_items", counters.expired
     yield "mem_items", len(own.window) + len(own.returned)
     yield "mem_bytes", own.loaded
-    yield "age", max(0, now - own.head_created) if items and own.head_created else 0
+    yield "age", max(0, now - own.head.created) if items and own.head else 0
     yield "discarded", counters.discarded
     yield "waiters", len(own.line.waiters)
     yield "open_transactions", len(own.open)

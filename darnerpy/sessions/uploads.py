@@ -11,14 +11,15 @@ from typing import Any
 
 from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
+from ..journals.large import Upload
 from ..journals.workers import Done
 from ..protocol.commands import Store
 
-__all__ = ["Incoming"]
+__all__ = ["Copies", "Incoming"]
 
 
 class Incoming:
-    """waiting: bytes that are not written yet. number: of the file.
+    """waiting: bytes that are not written yet. number, path: of the file.
 
     moved: called when waiting has become less. finished: called once after `end`, with why the file
     is not whole or None.
@@ -37,6 +38,7 @@ class Incoming:
         self.waiting = 0
         self._upload = stored.begin_upload()
         self.number = self._upload.number
+        self.path = self._upload.path
         self._sync = sync
         self._chunks: list[bytes] = []
         self._writing = False
@@ -108,3 +110,32 @@ class Incoming:
         if error is not None:
             self._failed = error if isinstance(error, ServerError) else JournalError(str(error))
             self._chunks.clear()
+
+
+class Copies:
+    """The file of an item that has arrived, in other queues as well: links to it, made in threads.
+
+    done: called once, with the links in the order of the queues and why one of them failed, if so.
+    """
+
+    def __init__(
+        self,
+        original: Incoming,
+        queues: list[StoredQueue],
+        done: Callable[[list[Upload], ServerError | None], None],
+    ) -> None:
+        self._done = done
+        self._left = len(queues)
+        self._error: ServerError | None = None
+        self._links = [stored.begin_upload() for stored in queues]
+        for stored, link in zip(queues, self._links, strict=True):
+            work = partial(link.link, original.path)
+            stored.in_thread(work, partial(self._linked, stored))
+
+    def _linked(self, stored: StoredQueue, result: None, error: BaseException | None) -> None:
+        stored.end_upload()
+        if error is not None:
+            self._error = error if isinstance(error, ServerError) else JournalError(str(error))
+        self._left -= 1
+        if not self._left:
+            self._done(self._links, self._error)

@@ -97,7 +97,7 @@ def acknowledged(server: ServerProcess, key: bytes, stop: threading.Event) -> li
 @pytest.mark.parametrize(("sync", "key"), [("always", b"q"), ("never", b"q/sync")])
 def test_what_was_synced_survives_a_power_cut(disk: Disk, sync: str, key: bytes) -> None:
     stop = threading.Event()
-    server = ServerProcess(disk.mount(disk.image), sync=sync)
+    server = ServerProcess(disk.mount(disk.image), sync=sync, min_free_disk="off")
     try:
         server.start()
         acked = acknowledged(server, key, stop)
@@ -114,7 +114,7 @@ def test_what_was_synced_survives_a_power_cut(disk: Disk, sync: str, key: bytes)
 
 def test_what_was_not_synced_may_go_but_only_from_the_end(disk: Disk) -> None:
     stop = threading.Event()
-    server = ServerProcess(disk.mount(disk.image), sync="20ms")
+    server = ServerProcess(disk.mount(disk.image), sync="20ms", min_free_disk="off")
     try:
         server.start()
         acked = acknowledged(server, b"q", stop)
@@ -131,7 +131,7 @@ def test_what_was_not_synced_may_go_but_only_from_the_end(disk: Disk) -> None:
 
 
 def served_from(directory: Path) -> list[bytes]:
-    server = ServerProcess(directory, sync="never")
+    server = ServerProcess(directory, sync="never", min_free_disk="off")
     try:
         server.start()
         return drain(server.address)["q"]

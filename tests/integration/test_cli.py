@@ -165,7 +165,6 @@ def test_peek_leaves_the_item(shell: Shell, queue: str) -> None:
     assert shell.get(queue) == b"stays"
 
 
-@pytest.mark.xfail(reason="this version has no named consumers")
 def test_a_consumer_sees_what_is_pushed_after_it_came(shell: Shell, queue: str) -> None:
     assert shell.get(f"{queue}+audit") is None
     shell.push(queue, b"both")

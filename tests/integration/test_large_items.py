@@ -225,7 +225,10 @@ def test_the_limit_is_in_and_above_it_is_out(
     make_server: MakeServer, queue: str, most: int
 ) -> None:
     server = make_server(sync="never", toml=f'[queues."q*"]\nmax_item_bytes = {most}\n')
-    refused = f"SERVER_ERROR item of {most + 1} bytes is too large, at most {most} are allowed\r\n"
+    refused = (
+        f"SERVER_ERROR item of {most + 1} bytes is too large for {queue}, "
+        f"at most {most} are allowed\r\n"
+    )
     with server.connect() as wire:
         wire.put(queue, NOISE[:most])
         block = NOISE[: most + 1] + b"\r\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from darnerpy.errors import ServerError
+from darnerpy.queues import log as log_module
 from darnerpy.queues import queue as queue_module
 from darnerpy.queues.batches import Batch, Completion
 from darnerpy.queues.consumer import OpenRead
@@ -120,7 +121,7 @@ def test_open_reads_do_not_count_and_return_where_they_were(queue: Queue) -> Non
     assert (queue.count(queue.own), queue.backlog_bytes(queue.own)) == (1, 2)
     queue.abort(held)
     assert (queue.count(queue.own), queue.backlog_bytes(queue.own)) == (2, 3)
-    assert queue.counters.aborts == 1
+    assert queue.own.counters.aborts == 1
     assert held.gone
     assert queue.close(held) is None, "it is no longer theirs to close"
 
@@ -201,7 +202,7 @@ def test_an_expired_item_is_never_delivered(queue: Queue, keeper: Keeper) -> Non
     clock.now += 10
     assert queue.count(queue.own) == 3, "it counts until it comes to the head"
     assert take_all(queue) == [b"long"]
-    assert queue.counters.expired == 2
+    assert queue.own.counters.expired == 2
     assert queue.is_empty(queue.own)
 
 
@@ -217,7 +218,7 @@ def test_a_held_item_that_expires_does_not_come_back(queue: Queue, keeper: Keepe
     keeper.clock.now += 10
     queue.abort(held)
     assert take(queue) is None
-    assert queue.counters.expired == 1
+    assert queue.own.counters.expired == 1
 
 
 # --- Flush, delete, damage
@@ -233,7 +234,7 @@ def test_flush_discards_what_waits_and_spares_what_is_held(queue: Queue) -> None
     queue.abort(third)
     queue.abort(first)
     assert take_all(queue) == [b"a", b"c", b"e"]
-    assert queue.counters.flushes == 1
+    assert queue.own.counters.flushes == 1
 
 
 def test_a_deleted_queue_lets_everyone_go(queue: Queue) -> None:
@@ -420,7 +421,7 @@ def test_who_depends_is_told_in_order_and_with_the_error() -> None:
 def test_a_full_mark_comes_before_there_is_much_to_replay(
     queue: Queue, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_module, "_FULL_MARK_IDS", 4)
+    monkeypatch.setattr(log_module, "_FULL_MARK_IDS", 4)
     monkeypatch.setattr(queue_module, "_FULL_MARK_BATCHES", 3)
     monkeypatch.setattr(queue_module, "_FULL_MARK_BYTES", 100)
 
@@ -456,7 +457,7 @@ def test_a_mark_tells_what_was_confirmed_and_nothing_else(queue: Queue, keeper: 
 
 
 def test_too_many_open_reads_are_refused(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "_MAX_SPANS", 2)
+    monkeypatch.setattr(queue_module, "_MAX_ASIDE", 2)
     put(queue, *[b"x"] * 6)
     first = hold(queue)
     hold(queue)
@@ -498,13 +499,15 @@ def test_what_is_not_written_yet_is_not_read_from_disk() -> None:
 
 
 def test_the_age_of_the_head_is_known_if_it_is_in_memory(queue: Queue, keeper: Keeper) -> None:
-    assert queue.own.head_created == 0
+    assert queue.own.head is None
     put(queue, b"a")
     born = keeper.clock.now
     keeper.clock.now += 50
-    assert queue.own.head_created == born
+    assert queue.own.head is not None
+    assert queue.own.head.created == born
     queue.abort(hold(queue))
-    assert queue.own.head_created == born
+    assert queue.own.head is not None
+    assert queue.own.head.created == born
 
 
 def test_what_is_confirmed_while_it_is_read_again_does_not_come_twice(keeper: Keeper) -> None:

@@ -127,7 +127,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def note_expired(self) -> None:
         """Items may expire only at the head, and only when it is time."""
-        count = self.queue.counters.expired - self.expired
+        count = self.queue.own.counters.expired - self.expired
         self.expired += count
         gone = self.model.waiting[:count]
         assert len(gone) == count

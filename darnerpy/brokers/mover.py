@@ -1,0 +1,122 @@
+"""Carries items from one queue to another: what has expired, and what no attempt could finish.
+
+Owns the order that makes it safe: the item is put in the target and is on disk there, then it is
+confirmed in the source. A crash in between repeats the move; the target remembers what came lately
+and from where, so that most repeats are recognised. What the target does not take stays in the source
+and is tried again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..errors import QueueFullError, ServerError
+from ..journals.large import Upload
+from ..queues.batches import Completion
+from ..queues.departures import Departure
+from ..queues.items import Origin
+from ..queues.queue import Queue
+
+if TYPE_CHECKING:
+    from .stored import StoredQueue
+
+__all__ = ["Arrivals", "Mover"]
+
+_REMEMBERED = 10_000
+
+
+class Arrivals:
+    """What has been moved here lately."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[bytes, bytes, int, int], None] = OrderedDict()
+
+    def add(self, origin: Origin) -> None:
+        self._known[_identity(origin)] = None
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+    def __contains__(self, origin: Origin) -> bool:
+        return _identity(origin) in self._known
+
+
+def _identity(origin: Origin) -> tuple[bytes, bytes, int, int]:
+    # Ids begin anew when a queue is deleted: only with the time it was put is an item this one.
+    return origin.queue, origin.consumer, origin.id, origin.created
+
+
+class Mover:
+    """find: gives the queue of a name, made if need be."""
+
+    def __init__(self, source: "StoredQueue", find: "Callable[[bytes], StoredQueue]") -> None:
+        self._source = source
+        self._queue: Queue = source.queue
+        self._find = find
+
+    def carry(self) -> None:
+        """Begin to move what the queue has let go."""
+        departures, self._queue.outgoing = self._queue.outgoing, []
+        for departure in departures:
+            self._go(departure)
+
+    def _go(self, departure: Departure) -> None:
+        item, consumer = departure.item, departure.consumer
+        target = self._find(departure.target)
+        if target.error is not None:
+            self._queue.left(departure, False)
+            return
+        if not target.ready:
+            target.when_ready(partial(self._go, departure))
+            return
+        origin = Origin(self._queue.name, consumer.name, item.id, departure.why, item.created)
+        if origin in target.arrivals:
+            self._queue.left(departure, True)
+        elif item.large:
+            upload = target.begin_upload()
+            files = self._source.large
+            work = lambda: upload.link(files.path_of(item))  # noqa: E731
+            target.in_thread(work, partial(self._linked, departure, target, origin, upload))
+        else:
+            self._put(departure, target, origin, 0)
+
+    def _linked(
+        self,
+        departure: Departure,
+        target: "StoredQueue",
+        origin: Origin,
+        upload: Upload,
+        result: None,
+        error: BaseException | None,
+    ) -> None:
+        target.end_upload()
+        if error is not None or not target.ready:
+            target.in_thread(upload.discard, lambda *_: None)
+            self._queue.left(departure, False)
+        else:
+            self._put(departure, target, origin, upload.number)
+
+    def _put(self, departure: Departure, target: "StoredQueue", origin: Origin, large: int) -> None:
+        item = departure.item
+        try:
+            # Synced whatever the policy: an item that was on disk must not come off it by moving.
+            commit = target.queue.put(
+                item.data, item.size, item.flags, 0, sync=True, large=large, origin=origin
+            )
+        except (QueueFullError, ServerError):
+            self._queue.left(departure, False)
+            return
+        target.arrivals.add(origin)
+        commit.dependents.append(_Arrival(self._queue, departure, commit))
+
+
+class _Arrival:
+    """Waits until an item is on disk where it went."""
+
+    def __init__(self, source: Queue, departure: Departure, commit: Completion) -> None:
+        self._source = source
+        self._departure = departure
+        self._commit = commit
+
+    def release(self) -> None:
+        self._source.left(self._departure, self._commit.error is None)

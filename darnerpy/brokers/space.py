@@ -1,0 +1,69 @@
+"""Whether the disk has room for more.
+
+Owns the watch over free space: below `min_free_disk` writes are to be refused before the disk is
+full, and may go on when there is room again. Looks the more often the less there is left.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import ServerError
+from .store import Scheduler, Timer
+
+__all__ = ["Space"]
+
+log = logging.getLogger("darnerpy.broker")
+
+_LOOK_S, _LOOK_OFTEN_S = 1.0, 0.1
+_NEAR = 8
+"""So many times the limit is near: then it may be passed within a second."""
+
+
+class Space:
+    """error: why nothing may be written now, None while there is room. changed: called when it does."""
+
+    def __init__(self, path: Path, scheduler: Scheduler) -> None:
+        self.error: ServerError | None = None
+        self.changed: Callable[[], None] = lambda: None
+        self._path = path
+        self._scheduler = scheduler
+        self._least: int | None = None
+        self._timer: Timer | None = None
+
+    def watch(self, least: int | None) -> None:
+        """Refuse below so many free bytes from now on; None: never."""
+        self.stop()
+        self._least = least
+        self._look()
+
+    def stop(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _look(self) -> None:
+        least = self._least
+        if least is None:
+            self._tell(None)
+            return
+        try:
+            disk = os.statvfs(self._path)
+            free = disk.f_bavail * disk.f_frsize
+        except OSError as error:
+            log.warning("cannot tell how much disk is free: %s", error.strerror)
+            free = least
+        why = f"out of disk: {free} bytes are free, {least} are to be left"
+        self._tell(ServerError(why) if free < least else None)
+        wait = _LOOK_OFTEN_S if free < least * _NEAR else _LOOK_S
+        self._timer = self._scheduler.call_later(wait, self._look)
+
+    def _tell(self, error: ServerError | None) -> None:
+        before, self.error = self.error, error
+        if (before is None) != (error is None):
+            if error is not None:
+                log.error("writes are refused: %s", error, extra={"path": self._path})
+            else:
+                log.warning("writes are accepted again: there is disk", extra={"path": self._path})
+            self.changed()

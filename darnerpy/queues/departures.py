@@ -1,0 +1,51 @@
+"""Why and where to an item leaves a consumer without having been confirmed by anyone.
+
+Two reasons: its time is over, or it came back from its last attempt. Where to is a setting; without
+one it is only counted. Whoever keeps the queue carries it: to the target first, then out of here, so
+that a crash in between repeats it and never loses it.
+"""
+
+import msgspec
+
+from ..config import DROP
+from .batches import Returned
+from .consumer import Consumer
+from .items import DEAD, EXPIRED, Item
+
+__all__ = ["RETRY_MS", "Departure", "departure_of"]
+
+RETRY_MS = 1000
+"""How long an item that its target did not take waits for the next try."""
+
+
+class Departure(msgspec.Struct, eq=False):
+    """target: the queue it goes to, b"" is none. why: `EXPIRED` or `DEAD`."""
+
+    consumer: Consumer
+    item: Item
+    target: bytes
+    why: int
+
+    def count(self) -> None:
+        """It has left."""
+        counters = self.consumer.counters
+        if self.why == EXPIRED:
+            counters.expired += 1
+        elif self.target:
+            counters.dead += 1
+        else:
+            counters.dropped += 1
+
+
+def departure_of(
+    consumer: Consumer, item: Item, back: Returned | None, now: int
+) -> Departure | None:
+    """How an item leaves, if it has to; back: what is known of its attempts; now: milliseconds."""
+    settings = consumer.settings
+    if consumer.has_expired(item, now):
+        return Departure(consumer, item, settings.expire_to, EXPIRED)
+    most = settings.max_attempts
+    if back is not None and most and back.attempts >= most:
+        target = b"" if settings.dead_letter == DROP else settings.dead_letter
+        return Departure(consumer, item, target, DEAD)
+    return None

@@ -1,0 +1,87 @@
+"""What happens to a queue while nobody asks anything of it.
+
+Owns the passing of time: open reads whose time is up come back, delays end, expired items leave the
+head, a consumer that nobody reads is noticed. In bounded steps; the queue's `on_alarm` is told when
+to come again.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from .consumer import Consumer
+
+if TYPE_CHECKING:
+    from .queue import Queue
+
+__all__ = ["upkeep"]
+
+log = logging.getLogger("darnerpy.queue")
+
+_STEPS = 500
+_SWEEP_MS = 1000
+
+
+def upkeep(queue: "Queue", now: int) -> None:
+    """Do what is due at a time (milliseconds since the epoch)."""
+    expiring = False
+    for consumer in list(queue.consumers.values()):
+        if consumer.open and consumer.settings.open_timeout is not None:
+            _end_open_reads(queue, consumer, consumer.settings.open_timeout, now)
+        if consumer.delayed:
+            _end_delays(queue, consumer, now)
+        if consumer.excess:
+            queue.limits.discard_excess(consumer)
+        if queue.pass_over(consumer):
+            queue.on_alarm(0)
+        if consumer.settings.max_idle is not None and consumer is not queue.own:
+            _notice_idleness(queue, consumer, consumer.settings.max_idle, now)
+        if consumer.line.waiters:
+            queue.serve(consumer)
+        waiting = not queue.is_empty(consumer)
+        if waiting and (queue.expiring or consumer.max_age):
+            queue.on_alarm(now + _SWEEP_MS)
+        expiring = expiring or waiting
+    queue.expiring = queue.expiring and expiring
+
+
+def _end_open_reads(queue: "Queue", consumer: Consumer, timeout: int, now: int) -> None:
+    for _ in range(_STEPS):
+        oldest = next(iter(consumer.open.values()), None)
+        if oldest is None:
+            return
+        if oldest.since + timeout > now:
+            queue.on_alarm(oldest.since + timeout)
+            return
+        consumer.counters.timeouts += 1
+        queue.abort(oldest)
+    queue.on_alarm(0)
+
+
+def _end_delays(queue: "Queue", consumer: Consumer, now: int) -> None:
+    if consumer.take_due(now):
+        queue.serve(consumer)
+    if consumer.delayed:
+        queue.on_alarm(consumer.delayed[0][0])
+
+
+def _notice_idleness(queue: "Queue", consumer: Consumer, limit: int, now: int) -> None:
+    progress = (consumer.positions.position, consumer.counters.opens)
+    waits = consumer.line.waiters or consumer.open
+    if waits or progress != consumer.progress or queue.is_empty(consumer) or not consumer.read_at:
+        consumer.progress, consumer.read_at, consumer.idle = progress, now, False
+    elif now - consumer.read_at >= limit and not consumer.idle:
+        discards = consumer.settings.lag_action == "discard"
+        consumer.idle = not discards
+        log.warning(
+            "nobody reads a consumer, %s",
+            "what waited for it is discarded" if discards else "new items are refused",
+            extra={
+                "queue": queue.name,
+                "consumer": consumer.name,
+                "waiting": queue.count(consumer),
+            },
+        )
+        if discards:
+            consumer.counters.discarded += queue.count(consumer)
+            queue.flush(consumer)
+    queue.on_alarm(now + min(limit, _SWEEP_MS))
