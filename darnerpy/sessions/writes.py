@@ -1,0 +1,241 @@
+"""What a session stores: items of moderate size at once, large ones as they arrive.
+
+Owns the upload under way, what an expiry time means, and where an item goes: to a queue, to one of its
+consumers, or to all that an alias stands for. An item is let in everywhere or nowhere.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..brokers.stored import StoredQueue
+from ..errors import QueueFullError, ServerError
+from ..journals.large import Upload as LargeUpload
+from ..protocol import replies
+from ..protocol.commands import Chunk, Put, Store, Upload, UploadEnd
+from ..queues.batches import Completion
+from ..queues.consumer import Consumer
+from .contract import NotReady, Obstacle
+from .gathered import Gathered
+from .uploads import Copies, Incoming
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["Writes"]
+
+_RELATIVE_EXPTIME = 2_592_000
+"""An exptime below it counts from now, else it is Unix time (memcached's border: 30 days)."""
+
+_UPLOAD_AHEAD = 512 * 1024
+_BATCH_LIMIT = 4 * 1024 * 1024
+"""Bytes that may gather for one commit before those who put have to wait for the disk."""
+
+
+class _Place(NamedTuple):
+    """Where an item goes; consumer: the only one that gets it, None for all."""
+
+    stored: StoredQueue
+    consumer: Consumer | None
+
+
+class Writes:
+    """upload: the large item that is coming in, None if there is none."""
+
+    def __init__(self, session: "Session") -> None:
+        host = session.host
+        self.upload: Incoming | None = None
+        self._session = session
+        self._host = host
+        self._guard = host.guard
+        self._broker = host.broker
+        self._queues = host.broker.queues
+        self._counters = host.counters
+        self._slots = session.slots
+
+    # -- items of moderate size --------------------------------------------------------------------
+
+    def put(self, command: Put) -> None:
+        """Raises `ClientError`, `ServerError` or `NotReady`, before anything was done."""
+        store = command.store
+        stored = self._queues.get(store.queue)
+        if self._guard.no_writes is not None:
+            raise self._guard.no_writes
+        if stored is None or not stored.ready or store.consumer:
+            self._put_elsewhere(command)
+            return
+        self._counters.sets += 1
+        if store.size > stored.settings.max_item_bytes:
+            raise _too_large(store, stored)
+        expiry = self._expiry(store.exptime, stored) if store.exptime else 0
+        try:
+            commit = stored.queue.put(command.body, store.size, store.flags, expiry, store.sync)
+        except QueueFullError:
+            self._refuse_full(store)
+            return
+        if commit.size > _BATCH_LIMIT:
+            stored.hold_back()
+        if not store.noreply:
+            self._slots.add(commit, replies.STORED)
+
+    def _put_elsewhere(self, command: Put) -> None:
+        """Put an item where it takes more than a glance to find the place."""
+        store = command.store
+        places = self._places(store)
+        self._counters.sets += 1
+        self._check_size(store, places)
+        self._put_all(store, places, command.body, [0] * len(places))
+
+    def _places(self, store: Store) -> list[_Place]:
+        names = [(store.queue, store.consumer)]
+        if not store.consumer:
+            names = list(self._broker.aliases.get(store.queue, names))
+        found = [(self._session.usable(queue), consumer) for queue, consumer in names]
+        return [
+            _Place(stored, stored.queue.consumer(consumer) if consumer else None)
+            for stored, consumer in found
+        ]
+
+    def _put_all(
+        self, store: Store, places: list[_Place], body: bytes | None, files: list[int]
+    ) -> bool:
+        """Put an item in all places or in none; whether it was let in.
+
+        files: the number of its file in each place, if it is large.
+        """
+        try:
+            for place in places:
+                place.stored.queue.limits.check(store.size, place.consumer)
+        except QueueFullError:
+            self._refuse_full(store)
+            return False
+        commits: list[Completion] = []
+        for place, number in zip(places, files, strict=True):
+            expiry = self._expiry(store.exptime, place.stored) if store.exptime else 0
+            commit = place.stored.queue.put(
+                body, store.size, store.flags, expiry, store.sync, number, place.consumer
+            )
+            if commit.size > _BATCH_LIMIT:
+                place.stored.hold_back()
+            commits.append(commit)
+        if not store.noreply:
+            whole = commits[0] if len(commits) == 1 else Gathered(commits)
+            self._slots.add(whole, replies.STORED)
+        return True
+
+    def _refuse_full(self, store: Store) -> None:
+        if not store.noreply:
+            self._slots.add(None, replies.NOT_STORED)
+
+    def _expiry(self, exptime: int, stored: StoredQueue) -> int:
+        """When an item expires, in milliseconds since the epoch; 0 is never."""
+        if stored.settings.ignore_client_expiry:
+            return 0
+        if exptime < 0:
+            return 1
+        if exptime < _RELATIVE_EXPTIME:
+            return self._host.clock.now_ms() + exptime * 1000
+        return min(exptime * 1000, 2**63)
+
+    def _check_size(self, store: Store, places: list[_Place]) -> None:
+        for place in places:
+            if store.size > place.stored.settings.max_item_bytes:
+                raise _too_large(store, place.stored)
+
+    # -- large items -------------------------------------------------------------------------------
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more of a large item would be put to use, not only be stored."""
+        return self.upload is None or self.upload.waiting < _UPLOAD_AHEAD
+
+    def begin(self, command: Upload) -> None:
+        """As `put`; the chunks follow."""
+        store = command.store
+        if self._guard.no_writes is not None:
+            raise self._guard.no_writes
+        places = self._places(store)
+        self._counters.sets += 1
+        self._check_size(store, places)
+        for place in places:
+            try:
+                place.stored.queue.limits.check(store.size, place.consumer)
+            except QueueFullError:
+                self._refuse_full(store)
+                return
+        self.upload = Incoming(
+            places[0].stored, store, self._must_sync(store), self._moved, self._arrived
+        )
+
+    def add_chunk(self, command: Chunk) -> None:
+        if self.upload is not None:
+            self.upload.add(command.data)
+
+    def end(self, command: UploadEnd) -> None:
+        if self.upload is not None:
+            self._session.obstacles |= Obstacle.UPLOAD
+            self.upload.end()
+
+    def drop(self) -> None:
+        """The item under way will not be."""
+        upload, self.upload = self.upload, None
+        if upload is not None:
+            self._session.obstacles &= ~Obstacle.UPLOAD
+            upload.discard()
+
+    def _must_sync(self, store: Store) -> bool:
+        policy = self._host.settings.sync
+        return store.sync or policy.always or policy.interval_ms is not None
+
+    def _moved(self) -> None:
+        if self._session.outlet.paused:
+            self._session.outlet.regulate()
+
+    def _arrived(self, upload: Incoming, error: ServerError | None) -> None:
+        """The file is whole, or never will be."""
+        if error is None and upload.stored.deletion is not None:
+            error = ServerError("the queue was deleted during the upload")
+        error = error or upload.stored.error or self._guard.no_writes
+        places: list[_Place] = []
+        try:
+            if error is None:
+                places = self._places(upload.store)
+        except NotReady as obstacle:
+            obstacle.stored.when_ready(partial(self._arrived, upload, None))
+            return
+        except ServerError as refused:
+            error = refused
+        if error is not None or len(places) == 1:
+            self._finish(upload, places, [], error)
+            return
+        others = [place.stored for place in places[1:]]
+        Copies(upload, others, partial(self._finish, upload, places))
+
+    def _finish(
+        self,
+        upload: Incoming,
+        places: list[_Place],
+        copies: list[LargeUpload],
+        error: ServerError | None,
+    ) -> None:
+        """Put the item in all places, now that its file is in each of them."""
+        self.upload = None
+        stored = False
+        if error is None:
+            files = [upload.number, *(copy.number for copy in copies)]
+            stored = self._put_all(upload.store, places, None, files)
+        else:
+            self._session.refuse(upload.store, error)
+        if not stored:
+            upload.remove()
+            for place, copy in zip(places[1:], copies, strict=False):
+                place.stored.in_thread(copy.discard, lambda *_: None)
+        self._slots.release()
+        self._session.clear(Obstacle.UPLOAD)
+
+
+def _too_large(store: Store, stored: StoredQueue) -> ServerError:
+    most = stored.settings.max_item_bytes
+    name = stored.name.decode("utf-8", "backslashreplace")
+    return ServerError(
+        f"item of {store.size} bytes is too large for {name}, at most {most} are allowed"
+    )
