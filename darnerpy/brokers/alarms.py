@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..clock import Clock
-from .store import Scheduler, Timer
+from .scheduling import Scheduler, Timer
 
 __all__ = ["Alarm"]
 

@@ -13,7 +13,8 @@ from ..errors import ServerError
 from ..journals.contract import Journal
 from ..queues.batches import Batch
 from ..queues.queue import Queue
-from .store import Store, Timer
+from .scheduling import Timer
+from .store import Store
 from .trimmer import Run
 
 __all__ = ["Committer"]

@@ -16,8 +16,9 @@ from ..journals.leveldb import LevelDbEngine
 from ..queues.batches import Completion
 from ..queues.windows import Windows
 from .datadir import DataDir
+from .scheduling import Scheduler
 from .space import Space
-from .store import Scheduler, Store
+from .store import Store
 from .stored import StoredQueue
 
 __all__ = ["LocalBroker"]
@@ -30,9 +31,10 @@ _REST_S = 0.001
 class LocalBroker:
     """queues: every queue there is, and those that only have waiters.
 
-    aliases: names that stand for several queues and consumers. space: whether there is disk left.
-    created, deleted: counts since the start. loading: whether some queues' counters are still
-    unknown, because their journals have not been opened yet.
+    aliases: names that stand for several queues and consumers; alias_puts: items and bytes put to
+    each. created, deleted, retired: counts since the start, the last of those deleted because of
+    their age. loading: whether some queues' counters are still unknown, because their journals have
+    not been opened yet.
     """
 
     def __init__(
@@ -41,13 +43,14 @@ class LocalBroker:
         self.queues: dict[bytes, StoredQueue] = {}
         self.created = 0
         self.deleted = 0
+        self.retired = 0
         self.loading = False
         self._store = Store(settings, data, clock, scheduler)
         self._scheduler = scheduler
         self._changed: list[StoredQueue] = []
         self._masked: dict[bytes, StoredQueue] = {}
         self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
-        self.space = Space(data.path, scheduler)
+        self.alias_puts: dict[bytes, tuple[int, int]] = {}
         for directory, name in data.found().items():
             try:
                 known = name or LevelDbEngine.name_in(data.queues / directory)
@@ -107,6 +110,7 @@ class LocalBroker:
 
     def _gone(self, stored: StoredQueue) -> None:
         self.deleted += stored.stored
+        self.retired += stored.retired
         if self.queues.get(stored.name) is stored:
             del self.queues[stored.name]
 
@@ -159,6 +163,11 @@ class LocalBroker:
         for stored in list(self.queues.values()):
             measuring += stored.measure(measured)
         self._scheduler.call_soon(measured)
+
+    @property
+    def space(self) -> Space:
+        """Whether there is disk left."""
+        return self._store.space
 
     @property
     def windows(self) -> Windows:

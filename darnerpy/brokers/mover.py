@@ -17,6 +17,7 @@ from ..queues.batches import Completion
 from ..queues.departures import Departure
 from ..queues.items import Origin
 from ..queues.queue import Queue
+from .space import Space
 
 if TYPE_CHECKING:
     from .stored import StoredQueue
@@ -49,8 +50,11 @@ def _identity(origin: Origin) -> tuple[bytes, bytes, int, int]:
 class Mover:
     """find: gives the queue of a name, made if need be."""
 
-    def __init__(self, source: "StoredQueue", find: "Callable[[bytes], StoredQueue]") -> None:
+    def __init__(
+        self, source: "StoredQueue", find: "Callable[[bytes], StoredQueue]", space: Space
+    ) -> None:
         self._source = source
+        self._space = space
         self._queue: Queue = source.queue
         self._find = find
 
@@ -63,7 +67,7 @@ class Mover:
     def _go(self, departure: Departure) -> None:
         item, consumer = departure.item, departure.consumer
         target = self._find(departure.target)
-        if target.error is not None:
+        if target.error is not None or self._space.error is not None:
             self._queue.left(departure, False)
             return
         if not target.ready:
@@ -106,17 +110,28 @@ class Mover:
         except (QueueFullError, ServerError):
             self._queue.left(departure, False)
             return
-        target.arrivals.add(origin)
-        commit.dependents.append(_Arrival(self._queue, departure, commit))
+        commit.dependents.append(_Arrival(self._queue, departure, target.arrivals, origin, commit))
 
 
 class _Arrival:
     """Waits until an item is on disk where it went."""
 
-    def __init__(self, source: Queue, departure: Departure, commit: Completion) -> None:
+    def __init__(
+        self,
+        source: Queue,
+        departure: Departure,
+        arrivals: Arrivals,
+        origin: Origin,
+        commit: Completion,
+    ) -> None:
         self._source = source
         self._departure = departure
+        self._arrivals = arrivals
+        self._origin = origin
         self._commit = commit
 
     def release(self) -> None:
-        self._source.left(self._departure, self._commit.error is None)
+        arrived = self._commit.error is None
+        if arrived:
+            self._arrivals.add(self._origin)
+        self._source.left(self._departure, arrived)

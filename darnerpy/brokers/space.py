@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ServerError
-from .store import Scheduler, Timer
+from .scheduling import Scheduler, Timer
 
 __all__ = ["Space"]
 

@@ -22,26 +22,14 @@ from ..journals.workers import Done, Workers
 from ..queues.batches import Batch
 from ..queues.windows import Windows
 from .datadir import DataDir
+from .scheduling import Scheduler
+from .space import Space
 
-__all__ = ["Keeper", "Scheduler", "Store", "Timer"]
+__all__ = ["Keeper", "Store"]
 
 _COMMIT_THREADS = 8
 _INLINE_BATCH = 64 * 1024
 _INLINE_RUN = WRITE_BUFFER // 2
-
-
-class Timer(Protocol):
-    def cancel(self) -> None: ...
-
-
-class Scheduler(Protocol):
-    """What the broker needs of an event loop."""
-
-    def call_soon(self, callback: Callable[..., Any], *args: Any) -> object: ...
-
-    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any) -> object: ...
-
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Timer: ...
 
 
 class Keeper(Protocol):
@@ -69,6 +57,7 @@ class Store:
         self.clock = clock
         self.scheduler = scheduler
         self.windows = Windows(settings.window_memory)
+        self.space = Space(data.path, scheduler)
         self.engines: dict[str, Engine] = {"leveldb": LevelDbEngine(), "memory": MemoryEngine()}
         self.commit_ms = 0.0
         self._workers = Workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")
@@ -119,6 +108,8 @@ class Store:
 
     def opened(self, queue: Keeper) -> None:
         """A journal was opened: close the least recently used beyond the bound."""
+        if queue.settings.engine == "memory":
+            return  # closing it would forget what it holds
         self._open[queue] = None
         excess = len(self._open) - self.settings.max_open_journals
         if excess > 0:

@@ -28,6 +28,7 @@ from .committer import Committer
 from .loader import Loader
 from .mover import Arrivals, Mover
 from .store import Store
+from .sweeps import Sweep
 from .trimmer import Trimmer
 
 __all__ = ["StoredQueue"]
@@ -35,6 +36,7 @@ __all__ = ["StoredQueue"]
 log = logging.getLogger("darnerpy.journal")
 
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
+_LOOK_MS = 1000
 
 
 class StoredQueue:
@@ -42,7 +44,7 @@ class StoredQueue:
 
     stored: whether there is, or soon will be, something on disk. error: why the journal cannot be
     used for now; commands answer it. disk_bytes: as last measured. deletion: under way, or done;
-    then this object is of no use any more.
+    then this object is of no use any more. retired: it is because of the queue's age.
 
     dirty, gone: told when there is something to commit, and when the queue is deleted. find: gives
     another queue by name.
@@ -79,8 +81,10 @@ class StoredQueue:
         self.deletion: Completion | None = None
         self.uploads = 0
         self.disk_bytes = 0
+        self.retired = False
+        self._used = (0, 0)
         self._gone = gone
-        self._mover = Mover(self, find)
+        self._mover = Mover(self, find, store.space)
         self._trimmer = Trimmer(self.queue, self._run, store.scheduler.call_later)
         self._committer = Committer(
             store, self.queue, self._run, self._wrote, self._fail, self.commit
@@ -186,8 +190,6 @@ class StoredQueue:
                 found.kept,
                 found.returns,
             )
-            for origin in reversed(found.origins):
-                self.arrivals.add(origin)
             self.stored = found.next_id > 1 or found.batch > 0 or bool(found.damage)
         elif self.error is not None:
             queue.rejoin(found.next_id, found.next_offset, found.batch)
@@ -197,6 +199,8 @@ class StoredQueue:
             self._fail(JournalError("the journal holds items that were not known of"))
             self._known = False
             return
+        for origin in reversed(found.origins):
+            self.arrivals.add(origin)
         if not self._known or self.error is not None:
             self._loader.recovered_to = queue.written
             for damage in found.damage:
@@ -238,19 +242,39 @@ class StoredQueue:
     def _settings_of(self, consumer: bytes) -> QueueSettings:
         return self._store.settings.queue(self.name, consumer) if consumer else self.settings
 
+    def expire(self, consumer: Consumer, done: Callable[[int], None]) -> None:
+        """Have expired items leave the head of a consumer; done is told how many, once."""
+        Sweep(self, consumer, done)
+
     def _look_after(self) -> None:
         """Do what is due, and have in memory what decides when more is."""
         if self.error is not None or self.deletion is not None or not self._known:
             return
-        queue = self.queue
-        upkeep(queue, self._store.clock.now_ms())
+        queue, now = self.queue, self._store.clock.now_ms()
+        upkeep(queue, now)
         self._mover.carry()
+        if self.settings.max_queue_age is not None and self.stored:
+            self._retire(self.settings.max_queue_age, now)
         for consumer in list(queue.consumers.values()):
             head = consumer.head
             if queue.is_empty(consumer) or (head and (head.data is not None or head.large)):
                 continue
             if consumer.excess or consumer.returned or self._journal is not None:
                 self._loader.look_ahead(consumer)
+
+    def _retire(self, age: int, now: int) -> None:
+        """Delete a queue that was empty and left alone for so long (milliseconds)."""
+        queue = self.queue
+        since, number = self._used
+        busy = any(queue.count(c) or c.open or c.line.waiters for c in queue.consumers.values())
+        if busy or self.uploads or self._callbacks or not since or number != queue.number:
+            self._used = (now, queue.number)
+        elif now - since >= age:
+            self.retired = True
+            log.info("an empty queue is deleted because of its age", extra={"queue": self.name})
+            self.delete()
+            return
+        self._alarm.set(now + min(age, _LOOK_MS))
 
     def _shut(self, result: None, error: BaseException | None) -> None:
         if error is not None:

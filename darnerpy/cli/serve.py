@@ -1,17 +1,21 @@
-"""`darnerpy serve`: run the server until a signal says stop."""
+"""`darnerpy serve`: run the server until a signal says stop; another has it read its settings again."""
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
 
-from ..config import Settings, add_flags, load
+from ..config import Settings, add_flags, load, restart_needed
+from ..errors import ConfigError
 from ..server.logs import start_logging
 from ..server.server import Server
 
 __all__ = ["add_arguments", "run"]
+
+log = logging.getLogger("darnerpy.server")
 
 _SWITCH_INTERVAL_S = 0.0002
 
@@ -26,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     # A commit thread that has written needs the interpreter back at once: replies wait for it.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, lambda: load(args.config, os.environ, vars(args))))
     return 0
 
 
@@ -38,7 +42,7 @@ def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop]
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, read_again: Callable[[], Settings]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -47,9 +51,28 @@ async def _serve(settings: Settings) -> None:
             os._exit(1)  # asked twice: whoever asks does not want to wait for anything
         stop.set()
 
+    server = Server(settings, loop)
+
+    def reload() -> None:
+        """Apply the settings as they are now, all or nothing. Raises `ConfigError`."""
+        fresh = read_again()
+        unchanged = restart_needed(settings, fresh)
+        server.apply(fresh)
+        log.info("settings reloaded")
+        if unchanged:
+            log.warning("only a restart applies what changed in %s", ", ".join(unchanged))
+
+    def hang_up() -> None:
+        try:
+            reload()
+        except ConfigError as error:
+            log.error("settings are not reloaded, nothing has changed: %s", error)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_or_leave)
-    server = Server(settings, loop)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    server.host.reload = reload
+    server.host.shut_down = stop.set
     await server.start()
     await stop.wait()
     await server.stop()

@@ -57,7 +57,10 @@ def by_queue(stats: Iterable[tuple[str, str]]) -> tuple[_Counts, dict[str, _Coun
         is_next = name.endswith("_items") and (field not in _LIKE_ITEMS or field in current)
         if is_next or field is None:
             queue = name.removeprefix("queue_").removesuffix("_items")
-            prefix, field = f"queue_{queue}_", "items"
+            if field is None:
+                queue = queue.removesuffix("_put")  # an alias has no `items`
+            prefix = f"queue_{queue}_"
+            field = name.removeprefix(prefix)
             current = queues.setdefault(queue, {})
         current[field] = value
     return server, queues

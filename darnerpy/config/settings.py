@@ -145,7 +145,7 @@ class QueueSettings:
     max_idle: int | None = option(
         TIMEOUT,
         "off",
-        "Delete a named consumer that nobody has read from for this long.",
+        "Take lag_action when items wait for a named consumer that nobody has read for this long.",
         for_consumers=True,
     )
     engine: Literal["leveldb", "memory"] = option(

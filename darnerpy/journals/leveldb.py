@@ -14,7 +14,7 @@ import plyvel
 
 from ..errors import DamageError, JournalError
 from ..queues.batches import Batch
-from ..queues.items import Item
+from ..queues.items import Item, Origin
 from ..queues.positions import Positions, Span
 from .contract import Damage, Journal, Piece, Recovery
 from .large import LargeFiles
@@ -37,6 +37,7 @@ __all__ = ["LevelDbEngine", "LevelDbJournal"]
 _NAME_KEY = b"\x00" * 8 + b"\xff"
 _FIRST_KEY = block_key(1)[:-1]
 """Below all items and marks, equal to none: plyvel's reverse iterators may leave out their start."""
+_ORIGIN_BYTES = 64 * 1024
 _TRIM_STEP = 1000
 _COMPACT_STEP = 32 * 1024 * 1024
 
@@ -101,7 +102,7 @@ class LevelDbJournal:
                         if items:
                             end = items[-1].offset + items[-1].size
                             found.next_offset = max(found.next_offset, end)
-                        found.origins += [item.origin for item in items if item.origin]
+                        found.origins += [i.origin for i in reversed(items) if i.origin]
                     else:
                         found.batch = max(found.batch, number)
                         mark = decode_mark(key, value)
@@ -112,6 +113,8 @@ class LevelDbJournal:
                             self._full_mark = key
                 except DamageError as error:
                     found.damage.append(Damage(str(error)))
+            if marks and marks[-1].full:
+                found.origins += self._origins_before(self._full_mark)
         _replay(found, marks, lowest or 1)
         self._trimmed = found.trimmed
         return found
@@ -125,6 +128,21 @@ class LevelDbJournal:
                 yield key, value
                 if is_full_mark(key, value):
                     return
+
+    def _origins_before(self, mark: bytes) -> list[Origin]:
+        """Where the last items before a full mark came from, the newest first, as far as it is cheap."""
+        origins: list[Origin] = []
+        size = 0
+        with self._db.iterator(
+            start=_FIRST_KEY, stop=mark, reverse=True, verify_checksums=True, fill_cache=False
+        ) as entries:
+            for key, value in entries:
+                size += len(value)
+                if size > _ORIGIN_BYTES:
+                    break
+                if len(key) == len(_FIRST_KEY) + 1:
+                    origins += [i.origin for i in reversed(_decode(key, value)[0]) if i.origin]
+        return origins
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         piece = Piece([], first)

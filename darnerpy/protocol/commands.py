@@ -127,7 +127,7 @@ class Read(Command):
     """One key of a get, taken apart.
 
     key: as requested, options included; name: without them. wait_ms: how long to wait for an item.
-    plain: nothing but perhaps a wait is asked for, of the queue's own consumer.
+    plain: nothing but perhaps a wait is asked for.
     close_id, abort_id: the open read of the item with this id is meant, not the oldest; 0 is none,
     and `close` and `abort` do not say it again. close_all: before anything else, all of this
     client's open reads of the consumer are closed; it goes with open and peek.

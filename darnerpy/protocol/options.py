@@ -53,7 +53,7 @@ def parse_read_key(key: bytes) -> Read:
         aborts,
         b"peek" in chosen,
         wait_ms,
-        plain=not (chosen or ids or consumer),
+        plain=not (chosen or ids),
         close_id=ids.get(b"close", 0),
         abort_id=ids.get(b"abort", 0),
     )

@@ -44,8 +44,9 @@ class OpenRead(msgspec.Struct, eq=False):
 class Counters:
     """What has happened to a consumer since the queue was opened; counts of items unless said.
 
-    aborts: open reads that came back, timeouts those of them whose time was up. dead: out of attempts
-    and moved away, dropped if there was nowhere to go. discarded: to make room.
+    aborts: open reads that came back, timeouts those of them whose time was up. passed_over: found
+    expired; expired: gone for it. dead: out of attempts and moved away, dropped if there was nowhere
+    to go. discarded: to make room.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Counters:
         "expired",
         "flushes",
         "opens",
+        "passed_over",
         "timeouts",
     )
 
@@ -63,6 +65,7 @@ class Counters:
         self.opens = 0
         self.aborts = 0
         self.timeouts = 0
+        self.passed_over = 0
         self.expired = 0
         self.dead = 0
         self.dropped = 0
@@ -340,6 +343,8 @@ class Consumer:
             self.loaded_to = item.id
             self.loaded -= _weight(item)
             self.epoch += 1
+        # After a failure the window may begin below these: they are read again with what it lost.
+        self.forget(self.loaded_to, self.loaded_to + _ALL)
         if self.loaded > target:
             for held in self.open.values():
                 self.loaded -= _weight(held.item)

@@ -219,7 +219,7 @@ class Log:
         for batch in self.unwritten:
             if batch.items and batch.items[-1].id >= consumer.loaded_to >= batch.items[0].id:
                 for item in batch.items[consumer.loaded_to - batch.items[0].id :]:
-                    if positions.spans and positions.is_confirmed(item.id):
+                    if positions.is_confirmed(item.id):
                         consumer.loaded_to = item.id + 1  # put for another consumer only
                     elif not consumer.offer(item, room):
                         break
@@ -352,9 +352,10 @@ class Log:
                 self.consumers.pop(consumer.name, None)
                 self._put_away(consumer, error)
             for consumer in batch.dropped:
-                self.consumers[consumer.name] = consumer
-        self._consumers_changed()
-        for consumer in self._all:
+                if consumer not in batch.founded:
+                    self.consumers[consumer.name] = consumer
+        for consumer in self.consumers.values():
+            consumer.following = False
             for held in list(consumer.open.values()):
                 if held.commit is not None and not held.commit.ended:
                     consumer.release(held)
@@ -364,6 +365,8 @@ class Log:
             first = next((batch.items[0] for batch in batches if batch.items), None)
             if first is not None:
                 self.next_id, self.next_offset = first.id, first.offset
+        self._following = []
+        self._consumers_changed()
         self._full_due = True
         for batch in batches:
             batch.end(error)
@@ -372,10 +375,13 @@ class Log:
         """The journal is open again after `fail` and holds items up to next_id.
 
         Positions are ours: what was confirmed and acknowledged stays so, what was refused does not.
+        A configured consumer that was new when it failed is new again.
         """
         self.number = max(batch, self.number)
         self.next_id = self.written = max(next_id, self.next_id)
         self.next_offset = max(next_offset, self.next_offset)
+        for name in self.own.settings.consumers:
+            self.consumer(name)
         self.want_full_mark()
 
     def dissolve(self, error: ServerError | None) -> None:

@@ -15,7 +15,7 @@ from ..errors import ServerError
 from .batches import Batch, Returned
 from .consumer import Consumer, OpenRead
 from .departures import RETRY_MS, Departure, departure_of
-from .items import ITEM_OVERHEAD, Item, Origin
+from .items import EXPIRED, ITEM_OVERHEAD, Item, Origin
 from .limits import Limits
 from .log import OWN, Log, default_settings
 from .positions import span_of
@@ -216,8 +216,8 @@ class Queue(Log):
         for consumer in self._all if only is None else [only]:
             consumer.counters.flushes += 1
             consumer.undo.append(consumer.positions.copy())
-            consumer.undo.extend(consumer.returns.values())
-            consumer.returns = {i: r for i, r in consumer.returns.items() if i in consumer.open}
+            for item_id in consumer.returns.keys() - consumer.open.keys():
+                self._forget_return(consumer, item_id)
             consumer.flushed = True
             held = sorted(consumer.open)
             spans = (span_of(consumer.open[item_id].item) for item_id in held)
@@ -329,6 +329,7 @@ class Queue(Log):
         back = consumer.returns.get(item.id)
         departure = departure_of(consumer, item, back, now)
         if departure is not None:
+            consumer.counters.passed_over += departure.why == EXPIRED
             if departure.target:
                 consumer.send_off(item)
                 self.outgoing.append(departure)

@@ -142,7 +142,7 @@ def test_trimming_runs_beside_writing_and_reading(
 ) -> None:
     request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
     sys.setswitchinterval(1e-6)
-    for n in range(2000):
+    for n in range(2100):
         kept.put(b"%d" % n)
 
     def trim() -> None:

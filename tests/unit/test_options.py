@@ -58,7 +58,7 @@ def test_only_a_wait_is_plain() -> None:
     assert not parse_read_key(b"q/open").plain
     assert not parse_read_key(b"q/close=1").plain
     assert not parse_read_key(b"q/abort=1").plain
-    assert not parse_read_key(b"q+audit").plain
+    assert parse_read_key(b"q+audit").plain
 
 
 def test_a_key_may_name_a_consumer() -> None:

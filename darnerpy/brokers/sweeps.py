@@ -1,0 +1,45 @@
+"""Having expired items leave at once, when somebody asks for that.
+
+A sweep stands in the consumer's line like anyone who only wants to look: what has expired is passed
+over on the way to the first item that has not, read from disk as far as need be, in bounded steps.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..errors import ServerError
+from ..queues.batches import Batch
+from ..queues.consumer import Consumer, OpenRead
+from ..queues.items import Item
+
+if TYPE_CHECKING:
+    from .stored import StoredQueue
+
+__all__ = ["Sweep"]
+
+
+class Sweep:
+    """done: called once, with how many items have left because they had expired."""
+
+    open = False
+    peek = True
+    patient = False
+
+    def __init__(
+        self, stored: "StoredQueue", consumer: Consumer, done: Callable[[int], None]
+    ) -> None:
+        self._counters = consumer.counters
+        self._before = consumer.counters.passed_over
+        self._done = done
+        consumer.line.join(self)
+        stored.queue.serve(consumer)
+        stored.load(consumer)
+
+    def accept(self, item: Item) -> bool:
+        return True
+
+    def deliver(self, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
+        self._done(self._counters.passed_over - self._before)
+
+    def end(self, error: ServerError | None) -> None:
+        self._done(self._counters.passed_over - self._before)
