@@ -38,14 +38,19 @@ class LocalBroker:
     """
 
     def __init__(
-        self, settings: Settings, data: DataDir, clock: Clock, scheduler: Scheduler
+        self,
+        settings: Settings,
+        data: DataDir,
+        clock: Clock,
+        scheduler: Scheduler,
+        store: Callable[..., Store] = Store,
     ) -> None:
         self.queues: dict[bytes, StoredQueue] = {}
         self.created = 0
         self.deleted = 0
         self.retired = 0
         self.loading = False
-        self._store = Store(settings, data, clock, scheduler)
+        self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
         self._changed: list[StoredQueue] = []
         self._masked: dict[bytes, StoredQueue] = {}

@@ -49,8 +49,15 @@ class Keeper(Protocol):
 
 
 class Store:
+    """workers: makes threads; a simulation puts its own in."""
+
     def __init__(
-        self, settings: Settings, data: DataDir, clock: Clock, scheduler: Scheduler
+        self,
+        settings: Settings,
+        data: DataDir,
+        clock: Clock,
+        scheduler: Scheduler,
+        workers: Callable[[int, Callable[..., object], str], Workers] = Workers,
     ) -> None:
         self.settings = settings
         self.data = data
@@ -60,8 +67,8 @@ class Store:
         self.space = Space(data.path, scheduler)
         self.engines: dict[str, Engine] = {"leveldb": LevelDbEngine(), "memory": MemoryEngine()}
         self.commit_ms = 0.0
-        self._workers = Workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")
-        self._background = Workers(1, scheduler.call_soon_threadsafe, "trim")
+        self._workers = workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")
+        self._background = workers(1, scheduler.call_soon_threadsafe, "trim")
         self._trimming = 0
         self._open: OrderedDict[Keeper, None] = OrderedDict()
 

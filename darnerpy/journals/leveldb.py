@@ -7,7 +7,7 @@ never going on after an error. See docs/journals.md for the measurements behind 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import plyvel
@@ -43,8 +43,13 @@ _COMPACT_STEP = 32 * 1024 * 1024
 
 
 class LevelDbEngine:
+    """opening: gives the database in a directory; a simulation puts its own in."""
+
+    def __init__(self, opening: Callable[[Path], Database] = Database) -> None:
+        self._opening = opening
+
     def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
-        return LevelDbJournal(directory / "leveldb", name, large)
+        return LevelDbJournal(self._opening(directory / "leveldb"), name, large)
 
     @staticmethod
     def name_in(directory: Path) -> bytes | None:
@@ -61,13 +66,13 @@ class LevelDbEngine:
 
 
 class LevelDbJournal:
-    def __init__(self, path: Path, name: bytes, large: LargeFiles) -> None:
+    def __init__(self, database: Database, name: bytes, large: LargeFiles) -> None:
         self._large = large
         self._trimmed = 1  # the first block there is begins here, or later
         self._next_read = 0
         self._unsynced = False
         self._full_mark = mark_key(1, 0)
-        self._database = Database(path)
+        self._database = database
         self._errors = self._database.errors
         self._db = self._database.handle
         try:
@@ -227,7 +232,7 @@ class LevelDbJournal:
                 key, value = encode_mark(batch, self._trimmed)
                 target.put(key, value)
             if sync and self._unsynced:
-                self._sync_logs()
+                self._database.sync_logs()
             target.write()
         except FAILURES as error:
             with self._errors("write"):
@@ -239,26 +244,13 @@ class LevelDbJournal:
 
     def sync(self) -> None:
         with self._errors("sync"):
-            self._sync_logs()
+            self._database.sync_logs()
             self._unsynced = False
-
-    def _sync_logs(self) -> None:
-        # LevelDB's own sync reaches only its newest log; unsynced records may be in an older one.
-        for entry in os.scandir(self._database.path):
-            if entry.name.endswith(".log"):
-                try:
-                    handle = os.open(entry.path, os.O_RDONLY)
-                except FileNotFoundError:
-                    continue  # its items have just gone into a table, and tables are synced
-                try:
-                    os.fdatasync(handle)
-                finally:
-                    os.close(handle)
 
     def trim(self, stop: int, kept: list[Span]) -> None:
         with self._errors("trim"):
             # What allows the deletion must not be lost while the deletion survives.
-            self._sync_logs()
+            self._database.sync_logs()
             first = self._trimmed
             while first < stop:
                 first = self._trim_step(first, stop, kept)
@@ -324,13 +316,7 @@ class LevelDbJournal:
                 )
 
     def size(self) -> int:
-        total = 0
-        for entry in os.scandir(self._database.path):
-            try:
-                total += entry.stat().st_size
-            except FileNotFoundError:
-                continue
-        return total + self._large.size()
+        return self._database.size() + self._large.size()
 
     def close(self) -> None:
         self._db.close()
