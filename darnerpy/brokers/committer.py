@@ -53,7 +53,7 @@ class Committer:
         if batch is None:
             return
         store = self._store
-        sync = batch.sync or (store.settings.sync.always and bool(batch.items))
+        sync = batch.sync or (store.settings.sync.always and _must_last(batch))
         if not sync and store.may_write_inline(batch, self._inline_run):
             self._inline_run += batch.size + _BATCH_OVERHEAD
             try:
@@ -95,7 +95,7 @@ class Committer:
     def _ended(self, batch: Batch, sync: bool, journal: Journal, seconds: float) -> None:
         self._store.commit_ms = seconds * 1000
         interval = self._store.settings.sync.interval_ms
-        if interval is not None and batch.items and not sync and self._sync_timer is None:
+        if interval is not None and self._sync_timer is None and not sync and _must_last(batch):
             work = partial(self._sync, journal)
             self._sync_timer = self._store.scheduler.call_later(interval / 1000, work)
         self._wrote(batch, journal)
@@ -107,6 +107,12 @@ class Committer:
     def _synced(self, result: None, error: BaseException | None) -> None:
         if error is not None:
             self._fail(error)
+
+
+def _must_last(batch: Batch) -> bool:
+    # A confirmation that a power cut takes back repeats an item. But an item would be lost, a new
+    # consumer would miss what is put after it came, and what was flushed would be there again.
+    return batch.lasting or bool(batch.items)
 
 
 def _timed_write(journal: Journal, batch: Batch, sync: bool) -> float:

@@ -22,8 +22,8 @@ from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
 from ..queues.positions import Positions
 from ..queues.queue import OWN, Queue
-from ..queues.upkeep import upkeep
 from .alarms import Alarm
+from .caretaker import Caretaker
 from .committer import Committer
 from .loader import Loader
 from .mover import Arrivals, Mover
@@ -36,7 +36,6 @@ __all__ = ["StoredQueue"]
 log = logging.getLogger("darnerpy.journal")
 
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
-_LOOK_MS = 1000
 
 
 class StoredQueue:
@@ -44,7 +43,7 @@ class StoredQueue:
 
     stored: whether there is, or soon will be, something on disk. error: why the journal cannot be
     used for now; commands answer it. disk_bytes: as last measured. deletion: under way, or done;
-    then this object is of no use any more. retired: it is because of the queue's age.
+    then this object is of no use any more.
 
     dirty, gone: told when there is something to commit, and when the queue is deleted. find: gives
     another queue by name.
@@ -66,7 +65,7 @@ class StoredQueue:
         self.large = LargeFiles(self.directory / "large")
         self.arrivals = Arrivals()
         self._store = store
-        self._alarm = Alarm(store.clock, store.scheduler, self._look_after)
+        self._alarm = Alarm(store.clock, store.scheduler, lambda: self._caretaker.look_after())
         self.queue = Queue(
             name,
             store.clock,
@@ -81,10 +80,7 @@ class StoredQueue:
         self.deletion: Completion | None = None
         self.uploads = 0
         self.disk_bytes = 0
-        self.retired = False
-        self._used = (0, 0)
         self._gone = gone
-        self._mover = Mover(self, find, store.space)
         self._trimmer = Trimmer(self.queue, self._run, store.scheduler.call_later)
         self._committer = Committer(
             store, self.queue, self._run, self._wrote, self._fail, self.commit
@@ -97,6 +93,8 @@ class StoredQueue:
             self._run,
             self._fail,
         )
+        mover = Mover(self, find, store.space)
+        self._caretaker = Caretaker(self, store.clock, self._alarm, self._loader, mover)
         self._journal: Journal | None = None
         self._opening = False
         self._known = not stored
@@ -246,35 +244,26 @@ class StoredQueue:
         """Have expired items leave the head of a consumer; done is told how many, once."""
         Sweep(self, consumer, done)
 
-    def _look_after(self) -> None:
-        """Do what is due, and have in memory what decides when more is."""
-        if self.error is not None or self.deletion is not None or not self._known:
-            return
-        queue, now = self.queue, self._store.clock.now_ms()
-        upkeep(queue, now)
-        self._mover.carry()
-        if self.settings.max_queue_age is not None and self.stored:
-            self._retire(self.settings.max_queue_age, now)
-        for consumer in list(queue.consumers.values()):
-            head = consumer.head
-            if queue.is_empty(consumer) or (head and (head.data is not None or head.large)):
-                continue
-            if consumer.excess or consumer.returned or self._journal is not None:
-                self._loader.look_ahead(consumer)
+    @property
+    def works(self) -> bool:
+        """Whether its contents are known, and it is not failed or going."""
+        return self._known and self.error is None and self.deletion is None
 
-    def _retire(self, age: int, now: int) -> None:
-        """Delete a queue that was empty and left alone for so long (milliseconds)."""
+    @property
+    def is_open(self) -> bool:
+        return self._journal is not None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anything waits, is held or waited for, or is on its way in."""
         queue = self.queue
-        since, number = self._used
         busy = any(queue.count(c) or c.open or c.line.waiters for c in queue.consumers.values())
-        if busy or self.uploads or self._callbacks or not since or number != queue.number:
-            self._used = (now, queue.number)
-        elif now - since >= age:
-            self.retired = True
-            log.info("an empty queue is deleted because of its age", extra={"queue": self.name})
-            self.delete()
-            return
-        self._alarm.set(now + min(age, _LOOK_MS))
+        return bool(busy or self.uploads or self._callbacks)
+
+    @property
+    def retired(self) -> bool:
+        """Whether it was deleted because of its age."""
+        return self._caretaker.retired
 
     def _shut(self, result: None, error: BaseException | None) -> None:
         if error is not None:
@@ -421,13 +410,12 @@ class StoredQueue:
             self.delete()
 
     def delete(self) -> Completion:
-        """Remove the queue and all it holds; waiters and holders of open reads are told now."""
+        """Remove the queue and all it holds. Until that is done, all else that is asked of it waits."""
         if self.deletion is None:
             self.deletion = Completion()
             self.ready = False
             self._trimmer.halt()
             self._alarm.stop()
-            self.queue.dissolve(None)
             self.commit()
             self._delete_when_idle()
         return self.deletion
@@ -452,11 +440,12 @@ class StoredQueue:
         if deletion is None:
             return
         if error is not None:
-            self._known = False
             self._fail(error)
+            self._known = False
             return
         if grave is not None:
             self._store.bury(grave)
+        self.queue.dissolve(None)
         self._gone(self)
         self.stored = False
         deletion.end(None)

@@ -88,6 +88,14 @@ class Journal(Protocol):
         """Give the space of deleted items back to the file system."""
         ...
 
+    def copy(self, directory: Path) -> None:
+        """Write what is in it at this moment into a directory, from which its engine can open it.
+
+        Others may go on meanwhile, but for `trim`. An error is of the copy: the journal is as good as
+        before. An engine that keeps nothing on disk makes no copy.
+        """
+        ...
+
     def size(self) -> int:
         """Bytes on disk."""
         ...

@@ -40,6 +40,7 @@ _FIRST_KEY = block_key(1)[:-1]
 _ORIGIN_BYTES = 64 * 1024
 _TRIM_STEP = 1000
 _COMPACT_STEP = 32 * 1024 * 1024
+_COPY_STEP = 64 * 1024
 
 
 class LevelDbEngine:
@@ -217,6 +218,22 @@ class LevelDbJournal:
         piece.stop = max(expected, block_stop)
         return offset
 
+    def entries(self, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Every entry of a mark or a block behind a key, in order, as they were when this began.
+
+        Raises `JournalError` where LevelDB cannot read on.
+        """
+        with (
+            self._errors("read"),
+            self._db.iterator(
+                start=max(after, _NAME_KEY),
+                include_start=False,
+                verify_checksums=True,
+                fill_cache=False,
+            ) as entries,
+        ):
+            yield from entries
+
     # -- writing -----------------------------------------------------------------------------------
 
     def write(self, batch: Batch, sync: bool) -> None:
@@ -314,6 +331,28 @@ class LevelDbJournal:
                     start=block_key(1 + step * ids),
                     stop=stop if last else block_key(1 + (step + 1) * ids),
                 )
+
+    def copy(self, directory: Path) -> None:
+        copy = Database(directory / "leveldb")
+        try:
+            with journal_errors("copy"):
+                batch = copy.handle.write_batch()
+                batch.put(_NAME_KEY, self._db.get(_NAME_KEY, b"", verify_checksums=True))
+                size = 0
+                with self._db.iterator(
+                    start=_NAME_KEY, include_start=False, verify_checksums=True, fill_cache=False
+                ) as entries:
+                    for key, value in entries:
+                        batch.put(key, value)
+                        size += len(value)
+                        if size >= _COPY_STEP:
+                            batch.write()
+                            batch.clear()
+                            size = 0
+                batch.write()
+                copy.sync_logs()
+        finally:
+            copy.handle.close()
 
     def size(self) -> int:
         return self._database.size() + self._large.size()

@@ -68,6 +68,9 @@ class MemoryJournal:
     def compact(self) -> None:
         pass
 
+    def copy(self, directory: Path) -> None:
+        pass
+
     def size(self) -> int:
         return sum(item.size for item in list(self._items)) + self._large.size()
 

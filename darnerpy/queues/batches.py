@@ -75,8 +75,9 @@ class Batch(Completion, eq=False):
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. undo: how to
-    take the marks back. founded, dropped: consumers that are new or gone. sync: an fsync was asked for.
-    next_id, next_offset: the queue's after it. created: milliseconds since the epoch.
+    take the marks back. founded, dropped: consumers that are new or gone. lasting: beside its items,
+    it does what a power cut must not take back. sync: an fsync was asked for. next_id, next_offset:
+    the queue's after it. created: milliseconds since the epoch.
     """
 
     number: int
@@ -90,6 +91,7 @@ class Batch(Completion, eq=False):
     founded: list["Consumer"] = []
     dropped: list["Consumer"] = []
     full: bool = False
+    lasting: bool = False
     sync: bool = False
     next_id: int = 0
     next_offset: int = 0

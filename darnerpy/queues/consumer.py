@@ -228,6 +228,14 @@ class Consumer:
             found = True
         return found
 
+    def pop_delayed(self) -> Item | None:
+        """The delayed item that is due first."""
+        if not self.delayed:
+            return None
+        item = heappop(self.delayed)[2]
+        self.loaded -= _weight(item)
+        return item
+
     def send_off(self, item: Item) -> None:
         """An item begins to leave for another queue."""
         self.leaving[item.id] = item
@@ -296,7 +304,9 @@ class Consumer:
                 if added and added[-1].stop == step.first:
                     step = Span(added[-1].first, step.stop, added.pop().begin, step.end)
                 added.append(step)
-        return Mark(self.name, at.position, at.offset, added, False, self.newly_returned)
+        # `seal` puts a new list in the place of this one, unless it is empty.
+        returns = self.newly_returned or []
+        return Mark(self.name, at.position, at.offset, added, False, returns)
 
     def missing(self, written: int) -> tuple[int, int] | None:
         """The ids (first, stop) to read next, of those below written; None if nothing is missing."""
@@ -338,13 +348,15 @@ class Consumer:
 
     def shrink(self, target: int) -> None:
         """Let go of what is furthest from being taken; what is out of line keeps no data then."""
+        reached = self.loaded_to
         while self.loaded > target and len(self.window) > 1:
             item = self.window.pop()
             self.loaded_to = item.id
             self.loaded -= _weight(item)
             self.epoch += 1
-        # After a failure the window may begin below these: they are read again with what it lost.
-        self.forget(self.loaded_to, self.loaded_to + _ALL)
+        if self.loaded_to < reached:
+            # After a failure the window may begin below what is out of line: that is read again, too.
+            self.forget(self.loaded_to, reached)
         if self.loaded > target:
             for held in self.open.values():
                 self.loaded -= _weight(held.item)

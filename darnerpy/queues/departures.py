@@ -12,7 +12,10 @@ from .batches import Returned
 from .consumer import Consumer
 from .items import DEAD, EXPIRED, Item
 
-__all__ = ["RETRY_MS", "Departure", "departure_of"]
+__all__ = ["RETRY_MS", "SWEEP_MS", "Departure", "departure_of"]
+
+SWEEP_MS = 1000
+"""How long an expired item may stay at the head while nobody asks for it."""
 
 RETRY_MS = 1000
 """How long an item that its target did not take waits for the next try."""

@@ -64,6 +64,9 @@ class Limits:
         """
         for limit in self.check(size, only):
             self._make_room(limit, 1, size)
+            if self._is_over(limit, 1, size):
+                limit.consumer.excess = True
+                self._queue.on_alarm(0)
 
     def check(self, size: int, only: Consumer | None) -> list[_Limit]:
         """The limits for which older items have to make room. Raises `QueueFullError` if that is
@@ -87,10 +90,8 @@ class Limits:
 
     def discard_excess(self, consumer: Consumer) -> None:
         """Discard what a consumer has over its limits, as far as it is in memory."""
-        consumer.excess = False
-        for limit in self._limits:
-            if limit.consumer is consumer and limit.discard:
-                self._make_room(limit, 0, 0)
+        limits = [each for each in self._limits if each.consumer is consumer and each.discard]
+        consumer.excess = not all(self._make_room(limit, 0, 0) for limit in limits)
 
     def is_warned(self, consumer: Consumer) -> bool:
         """Whether a consumer is about to reach a limit on its lag."""
@@ -111,15 +112,15 @@ class Limits:
                 f"{self._queue.backlog_bytes(consumer)} bytes wait"
             )
 
-    def _make_room(self, limit: _Limit, items: int, size: int) -> None:
+    def _make_room(self, limit: _Limit, items: int, size: int) -> bool:
+        """False if the rest can follow only when it was read, or the others have had their turn."""
         for _ in range(_STEPS):
             if not self._is_over(limit, items, size):
-                return
+                return True
             if not self._queue.discard(limit.consumer):
-                break
-        # The rest follows when it was read from disk, or when the others have had their turn.
-        limit.consumer.excess = True
+                return self._queue.is_empty(limit.consumer)
         self._queue.on_alarm(0)
+        return False
 
     def _warn(self, limit: _Limit) -> None:
         consumer = limit.consumer

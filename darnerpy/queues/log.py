@@ -77,10 +77,15 @@ class Log:
         known = self.consumers.get(name)
         return self._found(name) if known is None else known
 
+    def founding(self, consumer: Consumer) -> Batch | None:
+        """The batch that makes a new consumer last, None if it does already."""
+        return next((batch for batch in self.unwritten if consumer in batch.founded), None)
+
     def drop(self, consumer: Consumer) -> Batch:
         """A named consumer is no more: who waits is told, who holds an item of it holds nothing."""
         batch = self._touch()
         batch.dropped.append(consumer)
+        batch.lasting = True
         batch.undo.append((consumer, consumer.undo))
         consumer.undo = []
         self._full_due = True
@@ -99,7 +104,9 @@ class Log:
         settings = self._settings(name)
         consumer = Consumer(name, self._start(settings), settings)
         self.consumers[name] = consumer
-        self._touch().founded.append(consumer)
+        batch = self._touch()
+        batch.founded.append(consumer)
+        batch.lasting = True
         consumer.moved = consumer.flushed = True
         self._consumers_changed()
         return consumer
@@ -110,7 +117,7 @@ class Log:
         if model is None and settings.start == "head":
             model = self.own
             if model.settings.fanout_only:
-                model = min(self._all, key=attrgetter("positions.position"))
+                model = min(self.consumers.values(), key=attrgetter("positions.position"))
         if model is None:
             return Positions(self.next_id, self.next_offset)
         return model.positions.copy()
@@ -331,6 +338,9 @@ class Log:
                     self._found(name)
         self._following = []
         for consumer in self.consumers.values():
+            for held in list(consumer.open.values()):
+                if held.item.id >= next_id or consumer.positions.is_confirmed(held.item.id):
+                    consumer.release(held)
             consumer.following = False
             consumer.first = consumer.positions.position
             self._windows.settle(consumer)
@@ -365,6 +375,8 @@ class Log:
             first = next((batch.items[0] for batch in batches if batch.items), None)
             if first is not None:
                 self.next_id, self.next_offset = first.id, first.offset
+                for consumer in self.consumers.values():
+                    consumer.returns = {i: r for i, r in consumer.returns.items() if i < first.id}
         self._following = []
         self._consumers_changed()
         self._full_due = True
@@ -390,3 +402,6 @@ class Log:
             self._put_away(consumer, error)
             consumer.restore(Positions())
             self._windows.settle(consumer)
+        batches, self.unwritten, self.batch = self.unwritten, [], None
+        for batch in batches:
+            batch.end(error)

@@ -14,7 +14,7 @@ from ..config import QueueSettings
 from ..errors import ServerError
 from .batches import Batch, Returned
 from .consumer import Consumer, OpenRead
-from .departures import RETRY_MS, Departure, departure_of
+from .departures import RETRY_MS, SWEEP_MS, Departure, departure_of
 from .items import EXPIRED, ITEM_OVERHEAD, Item, Origin
 from .limits import Limits
 from .log import OWN, Log, default_settings
@@ -37,6 +37,8 @@ class Queue(Log):
 
     on_alarm: called with a time (milliseconds) at which `upkeep` has something to do, 0 is soon.
     received: items that came from other queues, by why; last_origin: where the last one came from.
+    expiring: some items may expire, so it is looked after at least every `SWEEP_MS` while any are
+    left; ages: all do.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Queue(Log):
         self.outgoing: list[Departure] = []
         self.received: dict[int, int] = {}
         self.last_origin: Origin | None = None
-        self.expiring = False
+        self.expiring = self.ages = False
         self.on_alarm = on_alarm
         self.limits = Limits(self)
         super().__init__(name, clock, windows, on_change, settings)
@@ -67,6 +69,7 @@ class Queue(Log):
     def _consumers_changed(self) -> None:
         super()._consumers_changed()
         self.limits.configure(self._all)
+        self.ages = any(consumer.max_age for consumer in self._all)
         self.on_alarm(0)
 
     # -- putting -----------------------------------------------------------------------------------
@@ -108,9 +111,9 @@ class Queue(Log):
             batch.size += size
         if sync:
             batch.sync = True
-        if expiry and not self.expiring:
+        if (expiry or self.ages) and not self.expiring:
             self.expiring = True
-            self.on_alarm(expiry)
+            self.on_alarm(batch.created + SWEEP_MS)
         if only is not None or self.own.settings.fanout_only:
             self._pass_by([self.own] if only is None else self._others(only), item)
         room = self._windows.share
@@ -213,6 +216,7 @@ class Queue(Log):
     def flush(self, only: Consumer | None = None) -> Batch:
         """Discard every waiting item, for every consumer or only one; open reads are left alone."""
         batch = self._touch()
+        batch.lasting = True
         for consumer in self._all if only is None else [only]:
             consumer.counters.flushes += 1
             consumer.undo.append(consumer.positions.copy())
@@ -261,6 +265,7 @@ class Queue(Log):
             self.on_alarm(0)
         if consumer.excess:
             self.limits.discard_excess(consumer)
+        self.pass_over(consumer)
         self.serve(consumer)
         self._windows.settle(consumer)
 
@@ -281,25 +286,28 @@ class Queue(Log):
         self.serve(consumer)
 
     def discard(self, consumer: Consumer) -> bool:
-        """Throw away the next item; False if it is not in memory."""
+        """Throw away the next item, or, if all wait out a delay, the one that is due first.
+
+        False if it is not in memory, or leaves by itself.
+        """
         item = consumer.pop()
         if item is None and self._catch_up(consumer):
             item = consumer.pop()
+        if item is None and self.is_empty(consumer):
+            item = consumer.pop_delayed()
         if item is None:
             return False
         self._confirm(consumer, item)
         consumer.counters.discarded += 1
         return True
 
-    def pass_over(self, consumer: Consumer) -> bool:
-        """Let what must not be handed out leave the head; whether there may be more of it."""
+    def pass_over(self, consumer: Consumer) -> None:
+        """Let what must not be handed out leave the head."""
         head = consumer.head
-        if head is None or not self._is_due_to_leave(consumer, head):
-            return False
-        item = self._next(consumer)
-        if item is not None:
-            consumer.put_back(item)
-        return item is None
+        if head is not None and self._is_due_to_leave(consumer, head):
+            item = self._next(consumer)
+            if item is not None:
+                consumer.put_back(item)
 
     def _is_due_to_leave(self, consumer: Consumer, item: Item) -> bool:
         now = self._clock.now_ms()

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from .consumer import Consumer
+from .departures import SWEEP_MS
 
 if TYPE_CHECKING:
     from .queue import Queue
@@ -18,7 +19,6 @@ __all__ = ["upkeep"]
 log = logging.getLogger("darnerpy.queue")
 
 _STEPS = 500
-_SWEEP_MS = 1000
 
 
 def upkeep(queue: "Queue", now: int) -> None:
@@ -31,17 +31,16 @@ def upkeep(queue: "Queue", now: int) -> None:
             _end_delays(queue, consumer, now)
         if consumer.excess:
             queue.limits.discard_excess(consumer)
-        if queue.pass_over(consumer):
-            queue.on_alarm(0)
+        queue.pass_over(consumer)
         if consumer.settings.max_idle is not None and consumer is not queue.own:
             _notice_idleness(queue, consumer, consumer.settings.max_idle, now)
         if consumer.line.waiters:
             queue.serve(consumer)
-        waiting = not queue.is_empty(consumer)
-        if waiting and (queue.expiring or consumer.max_age):
-            queue.on_alarm(now + _SWEEP_MS)
-        expiring = expiring or waiting
-    queue.expiring = queue.expiring and expiring
+        if consumer.open or queue.count(consumer):
+            expiring = queue.expiring or queue.ages
+    queue.expiring = expiring
+    if expiring:
+        queue.on_alarm(now + SWEEP_MS)
 
 
 def _end_open_reads(queue: "Queue", consumer: Consumer, timeout: int, now: int) -> None:
@@ -84,4 +83,4 @@ def _notice_idleness(queue: "Queue", consumer: Consumer, limit: int, now: int) -
         if discards:
             consumer.counters.discarded += queue.count(consumer)
             queue.flush(consumer)
-    queue.on_alarm(now + min(limit, _SWEEP_MS))
+    queue.on_alarm(now + min(limit, SWEEP_MS))

@@ -6,15 +6,21 @@ The journal is made of the real bytes (`records`), so that a restart reads what 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from darnerpy.errors import ServerError
+from darnerpy.config import QueueSettings
+from darnerpy.errors import QueueFullError, ServerError
 from darnerpy.journals import records
-from darnerpy.queues.batches import Batch
-from darnerpy.queues.items import Item
+from darnerpy.journals.contract import Recovery
+from darnerpy.journals.leveldb import _replay
+from darnerpy.queues.batches import Batch, Completion, Returned
+from darnerpy.queues.consumer import Consumer
+from darnerpy.queues.departures import Departure
+from darnerpy.queues.items import Item, Origin
 from darnerpy.queues.positions import Positions, Span
-from darnerpy.queues.queue import OWN, Queue
+from darnerpy.queues.queue import Queue
+from darnerpy.queues.upkeep import upkeep
 from darnerpy.queues.windows import Windows
 
-__all__ = ["Disk", "Found", "Keeper", "ManualClock", "Reading"]
+__all__ = ["Arrival", "Disk", "Found", "Keeper", "ManualClock", "Reading", "SettingsBook"]
 
 
 class ManualClock:
@@ -25,6 +31,13 @@ class ManualClock:
         return self.now
 
 
+class SettingsBook(dict[bytes, QueueSettings]):
+    """Settings by consumer; who has none of its own has the queue's."""
+
+    def of(self, consumer: bytes) -> QueueSettings:
+        return self.get(consumer) or self.get(b"") or QueueSettings()
+
+
 @dataclass
 class Found:
     """What a restart finds on disk."""
@@ -32,7 +45,8 @@ class Found:
     next_id: int = 1
     next_offset: int = 0
     batch: int = 0
-    positions: Positions = field(default_factory=Positions)
+    positions: dict[bytes, Positions] = field(default_factory=dict)
+    returns: dict[bytes, dict[int, Returned]] = field(default_factory=dict)
     kept: list[Span] = field(default_factory=list)
 
 
@@ -78,22 +92,55 @@ class Disk:
         for item in self.items():
             if item.id >= found.next_id:
                 found.next_id, found.next_offset = item.id + 1, item.offset + item.size
+        for name, returns in found.returns.items():
+            for item_id in list(returns):
+                if found.positions[name].is_confirmed(item_id):
+                    del returns[item_id]
+        self._check_against_journal(found)
         return found
+
+    def _check_against_journal(self, found: Found) -> None:
+        """A journal reads no more than since the last full mark, and finds the same."""
+        marks: list[records.MarkRecord] = []
+        lowest = found.next_id
+        for key, value in sorted(self.entries.items(), reverse=True):
+            item_id, kind, _ = records.split_key(key)
+            lowest = item_id
+            if kind == records.MARK:
+                marks.append(records.decode_mark(key, value))
+                if marks[-1].full:
+                    break
+        recovery = Recovery()
+        _replay(recovery, marks, lowest)
+        assert {name: _stand(at) for name, at in recovery.positions.items()} == {
+            name: _stand(at) for name, at in found.positions.items()
+        }
+        assert recovery.returns == {
+            name: list(returns.values()) for name, returns in found.returns.items()
+        }
+        assert (recovery.kept, recovery.damage) == (found.kept, [])
 
     @staticmethod
     def _replay(found: Found, record: records.MarkRecord) -> None:
         found.next_id, found.next_offset = record.next_id, record.next_offset
         if record.full:
             found.kept = record.kept
+            assert all(mark.whole for mark in record.marks)
+            found.positions.clear()
+            found.returns.clear()
         for mark in record.marks:
-            assert mark.consumer == OWN
+            back = {each.id: each for each in mark.returns}
             if mark.whole:
-                found.positions = Positions(mark.position, mark.offset, mark.spans)
+                at = Positions(mark.position, mark.offset, mark.spans)
+                found.positions[mark.consumer] = at
+                found.returns[mark.consumer] = back
                 continue
+            at = found.positions[mark.consumer]
             for span in mark.spans:
-                for piece in list(found.positions.unconfirmed(span)):
-                    found.positions.confirm(piece)
-            found.positions.advance(mark.position, mark.offset)
+                for piece in list(at.unconfirmed(span)):
+                    at.confirm(piece)
+            at.advance(mark.position, mark.offset)
+            found.returns[mark.consumer].update(back)
 
     def read(self, epoch: int, first: int, stop: int, max_items: int) -> Reading:
         wanted = [item for item in self.items() if first <= item.id < stop][:max_items]
@@ -106,10 +153,16 @@ class Disk:
         return Reading(epoch, first, wanted[-1].id + 1, whole, lost)
 
 
-class Keeper:
-    """sealed: the batch being written. reading: the read under way. failed: until `rejoin`.
+def _stand(at: Positions) -> tuple[int, int, list[Span]]:
+    return at.position, at.offset, at.spans
 
-    on_lost: told which spans the queue is about to lose.
+
+class Keeper:
+    """sealed: the batch being written. readings: the reads under way. failed: until `rejoin`.
+    alarm: the earliest time at which the queue asked to be looked after, None if it did not.
+    arrivals: what was moved here, and the commit that makes it so.
+
+    on_lost: told which spans the queue is about to lose. find: the keepers of queues that items move to.
     """
 
     def __init__(
@@ -118,23 +171,42 @@ class Keeper:
         clock: ManualClock,
         windows: Windows,
         on_lost: Callable[[Span], None] = lambda span: None,
+        settings: SettingsBook | None = None,
+        name: bytes = b"work",
+        find: Callable[[bytes], "Keeper"] | None = None,
     ) -> None:
         self.disk = disk
         self.clock = clock
         self.windows = windows
+        self.settings = SettingsBook() if settings is None else settings
         self.sealed: Batch | None = None
-        self.reading: Reading | None = None
+        self.readings: dict[Consumer, Reading] = {}
         self.failed = False
         self.dirty = False
-        self.queue = Queue(b"work", clock, windows, self._on_change)
+        self.alarm: int | None = None
+        self.arrivals: dict[Origin, Completion] = {}
+        self.find = find
         self._on_lost = on_lost
+        self.queue = Queue(name, clock, windows, self._on_change, self.settings.of, self._on_alarm)
         found = disk.recover()
-        positions = {OWN: found.positions}
-        self.queue.recover(found.next_id, found.next_offset, found.batch, positions, found.kept)
+        self.queue.recover(
+            found.next_id,
+            found.next_offset,
+            found.batch,
+            found.positions,
+            found.kept,
+            {each: list(returns.values()) for each, returns in found.returns.items()},
+        )
+        for item in disk.items():
+            if item.origin is not None:
+                self.arrivals[item.origin] = Completion(ended=True)
 
     def _on_change(self) -> None:
         assert not self.dirty, "told once a turn"
         self.dirty = True
+
+    def _on_alarm(self, when: int) -> None:
+        self.alarm = when if self.alarm is None else min(when, self.alarm)
 
     # -- writing
 
@@ -150,59 +222,156 @@ class Keeper:
         self.disk.write(batch)
         self.queue.wrote(batch)
         batch.end(None)
-        if self.queue.own.loaded < self.windows.share // 2:
-            self.start_read(2)  # look ahead
+        self.look_ahead()
+
+    def commit(self) -> None:
+        """Write all that changed."""
+        if self.sealed is not None:
+            self.write()
+        self.seal()
+        if self.sealed is not None:
+            self.write()
 
     def fail(self, landed: bool) -> None:
         """The disk fails; whether the sealed batch came through is not known to the queue."""
         if landed and self.sealed is not None:
             self.disk.write(self.sealed)
-        self.sealed = self.reading = None
+        self.sealed = None
+        self.readings.clear()
         self.dirty = False
         self.failed = True
         error = ServerError("the disk is on fire")
         self.queue.fail(error)
-        self.queue.dismiss(self.queue.own, error)
+        for consumer in self.queue.consumers.values():
+            self.queue.dismiss(consumer, error)
 
     def rejoin(self) -> None:
         found = self.disk.recover()
         self.queue.rejoin(found.next_id, found.next_offset, found.batch)
         self.failed = False
+        self._on_alarm(0)
 
     # -- reading
 
-    @property
-    def missing(self) -> tuple[int, int] | None:
+    def missing(self, consumer: Consumer) -> tuple[int, int] | None:
         """The ids to read next; None if there are none, or none that are written."""
-        missing = self.queue.own.missing(self.queue.written)
+        missing = consumer.missing(self.queue.written)
         return missing if missing is not None and missing[0] < self.queue.written else None
 
-    def start_read(self, max_items: int) -> None:
-        if self.reading is None and self.missing is not None:
-            self.reading = self.disk.read(self.queue.own.epoch, *self.missing, max_items)
+    def start_read(self, max_items: int, consumer: Consumer | None = None) -> None:
+        consumer = consumer or self.queue.own
+        missing = self.missing(consumer)
+        if consumer not in self.readings and missing is not None:
+            self.readings[consumer] = self.disk.read(consumer.epoch, *missing, max_items)
 
-    def finish_read(self) -> None:
-        reading, self.reading = self.reading, None
-        assert reading is not None
-        if reading.epoch == self.queue.own.epoch:
+    def finish_read(self, consumer: Consumer | None = None) -> None:
+        consumer = consumer or self.queue.own
+        reading = self.readings.pop(consumer)
+        if reading.epoch == consumer.epoch:
             for span in reading.lost:
                 self._on_lost(span)
                 self.queue.lose(span, keep=True)
-            self.queue.loaded(self.queue.own, reading.items, reading.first, reading.stop)
+            self.queue.loaded(consumer, reading.items, reading.first, reading.stop)
+
+    def look_ahead(self) -> None:
+        for consumer in self.queue.consumers.values():
+            if consumer.line.waiters or consumer.loaded < self.windows.share // 2:
+                self.start_read(2, consumer)
+
+    # -- in time
+
+    @property
+    def rings(self) -> bool:
+        """Whether it is time to look after the queue."""
+        return not self.failed and self.alarm is not None and self.alarm <= self.clock.now
+
+    def ring(self) -> None:
+        """Do what is due, and have in memory what decides when more is."""
+        self.alarm = None
+        upkeep(self.queue, self.clock.now)
+        self.look_ahead()
+
+    def wait(self, ms: int) -> None:
+        """Time passes; whatever becomes due meanwhile is done at its time, and settled."""
+        end = self.clock.now + ms
+        self.settle()
+        while self.alarm is not None and self.alarm <= end:
+            self.clock.now = max(self.alarm, self.clock.now)
+            self.settle()
+        self.clock.now = end
+
+    # -- moving
+
+    def carry(self) -> None:
+        """Put what leaves into the queues it goes to."""
+        departures, self.queue.outgoing = self.queue.outgoing, []
+        for departure in departures:
+            self._carry(departure)
+
+    def _carry(self, departure: Departure) -> None:
+        assert self.find is not None, "nothing leaves for a queue that was not named"
+        target, item = self.find(departure.target), departure.item
+        name = departure.consumer.name
+        origin = Origin(self.queue.name, name, item.id, departure.why, item.created)
+        if target.failed:
+            self.queue.left(departure, False)
+            return
+        commit = target.arrivals.get(origin)
+        if commit is None or commit.error is not None:
+            try:
+                commit = target.queue.put(
+                    item.data, item.size, item.flags, 0, True, item.large, origin=origin
+                )
+            except QueueFullError:
+                self.queue.left(departure, False)
+                return
+            target.arrivals[origin] = commit
+        if commit.ended:
+            self.queue.left(departure, True)
+        else:
+            commit.dependents.append(Arrival(self, departure, commit))
+
+    # -- all of it
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do before time passes."""
+        queue = self.queue
+        waits = any(c.line.waiters and self.missing(c) for c in queue.consumers.values())
+        return bool(queue.unwritten or self.readings or queue.outgoing or self.rings or waits)
 
     def settle(self) -> None:
         """Do all there is to do."""
-        steps = 0
-        while (
-            self.queue.unwritten or self.reading or (self.missing and self.queue.own.line.waiters)
-        ):
-            steps += 1
-            assert steps < 1000, "reads again and again what does not help"
-            if self.reading is not None:
-                self.finish_read()
-            elif self.sealed is not None:
-                self.write()
-            elif self.queue.batch is not None:
-                self.seal()
-            else:
-                self.start_read(2)
+        for _ in range(1000):
+            if not self.busy:
+                return
+            self.step()
+        raise AssertionError("works again and again on what does not help")
+
+    def step(self) -> None:
+        if self.readings:
+            self.finish_read(next(iter(self.readings)))
+        elif self.sealed is not None:
+            self.write()
+        elif self.queue.batch is not None:
+            self.seal()
+        elif self.rings:
+            self.ring()
+        elif self.queue.outgoing:
+            self.carry()
+        elif self.queue.unwritten:
+            raise AssertionError("a batch that nobody writes")
+        else:
+            self.look_ahead()
+
+
+class Arrival:
+    """Waits until an item is on disk where it went."""
+
+    def __init__(self, source: Keeper, departure: Departure, commit: Completion) -> None:
+        self._source = source
+        self.departure = departure
+        self._commit = commit
+
+    def release(self) -> None:
+        self._source.queue.left(self.departure, self._commit.error is None)

@@ -1,46 +1,21 @@
 """A queue, one situation at a time; `test_queue_machine.py` looks for those nobody thought of."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
 from darnerpy.errors import ServerError
 from darnerpy.queues import log as log_module
 from darnerpy.queues import queue as queue_module
-from darnerpy.queues.batches import Batch, Completion
-from darnerpy.queues.consumer import OpenRead
-from darnerpy.queues.items import ITEM_OVERHEAD, Item
+from darnerpy.queues.batches import Completion
+from darnerpy.queues.items import ITEM_OVERHEAD
 from darnerpy.queues.positions import Span
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
+from tests.unit.clients import AMPLE, Client, hold, join, put, take, take_all
 from tests.unit.keeper import Disk, Keeper, ManualClock
 
-AMPLE = 1 << 20
 DISASTER = ServerError("the disk is on fire")
-
-
-@dataclass(eq=False)
-class Client:
-    """Waits in line and writes down what it is told."""
-
-    patient: bool = True
-    open: bool = False
-    peek: bool = False
-    present: bool = True
-    got: list[bytes | None] = field(default_factory=list)
-    held: OpenRead | None = None
-    errors: list[ServerError | None] = field(default_factory=list)
-
-    def accept(self, item: Item) -> bool:
-        return self.present
-
-    def deliver(self, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
-        self.got.append(item.data)
-        self.held = held
-
-    def end(self, error: ServerError | None) -> None:
-        self.errors.append(error)
 
 
 @pytest.fixture
@@ -51,31 +26,6 @@ def keeper() -> Keeper:
 @pytest.fixture
 def queue(keeper: Keeper) -> Queue:
     return keeper.queue
-
-
-def put(queue: Queue, *items: bytes, expiry: int = 0) -> None:
-    for data in items:
-        queue.put(data, len(data), 0, expiry)
-
-
-def take(queue: Queue) -> bytes | None:
-    item = queue.take(queue.own)
-    return None if item is None else item.data
-
-
-def take_all(queue: Queue) -> list[bytes | None]:
-    return list(iter(lambda: take(queue), None))
-
-
-def hold(queue: Queue) -> OpenRead:
-    held = queue.open(queue.own)
-    assert held is not None
-    return held
-
-
-def join(queue: Queue, *clients: Client) -> None:
-    for client in clients:
-        queue.own.line.join(client)
 
 
 # --- Order
@@ -367,8 +317,6 @@ def test_a_failed_batch_takes_back_all_it_confirmed_and_all_it_put(
     queue.abort(kept)
     put(queue, b"d")
     keeper.settle()
-    keeper.start_read(9)
-    keeper.finish_read()
     assert take_all(queue) == [b"a", b"b", b"c", b"d"]
 
 
@@ -422,8 +370,8 @@ def test_a_full_mark_comes_before_there_is_much_to_replay(
     queue: Queue, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "_FULL_MARK_IDS", 4)
-    monkeypatch.setattr(queue_module, "_FULL_MARK_BATCHES", 3)
-    monkeypatch.setattr(queue_module, "_FULL_MARK_BYTES", 100)
+    monkeypatch.setattr(log_module, "_FULL_MARK_BATCHES", 3)
+    monkeypatch.setattr(log_module, "_FULL_MARK_BYTES", 100)
 
     def fullness(*turns: list[bytes]) -> Iterator[bool]:
         for items in turns:
@@ -494,11 +442,11 @@ def test_what_is_not_written_yet_is_not_read_from_disk() -> None:
     keeper = Keeper(Disk(), ManualClock(), Windows(ITEM_OVERHEAD))
     queue = keeper.queue
     put(queue, b"a", b"b", b"c")
-    assert keeper.missing is None
+    assert keeper.missing(queue.own) is None
     assert take_all(queue) == [b"a", b"b", b"c"]
 
 
-def test_the_age_of_the_head_is_known_if_it_is_in_memory(queue: Queue, keeper: Keeper) -> None:
+def test_the_head_is_known_if_it_is_in_memory(queue: Queue, keeper: Keeper) -> None:
     assert queue.own.head is None
     put(queue, b"a")
     born = keeper.clock.now

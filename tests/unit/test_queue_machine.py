@@ -1,27 +1,35 @@
 """A queue against a simple model, through everything that clients, disks, clocks and restarts do.
 
-The model is a log of what was put and a set of what is confirmed. At every moment the next item is
-the lowest id neither confirmed nor held; a failure goes back to what was written last.
+The model is a log of what was put and, for each consumer, a set of what is confirmed. At every moment
+the next item of a consumer is the lowest id neither confirmed, nor held, nor waiting out a delay; a
+failure goes back to what was written last. Items that move to other queues: `test_moves_machine.py`.
 """
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from darnerpy.errors import ServerError
+from darnerpy.config import DROP, QueueSettings
+from darnerpy.errors import QueueFullError, ServerError
+from darnerpy.queues import limits as limits_module
+from darnerpy.queues import queue as queue_module
+from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Batch
-from darnerpy.queues.consumer import OpenRead
+from darnerpy.queues.consumer import Consumer, OpenRead
 from darnerpy.queues.items import ITEM_OVERHEAD, Item
 from darnerpy.queues.positions import Span
 from darnerpy.queues.windows import Windows
-from tests.unit.keeper import Disk, Keeper, ManualClock
+from tests.unit.keeper import Disk, Keeper, ManualClock, SettingsBook
+from tests.unit.model import Model, Place, Put
 
-WINDOW_MEMORY = 3 * ITEM_OVERHEAD
+WINDOW_MEMORY = 4 * ITEM_OVERHEAD
+STEPS = 3
+OWN, NAMES = b"", [b"", b"a", b"b"]
 some = st.integers(0, 7)
+names = st.sampled_from([b"", b"", b"", b"a", b"a", b"b"])
 kinds = st.sampled_from(["open", "open", "open", "plain", "plain", "peek", "regret"])
 puts = st.tuples(  # size, milliseconds to live, number of its file, sync
     st.sampled_from([0, 10, 300]),
@@ -29,248 +37,376 @@ puts = st.tuples(  # size, milliseconds to live, number of its file, sync
     st.sampled_from([0, 0, 0, 7]),
     st.booleans(),
 )
-
-
-class Put(NamedTuple):
-    id: int
-    data: bytes | None
-    size: int
-    flags: int
-    created: int
-    expiry: int
-    large: int
-
-
-class State(NamedTuple):
-    log: dict[int, Put]
-    confirmed: frozenset[int]
-    next_id: int
-
-
-NOTHING = State({}, frozenset(), 1)
-
-
-@dataclass
-class Model:
-    """base: what a failure goes back to. disk: what a restart finds. sealed: is being written."""
-
-    log: dict[int, Put] = field(default_factory=dict)
-    confirmed: set[int] = field(default_factory=set)
-    held: dict[int, OpenRead] = field(default_factory=dict)
-    line: list["Client"] = field(default_factory=list)
-    next_id: int = 1
-    base: State = NOTHING
-    disk: State = NOTHING
-    sealed: State = NOTHING
-
-    @property
-    def waiting(self) -> list[int]:
-        return [i for i in sorted(self.log) if i not in self.confirmed and i not in self.held]
-
-    def snapshot(self) -> State:
-        return State(dict(self.log), frozenset(self.confirmed), self.next_id)
-
-    def go_back(self, state: State) -> None:
-        self.log, self.next_id = dict(state.log), state.next_id
-        self.confirmed = set(state.confirmed)
-
-    def bytes_of(self, ids: list[int]) -> int:
-        return sum(self.log[item_id].size for item_id in ids)
+receivers = st.sampled_from([None, None, None, b"", b"a"])
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_items": st.sampled_from([None, 1, 2, 4]),
+        "max_bytes": st.sampled_from([None, 20, 310, 600]),
+        "discard_old_when_full": st.booleans(),
+        "max_lag_items": st.sampled_from([None, 1, 3]),
+        "max_lag_bytes": st.sampled_from([None, 10, 310]),
+        "lag_action": st.sampled_from(["refuse", "discard"]),
+        "max_age": st.sampled_from([None, 8]),
+        "open_timeout": st.sampled_from([None, 4]),
+        "max_attempts": st.sampled_from([0, 2, 3]),
+        "retry_delay": st.sampled_from([None, 3]),
+        "max_retry_delay": st.just(10),
+        "fanout_only": st.booleans(),
+        "start": st.sampled_from(["head", "tail"]),
+        "copy_from": st.sampled_from([b"", b"a"]),
+        "consumers": st.sampled_from([(), (b"b",)]),
+    },
+)
 
 
 class Client:
     """A waiter that checks whatever it is told against the model. present: still connected."""
 
-    def __init__(self, machine: "QueueMachine", kind: str, patient: bool) -> None:
+    def __init__(self, machine: "QueueMachine", place: Place, kind: str, patient: bool) -> None:
         self.open = kind == "open"
         self.peek = kind == "peek"
         self.patient = patient
         self.present = True
+        self.place = place
         self.machine = machine
 
     def accept(self, item: Item) -> bool:
-        self.machine.check_is_next(item)
-        assert self.machine.model.line[0] is self, "first come, first served"
+        self.machine.check_is_next(self.place, item)
+        assert self.place.line[0] is self, "first come, first served"
         if not self.present:
-            self.machine.model.line.remove(self)
+            self.place.line.remove(self)
         return self.present
 
     def deliver(self, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
-        assert self.machine.model.line.pop(0) is self
+        assert self.place.line.pop(0) is self
         self.machine.got(self, item, commit, held)
 
     def end(self, error: ServerError | None) -> None:
-        self.machine.model.line.remove(self)
-        if error is None:
+        self.place.line.remove(self)
+        if error is None and self.machine.dropping is not self.place:
             assert not self.patient
-            self.machine.check_nothing_waits()
+            self.machine.check_nothing_waits(self.place)
 
 
 class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
+        self.patches = pytest.MonkeyPatch()
+        for module in (queue_module, limits_module, upkeep_module):
+            self.patches.setattr(module, "_STEPS", STEPS)
         self.model = Model()
         self.clock = ManualClock()
-        self.windows = Windows(WINDOW_MEMORY)
-        self.neighbour = Neighbour()
         self.disk = Disk()
+        self.settings = SettingsBook({OWN: QueueSettings(dead_letter=DROP)})
+        self.latest = self.clock.now
         self.calm = 0
         self.start()
 
+    def teardown(self) -> None:
+        self.patches.undo()
+
     def start(self) -> None:
-        self.keeper = Keeper(self.disk, self.clock, self.windows, self.lost)
+        self.neighbour = Neighbour()
+        self.windows = Windows(WINDOW_MEMORY)
+        self.keeper = Keeper(self.disk, self.clock, self.windows, self.lost, self.settings)
         self.queue = self.keeper.queue
-        self.own = self.queue.own
-        self.expired = 0
+        self.dropping: Place | None = None
+        self.counted: dict[Consumer, int] = {}
+        self.discarded: dict[Consumer, int] = {}
+        self.model.places = {}
+        for name, consumer in self.queue.consumers.items():
+            self.model.places[name] = Place(consumer)
 
     # -- what is checked when something is handed out
 
-    def note_expired(self) -> None:
-        """Items may expire only at the head, and only when it is time."""
-        count = self.queue.own.counters.expired - self.expired
-        self.expired += count
-        gone = self.model.waiting[:count]
-        assert len(gone) == count
-        for item_id in gone:
-            assert 0 < self.model.log[item_id].expiry <= self.clock.now
-        self.model.confirmed.update(gone)
+    def observe(self, place: Place, new: int = 0, taken: int = 0) -> int:
+        """Take over what has left a consumer by itself, if it had to; returns how much was discarded.
 
-    def check_is_next(self, item: Item) -> None:
-        self.note_expired()
-        assert item.id == self.model.waiting[0]
+        new: the id that was just put; what made room for it was discarded before. taken: one that
+        is being handed out.
+        """
+        model, now, consumer = self.model, self.clock.now, place.consumer
+        self.note_timeouts(place)
+        counters = consumer.counters
+        counted = counters.expired + counters.dropped + counters.discarded
+        count, self.counted[consumer] = counted - self.counted.get(consumer, 0), counted
+        discarded = counters.discarded - self.discarded.get(consumer, 0)
+        self.discarded[consumer] = counters.discarded
+        is_confirmed = consumer.positions.is_confirmed
+        gone = [i for i in model.waiting(place) if is_confirmed(i) and i != taken]
+        assert len(gone) == count
+        live = [i for i in gone if not model.must_leave(place, i, now)]
+        assert len(live) <= discarded, "what need not leave was discarded"
+        available = [i for i in model.available(place, now) if i not in gone and i != new]
+        # What came back too often may leave at once, all else only from the head.
+        heads = [i for i in gone if i not in place.returns]
+        if available and heads and not self.keeper.failed and self.orderly:
+            assert max(heads) < available[0]
+        place.confirmed.update(gone)
+        return discarded
+
+    orderly = True
+    """Whether items leave one by one: not so when the alarm rings, and several come back together."""
+
+    def note_timeouts(self, place: Place) -> None:
+        timeout = place.consumer.settings.open_timeout
+        for item_id, held in list(place.held.items()):
+            if held.gone:
+                assert timeout is not None
+                assert held.since + timeout <= self.clock.now
+                del place.held[item_id]
+                self.model.count_return(place, item_id, self.clock.now)
+
+    def check_is_next(self, place: Place, item: Item) -> None:
+        self.observe(place, taken=item.id)
+        available = self.model.available(place, self.clock.now)
+        assert available
+        assert item.id == available[0]
         put = self.model.log[item.id]
         assert put == (
             item.id, item.data, item.size, item.flags, item.created, item.expiry, item.large
         )  # fmt: skip
-        assert not 0 < put.expiry <= self.clock.now
         assert item.offset == self.model.bytes_of([i for i in self.model.log if i < item.id])
 
-    def check_nothing_waits(self) -> None:
-        self.note_expired()
-        assert self.model.waiting == []
+    def check_nothing_waits(self, place: Place) -> None:
+        """Nothing can be had now; what is aside may be, later."""
+        self.observe(place)
+        aside = {item_id for _, item_id, _ in place.consumer.delayed}
+        assert [i for i in self.model.waiting(place) if i not in aside] == []
 
     def got(self, client: Client, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
-        self.check_is_next(item)
+        self.check_is_next(client.place, item)
         writing = (b for b in self.queue.unwritten if item.id in [i.id for i in b.items])
         assert (held is not None) == client.open
         if client.open or client.peek:
             assert commit is next(writing, None)
         else:
             assert commit is self.queue.batch is not None
-            self.model.confirmed.add(item.id)
+            client.place.confirmed.add(item.id)
         if held is not None:
             assert (held.item, held.commit) == (item, commit)
-            self.model.held[item.id] = held
+            client.place.held[item.id] = held
 
     def lost(self, span: Span) -> None:
-        for item_id in range(span.first, span.stop):
-            self.model.held.pop(item_id, None)
-            self.model.confirmed.add(item_id)
+        for place in self.model.places.values():
+            self.observe(place)
+            for item_id in range(span.first, span.stop):
+                place.held.pop(item_id, None)
+                place.confirmed.add(item_id)
+
+    def place(self, name: bytes) -> Place:
+        """The consumer of that name, as a client that refers to it finds it."""
+        known = self.model.places.get(name)
+        consumer = self.queue.consumer(name)
+        if known is not None:
+            assert consumer is known.consumer
+            return known
+        return self.found(name, consumer)
+
+    def found(self, name: bytes, consumer: Consumer) -> Place:
+        """A new consumer starts where its settings say."""
+        model, options = self.model, consumer.settings
+        confirmed = [set(model.log)]
+        if options.copy_from in model.places and options.copy_from:
+            confirmed = [model.places[options.copy_from].confirmed]
+        elif options.start == "head" and not model.places[OWN].consumer.settings.fanout_only:
+            confirmed = [model.places[OWN].confirmed]
+        elif options.start == "head":
+            lows = {each: min([*model.unconfirmed(each), model.next_id]) for each in self.places}
+            confirmed = [p.confirmed for p, low in lows.items() if low == min(lows.values())]
+        place = Place(consumer)
+        is_confirmed = consumer.positions.is_confirmed
+        place.confirmed = {i for i in model.log if is_confirmed(i)}
+        assert place.confirmed in [each & set(model.log) for each in confirmed]
+        model.places[name] = place
+        return place
+
+    @property
+    def places(self) -> list[Place]:
+        return list(self.model.places.values())
 
     # -- clients
 
-    @initialize(puts=st.lists(puts, max_size=5))
-    def begin(self, puts: list[tuple[int, int | None, int, bool]]) -> None:
-        self.put(puts)
+    @initialize(
+        puts=st.lists(puts, max_size=5),
+        fans=st.lists(st.sampled_from([b"a", b"b"]), max_size=2),
+        change=changes,
+    )
+    def begin(
+        self,
+        puts: list[tuple[int, int | None, int, bool]],
+        fans: list[bytes],
+        change: dict[str, object],
+    ) -> None:
+        for name in fans:
+            self.place(name)
+        self.change_settings(OWN, change)
+        self.put(puts, None)
         self.settle()
 
     is_up = precondition(lambda self: not self.keeper.failed)
 
     @is_up
-    @rule(puts=st.lists(puts, min_size=1, max_size=3))
-    def put(self, puts: list[tuple[int, int | None, int, bool]]) -> None:
+    @rule(puts=st.lists(puts, min_size=1, max_size=3), only=receivers)
+    def put(self, puts: list[tuple[int, int | None, int, bool]], only: bytes | None) -> None:
         for size, ttl, large, sync in puts:
-            item_id, expiry = self.model.next_id, 0 if ttl is None else self.clock.now + ttl
-            flags = 3 * item_id
-            data = None if large else bytes([item_id % 256]) * size
-            created = self.queue.batch.created if self.queue.batch else self.clock.now
-            # First, because a waiter may be given it at once.
-            self.model.log[item_id] = Put(item_id, data, size, flags, created, expiry, large)
-            self.model.next_id += 1
-            batch = self.queue.put(data, size, flags, expiry, sync, large)
-            assert batch is self.queue.batch
-            assert batch.sync or not sync
+            self.put_one(size, ttl, large, sync, None if only is None else self.place(only))
+
+    def put_one(
+        self, size: int, ttl: int | None, large: int, sync: bool, only: Place | None
+    ) -> None:
+        model, queue = self.model, self.queue
+        item_id, expiry = model.next_id, 0 if ttl is None else self.clock.now + ttl
+        flags = 3 * item_id
+        data = None if large else bytes([item_id % 256]) * size
+        created = queue.batch.created if queue.batch else self.clock.now
+        limits = [Room(self, limit, size, only) for limit in self.limits()]
+        # First, because a waiter may be given it at once.
+        model.log[item_id] = Put(item_id, data, size, flags, created, expiry, large)
+        model.next_id += 1
+        fanout_only = model.places[OWN].consumer.settings.fanout_only
+        for place in self.places:
+            if (place is not only) if only else (fanout_only and place is model.places[OWN]):
+                place.confirmed.add(item_id)
+        own = None if only is None else only.consumer
+        try:
+            batch = queue.put(data, size, flags, expiry, sync, large, own)
+        except QueueFullError:
+            assert any(limit.may_refuse for limit in limits)
+            del model.log[item_id]
+            model.next_id -= 1
+            for place in self.places:
+                place.confirmed.discard(item_id)
+                assert self.observe(place) == 0, "discarded, and refused all the same"
+            return
+        assert not any(limit.must_refuse for limit in limits)
+        assert batch is queue.batch
+        assert batch.sync or not sync
+        discarded = {place: self.observe(place, item_id) for place in self.places}
+        for place in self.places:
+            concerned = [each for each in limits if each.place is place]
+            if discarded[place]:
+                assert any(each.needs(discarded[place]) for each in concerned)
+        for limit in limits:
+            limit.check_is_kept()
+
+    def limits(self) -> list[tuple[Place, int | None, int | None, bool]]:
+        """Who may have how many items and bytes waiting, and whether the oldest make room."""
+        own, found = self.model.places[OWN], []
+        options = own.consumer.settings
+        for place in self.places:
+            lag = place.consumer.settings
+            if (place is not own) == options.fanout_only:
+                discard = options.discard_old_when_full
+                found.append((place, options.max_items, options.max_bytes, discard))
+            if place is not own:
+                discard = lag.lag_action == "discard"
+                found.append((place, lag.max_lag_items, lag.max_lag_bytes, discard))
+        return found
 
     @is_up
-    @rule(kinds=st.lists(kinds, min_size=1, max_size=4))
-    def get(self, kinds: list[str]) -> None:
+    @rule(name=names, kinds=st.lists(kinds, min_size=1, max_size=4))
+    def get(self, name: bytes, kinds: list[str]) -> None:
         for kind in kinds:
-            self.get_one(kind)
+            self.get_one(self.place(name), kind)
 
-    def get_one(self, kind: str, patient: bool = False) -> None:
+    def get_one(self, place: Place, kind: str, patient: bool = False) -> None:
         """As a session does it. regret: the item is taken, but cannot be handed over."""
-        client = Client(self, kind, patient)
+        queue, consumer = self.queue, place.consumer
+        client = Client(self, place, kind, patient)
         held: OpenRead | None = None
         if kind in ("plain", "regret"):
-            item = self.queue.take(self.own)
+            item = queue.take(consumer)
         elif kind == "peek":
-            item = self.queue.peek(self.own)
+            item = queue.peek(consumer)
         else:
-            held = self.queue.open(self.own)
+            held = queue.open(consumer)
             item = held.item if held else None
         if item is not None and kind == "regret":
-            self.check_is_next(item)
-            self.queue.give_back(self.own, item)
+            queue.give_back(consumer, item)
+            self.check_is_next(place, item)
         elif item is not None:
-            assert kind == "peek" or not self.model.line, "no newcomer overtakes a waiter"
-            commit = self.queue.batch if kind == "plain" else self.queue.pending(item)
+            assert kind == "peek" or not place.line, "no newcomer overtakes a waiter"
+            commit = queue.batch if kind == "plain" else queue.pending(item)
             self.got(client, item, commit, held)
-        elif client.patient or not self.queue.is_empty(self.own):
-            self.model.line.append(client)
-            self.own.line.join(client)
+        elif client.patient or not queue.is_empty(consumer):
+            place.line.append(client)
+            consumer.line.join(client)
         else:
-            self.check_nothing_waits()
+            self.check_nothing_waits(place)
 
     @is_up
-    @precondition(lambda self: len(self.model.line) < 2)
-    @rule(kind=kinds)
-    def wait(self, kind: str) -> None:
-        self.get_one(kind, patient=True)
+    @precondition(lambda self: sum(len(place.line) for place in self.places) < 2)
+    @rule(name=names, kind=kinds)
+    def wait(self, name: bytes, kind: str) -> None:
+        self.get_one(self.place(name), kind, patient=True)
+
+    some_are_held = precondition(lambda self: any(place.held for place in self.places))
 
     @is_up
-    @precondition(lambda self: self.model.held)
+    @some_are_held
     @rule(which=some)
     def close(self, which: int) -> None:
-        item_id, held = self.choose_held(which)
-        self.model.confirmed.add(item_id)
+        place, held = self.choose_held(which)
+        place.confirmed.add(held.item.id)
         assert self.queue.close(held) is self.queue.batch
         assert self.queue.close(held) is None
 
-    @precondition(lambda self: self.model.held)
-    @rule(which=some)
-    def abort(self, which: int) -> None:
-        _, held = self.choose_held(which)
-        self.queue.abort(held)
-        self.queue.abort(held)  # once is enough
+    @some_are_held
+    @rule(which=some, counted=st.sampled_from([True, True, False]))
+    def abort(self, which: int, counted: bool) -> None:
+        place, held = self.choose_held(which)
+        if counted:
+            self.model.count_return(place, held.item.id, self.clock.now)
+        self.queue.abort(held, counted)
+        self.queue.abort(held, counted)  # once is enough
 
-    def choose_held(self, which: int) -> tuple[int, OpenRead]:
-        ids = sorted(self.model.held)
-        item_id = ids[which % len(ids)]
-        return item_id, self.model.held.pop(item_id)
+    def choose_held(self, which: int) -> tuple[Place, OpenRead]:
+        everyone = [(place, i) for place in self.places for i in sorted(place.held)]
+        place, item_id = everyone[which % len(everyone)]
+        return place, place.held.pop(item_id)
 
-    @precondition(lambda self: self.model.line)
+    @precondition(lambda self: any(place.line for place in self.places))
     @rule(which=some, how=st.sampled_from(["leaves", "hangs up", "tires"]))
     def stop_waiting(self, which: int, how: str) -> None:
-        client = self.model.line[which % len(self.model.line)]
+        clients = [client for place in self.places for client in place.line]
+        client = clients[which % len(clients)]
+        assert isinstance(client, Client)
+        place, consumer = client.place, client.place.consumer
         if how == "hangs up":
             client.present = False
-        elif how == "leaves":
-            self.own.line.leave(client)
-            self.model.line.remove(client)
-        elif self.queue.is_empty(self.own):
-            self.own.line.leave(client)
-            self.model.line.remove(client)
-            self.check_nothing_waits()
+        elif how == "leaves" or self.queue.is_empty(consumer):
+            consumer.line.leave(client)
+            place.line.remove(client)
+            if how == "tires":
+                self.check_nothing_waits(place)
         else:
-            self.own.line.tire(client)
+            consumer.line.tire(client)
             assert not client.patient
 
     @is_up
-    @precondition(lambda self: len(self.model.waiting) > 2)
-    @rule()
-    def flush(self) -> None:
-        self.model.confirmed.update(self.model.waiting)
-        assert self.queue.flush() is self.queue.batch
+    @precondition(lambda self: any(len(self.model.waiting(place)) > 2 for place in self.places))
+    @rule(name=st.sampled_from([None, *NAMES]))
+    def flush(self, name: bytes | None) -> None:
+        only = None if name is None else self.model.places.get(name)
+        for place in self.places if only is None else [only]:
+            place.confirmed.update(self.model.waiting(place))
+        batch = self.queue.flush(None if only is None else only.consumer)
+        assert batch is self.queue.batch
+
+    @is_up
+    @precondition(lambda self: len(self.places) > 1 and self.calm > 4)
+    @rule(which=some)
+    def drop(self, which: int) -> None:
+        place = self.places[1 + which % (len(self.places) - 1)]
+        del self.model.places[place.consumer.name]
+        self.dropping = place
+        assert self.queue.drop(place.consumer) is self.queue.batch
+        assert all(held.gone for held in place.held.values())
+        assert (place.line, place.consumer.loaded) == ([], 0)
+        place.held = {}
+        self.dropping = None
 
     # -- the keeper, the disk, the rest of the world
 
@@ -288,18 +424,28 @@ class QueueMachine(RuleBasedStateMachine):
         self.keeper.write()
 
     @is_up
-    @precondition(lambda self: self.keeper.missing is not None)
-    @rule(items=st.integers(1, 4), at_once=st.booleans())
-    def read(self, items: int, at_once: bool) -> None:
-        self.keeper.start_read(items)
-        if at_once:
-            self.finish_read()
+    @rule(name=names, items=st.integers(1, 4), at_once=st.booleans())
+    def read(self, name: bytes, items: int, at_once: bool) -> None:
+        place = self.model.places.get(name)
+        if place is not None:
+            self.keeper.start_read(items, place.consumer)
+            if at_once:
+                self.finish_read()
 
-    @precondition(lambda self: self.keeper.reading is not None)
+    @precondition(lambda self: self.keeper.readings)
     @rule()
     def finish_read(self) -> None:
-        if self.keeper.reading is not None:
-            self.keeper.finish_read()
+        for consumer in list(self.keeper.readings):
+            self.keeper.finish_read(consumer)
+
+    @precondition(lambda self: self.keeper.rings)
+    @rule()
+    def ring(self) -> None:
+        self.orderly = False
+        self.keeper.ring()
+        for place in self.places:
+            self.observe(place)
+        self.orderly = True
 
     @is_up
     @precondition(lambda self: self.calm > 8)
@@ -320,14 +466,16 @@ class QueueMachine(RuleBasedStateMachine):
         model = self.model
         if landed and self.keeper.sealed is not None:
             model.disk = model.sealed
+        before = self.places
         model.go_back(model.base)
         written = self.queue.written
         self.keeper.fail(landed)
-        for item_id, held in list(model.held.items()):
-            assert held.gone == (item_id >= written)
-            if held.gone:
-                del model.held[item_id]
-        assert model.line == []
+        for place in [*before, *self.places]:
+            for item_id, held in list(place.held.items()):
+                assert held.gone == (item_id >= written or place not in self.places)
+                if held.gone:
+                    del place.held[item_id]
+            assert place.line == []
 
     @precondition(lambda self: self.keeper.failed)
     @rule(items=st.integers(0, 4))
@@ -335,6 +483,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.model.log, self.model.next_id = dict(self.model.disk.log), self.model.disk.next_id
         self.model.base = self.model.snapshot()
         self.keeper.rejoin()
+        for name in self.queue.own.settings.consumers:
+            if name not in self.model.places:
+                self.found(name, self.queue.consumers[name])
         if items:
             self.keeper.start_read(items)
             self.finish_read()
@@ -344,81 +495,186 @@ class QueueMachine(RuleBasedStateMachine):
         if landed and self.keeper.sealed is not None:
             self.disk.write(self.keeper.sealed)
             model.disk = model.sealed
-        self.own.forget_waiting(1)
-        for held in model.held.values():
-            self.own.release(held)
-        self.windows.settle(self.own)
-        model.go_back(model.disk)
-        model.base = model.disk
-        model.held, model.line = {}, []
+        disk = model.disk
         self.start()
+        model.log, model.next_id = dict(disk.log), disk.next_id
+        places, model.places = model.places, {}
+        for name, stand in disk.stands.items():
+            place = model.places[name] = places.pop(name)
+            place.confirmed = set(stand.confirmed)
+            place.returns = dict(stand.returns)
+        model.base = model.disk = model.snapshot()
+        for name in self.queue.own.settings.consumers:
+            if name in places:
+                self.found(name, places.pop(name).consumer)
+        assert not places
+        if not self.disk.entries:  # then nothing is new
+            model.base = model.disk = model.snapshot()
 
     @is_up
-    @rule(what=st.sampled_from(["time", "memory", "decay", "full mark"]), how=some)
+    @rule(what=st.sampled_from(["time", "time", "memory", "decay", "full mark"]), how=some)
     def meanwhile(self, what: str, how: int) -> None:
+        waiting = self.model.waiting(self.model.places[OWN])
         if what == "time":
-            self.clock.now += how
+            self.clock.now += how - (how == 7) * 12  # somebody may set it
+            self.latest = max(self.latest, self.clock.now)
         elif what == "memory":
             self.neighbour.loaded = how % 3 * WINDOW_MEMORY // 2
             self.windows.settle(self.neighbour)
-        elif what == "decay" and self.model.waiting:
-            self.disk.rotten.add(self.model.waiting[how % len(self.model.waiting)])
+        elif what == "decay" and waiting:
+            self.disk.rotten.add(waiting[how % len(waiting)])
         elif what == "full mark":
             self.queue.want_full_mark()
 
     @is_up
-    @precondition(lambda self: self.queue.unwritten)
+    @precondition(lambda self: self.calm > 3)
+    @rule(name=names, change=changes)
+    def configure(self, name: bytes, change: dict[str, object]) -> None:
+        self.change_settings(name, change)
+
+    def change_settings(self, name: bytes, change: dict[str, object]) -> None:
+        # mypy cannot know that the names and values fit each other
+        self.settings[name] = replace(self.settings.of(name), **change)  # type: ignore[arg-type]
+        self.queue.configure()
+        for each, consumer in self.queue.consumers.items():
+            if each not in self.model.places:
+                assert each in self.queue.own.settings.consumers
+                self.found(each, consumer)
+
+    @is_up
+    @precondition(lambda self: self.keeper.busy)
     @rule()
     def settle(self) -> None:
+        self.orderly = False
         self.keeper.settle()
-        self.note_expired()
+        for place in self.places:
+            self.observe(place)
+        self.orderly = True
         self.model.base = self.model.disk = self.model.snapshot()
+        for place in self.places:
+            assert not place.consumer.excess, "nothing is left to do, and it has still too much"
 
     def drain(self) -> None:
         """Whatever happened, every item comes."""
-        for _ in range(len(self.model.waiting)):
-            self.get_one("plain")
         self.settle()
-        self.check_nothing_waits()
+        for place in self.places:
+            for _ in range(len(self.model.waiting(place))):
+                self.get_one(place, "plain")
+                self.settle()
+            self.check_nothing_waits(place)
 
     # -- what always holds
 
     @invariant()
-    def the_counts_are_exact(self) -> None:
+    def what_each_has_is_exact(self) -> None:
         self.calm += 1
-        self.note_expired()
-        model, waiting = self.model, self.model.waiting
-        assert self.queue.next_id == model.next_id
-        assert self.queue.count(self.own) == len(waiting)
-        assert self.queue.is_empty(self.own) == (not waiting)
-        assert self.queue.backlog_bytes(self.own) == model.bytes_of(waiting)
-        low = min([*waiting, *model.held, model.next_id])
-        assert self.queue.low() == (low, model.bytes_of([i for i in model.log if i < low]))
-        assert self.keeper.dirty == (self.queue.batch is not None)
+        model, queue = self.model, self.queue
+        assert {n: p.consumer for n, p in model.places.items()} == queue.consumers
+        assert queue.next_id == model.next_id
+        assert self.keeper.dirty == (queue.batch is not None)
+        low = model.next_id
+        for place in self.places:
+            self.observe(place)
+            consumer, waiting = place.consumer, model.waiting(place)
+            assert [i for i in model.log if not consumer.positions.is_confirmed(i)] == (
+                model.unconfirmed(place)
+            )
+            assert queue.count(consumer) == len(waiting)
+            assert queue.backlog_bytes(consumer) == model.bytes_of(waiting)
+            aside = {i for _, i, _ in consumer.delayed}
+            assert aside <= set(waiting)
+            assert queue.is_empty(consumer) == (len(aside) == len(waiting))
+            known = {i: back for i, back in place.returns.items() if i in model.unconfirmed(place)}
+            assert consumer.returns == known
+            low = min([low, *model.unconfirmed(place)])
+        assert queue.low() == (low, model.bytes_of([i for i in model.log if i < low]))
 
     @invariant()
     def the_same_are_held_and_waiting(self) -> None:
-        assert self.own.open == self.model.held
-        assert self.own.line.snapshot() == self.model.line
-        assert self.own.line.impatient == sum(not client.patient for client in self.model.line)
+        for place in self.places:
+            line = place.consumer.line
+            assert place.consumer.open == place.held
+            assert line.snapshot() == place.line
+            assert line.impatient == sum(not client.patient for client in place.line)
 
     @invariant()
     def nobody_waits_for_nothing(self) -> None:
-        self.note_expired()
-        if self.model.line:
-            if self.model.waiting:
-                assert self.queue.unwritten or self.keeper.missing, "nothing would wake them"
-            else:
-                assert all(client.patient for client in self.model.line)
+        keeper, now = self.keeper, self.clock.now
+        if keeper.failed:
+            return
+        for place in self.places:
+            consumer = place.consumer
+            at_work = bool(self.queue.unwritten or keeper.missing(consumer) or keeper.rings)
+            if place.line and not at_work:
+                assert not self.model.available(place, now), "nothing would wake them"
+                assert all(client.patient for client in place.line)
+            due = [when for when, _, _ in consumer.delayed]
+            timeout = consumer.settings.open_timeout
+            if timeout is not None and place.held:
+                due.append(next(iter(consumer.open.values())).since + timeout)
+            known = [*consumer.window, *(item for _, item in consumer.returned)]
+            if known and (consumer.max_age or any(item.expiry for item in known)):
+                ends = [item.expiry for item in known if item.expiry]
+                if consumer.max_age:
+                    ends += [item.created + consumer.max_age for item in known]
+                due.append(max(self.latest, min(ends)) + 1000)
+            assert not due or (keeper.alarm is not None and keeper.alarm <= min(due))
 
     @invariant()
     def memory_is_accounted_for(self) -> None:
-        own = self.own
-        items = [*own.window, *(item for _, item in own.returned)]
-        items += [held.item for held in own.open.values()]
-        sizes = [0 if item.data is None else item.size for item in items]
-        assert own.loaded == sum(sizes) + len(items) * ITEM_OVERHEAD
-        assert self.windows.used == own.settled + self.neighbour.loaded
+        for consumer in self.queue.consumers.values():
+            aside = [item for _, _, item in consumer.delayed]
+            items = [*consumer.window, *(item for _, item in consumer.returned), *aside]
+            items += [held.item for held in consumer.open.values()]
+            assert len({item.id for item in items}) == len(items), "one item in two places"
+            sizes = [0 if item.data is None else item.size for item in items]
+            assert consumer.loaded == sum(sizes) + len(items) * ITEM_OVERHEAD
+        settled = sum(consumer.settled for consumer in self.queue.consumers.values())
+        assert self.windows.used == settled + self.neighbour.loaded
+
+
+class Room:
+    """A limit, seen just before an item is put."""
+
+    def __init__(
+        self,
+        machine: QueueMachine,
+        limit: tuple[Place, int | None, int | None, bool],
+        size: int,
+        only: Place | None,
+    ) -> None:
+        self.machine = machine
+        self.place, self.items, self.bytes, self.discard = limit
+        self.size = size
+        self.concerned = only is None or only is self.place
+        model, now = machine.model, machine.clock.now
+        self.waiting = model.waiting(self.place)
+        live = [i for i in self.waiting if not model.must_leave(self.place, i, now)]
+        own = self.place is model.places[OWN]
+        refuses = not self.discard or (own and self.bytes is not None and size > self.bytes)
+        # What has expired does not count, if it is known and at the head.
+        self.may_refuse = self.concerned and refuses and self.is_over(self.waiting)
+        self.must_refuse = self.concerned and refuses and self.is_over(live)
+
+    def is_over(self, waiting: list[int], items: int = 1) -> bool:
+        size = self.machine.model.bytes_of(waiting) + items * self.size
+        return (self.items is not None and len(waiting) + items > self.items) or (
+            self.bytes is not None and size > self.bytes
+        )
+
+    def needs(self, discarded: int) -> bool:
+        """Whether so many had to be discarded, and not one less."""
+        gone = [i for i in self.waiting if i in self.place.confirmed]
+        left = [i for i in self.waiting if i not in gone]
+        last = gone[-1:] if discarded else []
+        return self.concerned and self.discard and self.is_over([*last, *left])
+
+    def check_is_kept(self) -> None:
+        """Unless the rest is discarded when it is in memory, or is aside."""
+        consumer = self.place.consumer
+        if self.concerned and self.discard and not consumer.excess:
+            waiting = self.machine.model.waiting(self.place)
+            assert not self.is_over(waiting, 0)
 
 
 class Neighbour:

@@ -1,0 +1,122 @@
+"""What a queue with consumers should do, in the plainest way: one log, and sets of ids per consumer.
+
+Owns no behaviour of its own: the machine that drives it tells it what was asked, and asks it what may
+be handed out, what had to leave and what a restart or a failure goes back to.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from darnerpy.queues.batches import Returned
+from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.line import Waiter
+
+__all__ = ["Model", "Place", "Put", "State"]
+
+
+class Put(NamedTuple):
+    id: int
+    data: bytes | None
+    size: int
+    flags: int
+    created: int
+    expiry: int
+    large: int
+
+
+@dataclass(eq=False)
+class Place:
+    """One consumer: what it has confirmed, who holds and awaits items, what came back how often."""
+
+    consumer: Consumer
+    confirmed: set[int] = field(default_factory=set)
+    held: dict[int, OpenRead] = field(default_factory=dict)
+    line: list[Waiter] = field(default_factory=list)
+    returns: dict[int, Returned] = field(default_factory=dict)
+
+
+class Stand(NamedTuple):
+    place: Place
+    confirmed: frozenset[int]
+    returns: dict[int, Returned]
+
+
+class State(NamedTuple):
+    log: dict[int, Put]
+    next_id: int
+    stands: dict[bytes, Stand]
+
+
+NOTHING = State({}, 1, {})
+
+
+@dataclass
+class Model:
+    """base: what a failure goes back to. disk: what a restart finds. sealed: is being written."""
+
+    log: dict[int, Put] = field(default_factory=dict)
+    next_id: int = 1
+    places: dict[bytes, Place] = field(default_factory=dict)
+    base: State = NOTHING
+    disk: State = NOTHING
+    sealed: State = NOTHING
+
+    def snapshot(self) -> State:
+        stands = {
+            name: Stand(place, frozenset(place.confirmed), dict(place.returns))
+            for name, place in self.places.items()
+        }
+        return State(dict(self.log), self.next_id, stands)
+
+    def go_back(self, state: State) -> None:
+        """As after a failure: what came back was delivered, that is not forgotten."""
+        self.log, self.next_id = dict(state.log), state.next_id
+        self.places = {}
+        for name, (place, confirmed, returns) in state.stands.items():
+            place.confirmed = set(confirmed)
+            known = returns | place.returns
+            place.returns = {i: back for i, back in known.items() if i < state.next_id}
+            self.places[name] = place
+
+    # -- of one consumer
+
+    def unconfirmed(self, place: Place) -> list[int]:
+        return [i for i in sorted(self.log) if i not in place.confirmed]
+
+    def waiting(self, place: Place) -> list[int]:
+        return [i for i in self.unconfirmed(place) if i not in place.held]
+
+    def bytes_of(self, ids: list[int]) -> int:
+        return sum(self.log[item_id].size for item_id in ids)
+
+    def has_expired(self, place: Place, item_id: int, now: int) -> bool:
+        put, max_age = self.log[item_id], place.consumer.settings.max_age
+        return 0 < put.expiry <= now or (max_age is not None and put.created + max_age <= now)
+
+    def is_dead(self, place: Place, item_id: int) -> bool:
+        most = place.consumer.settings.max_attempts
+        back = place.returns.get(item_id)
+        return back is not None and 0 < most <= back.attempts
+
+    def must_leave(self, place: Place, item_id: int, now: int) -> bool:
+        return self.has_expired(place, item_id, now) or self.is_dead(place, item_id)
+
+    def available(self, place: Place, now: int) -> list[int]:
+        """What may be handed out, in order. What is aside comes when the alarm has rung."""
+        aside = {item_id for _, item_id, _ in place.consumer.delayed}
+        return [
+            i
+            for i in self.waiting(place)
+            if i not in aside
+            and not self.must_leave(place, i, now)
+            and not (i in place.returns and place.returns[i].due > now)
+        ]
+
+    def count_return(self, place: Place, item_id: int, now: int) -> None:
+        settings = place.consumer.settings
+        known = place.returns.get(item_id)
+        attempts = 1 if known is None else known.attempts + 1
+        due = 0
+        if settings.retry_delay is not None:
+            due = now + min(settings.retry_delay * 2 ** (attempts - 1), settings.max_retry_delay)
+        place.returns[item_id] = Returned(item_id, attempts, due)

@@ -1,0 +1,359 @@
+"""Items on their way from one queue to another, and what a crash or a failure leaves of them.
+
+At every moment, if everything stopped here, each item that was acknowledged is still to be had by each
+consumer of the source, or is in the target, or was confirmed and that is on disk; never nowhere.
+"""
+
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from darnerpy.config import QueueSettings
+from darnerpy.queues import queue as queue_module
+from darnerpy.queues import upkeep as upkeep_module
+from darnerpy.queues.batches import Batch
+from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.items import DEAD, EXPIRED, ITEM_OVERHEAD, Item
+from darnerpy.queues.queue import Queue
+from darnerpy.queues.windows import Windows
+from tests.unit.keeper import Arrival, Disk, Keeper, ManualClock, SettingsBook
+
+ATTEMPTS = 2
+OWN, AUDIT = b"", b"audit"
+SOURCE, TARGET = b"work", b"failed"
+consumers = st.sampled_from([OWN, OWN, AUDIT])
+sides = st.sampled_from([SOURCE, TARGET])
+lives = st.sampled_from([None, None, None, -1, 5])
+some = st.integers(0, 7)
+
+
+@dataclass(eq=False)
+class Entry:
+    """An item as it was put; commit: its acknowledgement; done: by consumer, what confirms it."""
+
+    id: int
+    data: bytes
+    flags: int
+    commit: Batch
+    done: dict[bytes, Batch] = field(default_factory=dict)
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.commit.ended and self.commit.error is None
+
+
+class MovesMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = pytest.MonkeyPatch()
+        for module in (queue_module, upkeep_module):
+            self.patches.setattr(module, "_STEPS", 2)
+        self.clock = ManualClock()
+        self.disks = {SOURCE: Disk(), TARGET: Disk()}
+        self.settings = {
+            SOURCE: SettingsBook({OWN: QueueSettings(dead_letter=TARGET, expire_to=TARGET)}),
+            TARGET: SettingsBook({OWN: QueueSettings()}),
+        }
+        self.entries: list[Entry] = []
+        self.number = 0
+        self.again = 0
+        self.in_doubt: set[Batch] = set()
+        self.start()
+
+    def teardown(self) -> None:
+        self.patches.undo()
+
+    def start(self) -> None:
+        self.windows = Windows(4 * ITEM_OVERHEAD)
+        self.keepers: dict[bytes, Keeper] = {}
+        for name, disk in self.disks.items():
+            self.keepers[name] = Keeper(
+                disk,
+                self.clock,
+                self.windows,
+                settings=self.settings[name],
+                name=name,
+                find=self.find,
+            )
+        self.source, self.target = self.keepers[SOURCE], self.keepers[TARGET]
+        self.held: list[OpenRead] = []
+
+    def find(self, name: bytes) -> Keeper:
+        return self.keepers[name]
+
+    @property
+    def queue(self) -> Queue:
+        return self.source.queue
+
+    def consumer(self, name: bytes) -> Consumer:
+        return self.queue.consumers[name]
+
+    # -- clients of the source
+
+    @initialize(retry_delay=st.sampled_from([None, 3]), open_timeout=st.sampled_from([None, 4]))
+    def begin(self, retry_delay: int | None, open_timeout: int | None) -> None:
+        self.settings[SOURCE][OWN] = replace(
+            self.settings[SOURCE][OWN],
+            max_attempts=ATTEMPTS,
+            retry_delay=retry_delay,
+            open_timeout=open_timeout,
+        )
+        self.queue.configure()
+        self.queue.consumer(AUDIT)
+        self.put([None, None, 5])
+        self.source.settle()
+
+    source_is_up = precondition(lambda self: not self.source.failed)
+    target_is_up = precondition(lambda self: not self.target.failed)
+
+    @source_is_up
+    @rule(lives=st.lists(lives, min_size=1, max_size=3))
+    def put(self, lives: list[int | None]) -> None:
+        for life in lives:
+            self.number += 1
+            data, flags = b"%d" % self.number * 20, self.number
+            expiry = 0 if life is None else self.clock.now + life
+            item_id = self.queue.next_id
+            commit = self.queue.put(data, len(data), flags, expiry)
+            self.entries.append(Entry(item_id, data, flags, commit))
+
+    def entry(self, item: Item) -> Entry:
+        """The last that was put with an id: earlier ones were refused."""
+        return next(entry for entry in reversed(self.entries) if entry.id == item.id)
+
+    @source_is_up
+    @rule(name=consumers, kind=st.sampled_from(["open", "open", "open", "plain", "peek"]))
+    def get(self, name: bytes, kind: str) -> None:
+        consumer = self.consumer(name)
+        if kind == "open":
+            held = self.queue.open(consumer)
+            item = held.item if held else None
+            self.held += [held] if held else []
+        else:
+            item = (self.queue.take if kind == "plain" else self.queue.peek)(consumer)
+        if item is None:
+            return
+        entry = self.entry(item)
+        assert (item.data, item.flags) == (entry.data, entry.flags)
+        assert not 0 < item.expiry <= self.clock.now
+        back = consumer.returns.get(item.id)
+        assert back is None or (back.attempts < ATTEMPTS and back.due <= self.clock.now)
+        if kind == "plain":
+            assert self.queue.batch is not None
+            entry.done[name] = self.queue.batch
+
+    @precondition(lambda self: self.held)
+    @rule(which=some, how=st.sampled_from(["close", "abort", "abort", "leave"]))
+    def end(self, which: int, how: str) -> None:
+        held = self.held.pop(which % len(self.held))
+        if how == "close" and not self.source.failed:
+            commit = self.queue.close(held)
+            if commit is not None:
+                self.entry(held.item).done[held.consumer.name] = commit
+        else:
+            self.queue.abort(held, counted=how != "leave")
+
+    @source_is_up
+    @precondition(lambda self: self.queue.count(self.queue.own) > 4)
+    @rule(name=consumers)
+    def flush(self, name: bytes) -> None:
+        consumer = self.consumer(name)
+        commit = self.queue.flush(consumer)
+        for entry in self.entries:
+            if entry.id not in consumer.open:
+                known = entry.done.get(name)
+                if known is None or known.error is not None:
+                    entry.done[name] = commit
+
+    # -- those of the target
+
+    @target_is_up
+    @rule(most=st.sampled_from([None, None, 1, 2]))
+    def limit(self, most: int | None) -> None:
+        self.settings[TARGET][OWN] = QueueSettings(max_items=most)
+        self.target.queue.configure()
+
+    @target_is_up
+    @rule()
+    def take_moved(self) -> None:
+        item = self.target.queue.take(self.target.queue.own)
+        if item is not None:
+            self.check_moved(item)
+
+    def check_moved(self, item: Item) -> None:
+        origin = item.origin
+        assert origin is not None
+        assert (origin.queue, item.expiry) == (SOURCE, 0)
+        assert origin.why in (EXPIRED, DEAD)
+        assert origin.created <= self.clock.now
+        entries = [e for e in self.entries if (e.id, e.data) == (origin.id, item.data)]
+        assert [entry.flags for entry in entries] == [item.flags]
+
+    # -- the keepers
+
+    @rule(side=sides)
+    def carry_on(self, side: bytes) -> None:
+        """Whatever comes next for a keeper, one step."""
+        keeper = self.keepers[side]
+        if keeper.busy and not keeper.failed:
+            keeper.step()
+
+    @rule(side=sides)
+    def seal(self, side: bytes) -> None:
+        keeper = self.keepers[side]
+        if keeper.sealed is None and keeper.queue.batch is not None and not keeper.failed:
+            keeper.seal()
+
+    @rule(side=sides)
+    def write(self, side: bytes) -> None:
+        if self.keepers[side].sealed is not None:
+            self.keepers[side].write()
+
+    @source_is_up
+    @precondition(lambda self: self.queue.outgoing)
+    @rule()
+    def carry(self) -> None:
+        self.source.carry()
+
+    @source_is_up
+    @rule(ms=st.sampled_from([1, 5, 1000]))
+    def time(self, ms: int) -> None:
+        self.clock.now += ms
+        self.source.ring()
+
+    @rule(used=st.sampled_from([0, 2, 4]))
+    def memory(self, used: int) -> None:
+        for consumer in self.queue.consumers.values():
+            consumer.shrink(used * ITEM_OVERHEAD)
+
+    @rule(side=sides, landed=st.booleans())
+    def fail(self, side: bytes, landed: bool) -> None:
+        keeper = self.keepers[side]
+        if not keeper.failed:
+            self.again += landed and side == TARGET
+            if landed and keeper.sealed is not None:
+                self.in_doubt.add(keeper.sealed)
+            keeper.fail(landed)
+            keeper.alarm = None
+            self.held = [held for held in self.held if not held.gone]
+
+    @rule(side=sides)
+    def rejoin(self, side: bytes) -> None:
+        keeper = self.keepers[side]
+        if keeper.failed:
+            keeper.rejoin()
+
+    @rule(landed=st.tuples(st.booleans(), st.booleans()))
+    def restart(self, landed: tuple[bool, bool]) -> None:
+        for keeper, written in zip(self.keepers.values(), landed, strict=True):
+            if written and keeper.sealed is not None:
+                keeper.disk.write(keeper.sealed)
+                for entry in self.entries:
+                    if entry.commit is keeper.sealed:
+                        entry.commit.ended = True  # nobody was told, but there it is
+                    for commit in entry.done.values():
+                        if commit is keeper.sealed:
+                            commit.ended = True
+        self.entries = [entry for entry in self.entries if self.is_durable(entry.commit, None)]
+        for entry in self.entries:
+            entry.done = {n: c for n, c in entry.done.items() if self.is_durable(c, None)}
+        self.start()
+
+    @source_is_up
+    @target_is_up
+    @rule()
+    def settle(self) -> None:
+        """Left alone for long enough, all that must leave has left."""
+        self.settings[TARGET][OWN] = QueueSettings()
+        self.target.queue.configure()
+        for _ in range(4):
+            for _ in range(20):
+                self.source.settle()
+                self.target.settle()
+            self.clock.now += 1000
+        for consumer in self.queue.consumers.values():
+            assert not consumer.leaving
+            for item in self.disks[SOURCE].items():
+                if not consumer.positions.is_confirmed(item.id) and item.id not in consumer.open:
+                    back = consumer.returns.get(item.id)
+                    assert back is None or back.attempts < ATTEMPTS
+        arrived = [(item.origin, item.data) for item in self.disks[TARGET].items()]
+        assert len(arrived) <= len(set(arrived)) + self.again, "only what is in doubt comes twice"
+
+    # -- what always holds
+
+    @invariant()
+    def nothing_is_nowhere(self) -> None:
+        for source, target in product((False, True), repeat=2):
+            self.check_all_is_there(source, target)
+
+    def check_all_is_there(self, source_landed: bool, target_landed: bool) -> None:
+        """As if all stopped now, and what is being written was written or not."""
+        if source_landed > (self.source.sealed is not None) or target_landed > (
+            self.target.sealed is not None
+        ):
+            return
+        disk = copy_of(self.source, source_landed)
+        found = disk.recover()
+        stored = {item.id: item.data for item in disk.items()}
+        moved = set()
+        for item in copy_of(self.target, target_landed).items():
+            assert item.origin is not None
+            moved.add((item.origin.consumer, item.origin.id, item.data))
+        landed = self.source.sealed if source_landed else None
+        for entry in self.entries:
+            if entry.acknowledged:
+                assert stored[entry.id] == entry.data
+                for name in (OWN, AUDIT):
+                    is_done = name in entry.done and self.is_durable(entry.done[name], landed)
+                    is_here = not found.positions[name].is_confirmed(entry.id)
+                    assert is_done or is_here or (name, entry.id, entry.data) in moved
+
+    def is_durable(self, commit: Batch, landed: Batch | None) -> bool:
+        """Whether a batch is on disk; in_doubt: those that are, but were refused."""
+        written = commit.ended and commit.error is None
+        return written or commit is landed or commit in self.in_doubt
+
+    @invariant()
+    def what_leaves_is_accounted_for(self) -> None:
+        queue = self.queue
+        carried = {id(departure.item) for departure in queue.outgoing}
+        for batch in self.target.queue.unwritten:
+            for each in batch.dependents:
+                assert isinstance(each, Arrival)
+                carried.add(id(each.departure.item))
+        for consumer in queue.consumers.values():
+            assert all(id(item) in carried for item in consumer.leaving.values())
+            aside = [item for _, _, item in consumer.delayed] + list(consumer.leaving.values())
+            items = [*consumer.window, *(item for _, item in consumer.returned), *aside]
+            items += [held.item for held in consumer.open.values()]
+            assert len({item.id for item in items}) == len(items), "one item in two places"
+            sizes = [0 if item.data is None else item.size for item in items]
+            assert consumer.loaded == sum(sizes) + len(items) * ITEM_OVERHEAD
+            is_confirmed = consumer.positions.is_confirmed
+            left = [i for i in range(1, queue.next_id) if not is_confirmed(i)]
+            waiting = [i for i in left if i not in consumer.open]
+            assert queue.count(consumer) == len(waiting)
+            assert queue.is_empty(consumer) == (len(waiting) == len(aside))
+            due = [when for when, _, _ in consumer.delayed]
+            if due and not self.source.failed:
+                assert self.source.alarm is not None
+                assert self.source.alarm <= min(due)
+
+
+def copy_of(keeper: Keeper, landed: bool) -> Disk:
+    disk = Disk()
+    disk.entries = dict(keeper.disk.entries)
+    if landed and keeper.sealed is not None:
+        disk.write(keeper.sealed)
+    return disk
+
+
+TestMoves = pytest.mark.timeout(600)(MovesMachine.TestCase)  # to make a failure small takes time
+TestMoves.settings = settings(
+    max_examples=2 * settings().max_examples, stateful_step_count=50, report_multiple_bugs=False
+)
