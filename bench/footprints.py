@@ -30,7 +30,8 @@ PUT, TAKEN = "one item put in each", "and taken out again"
 _PEER_BACKLOG = 1_000_000  # Redis and beanstalkd hold it in memory
 
 
-def _held(weight: Weight) -> dict[str, float]:
+def held(weight: Weight) -> dict[str, float]:
+    """What a process holds, as figures of a report."""
     return {
         "rss_bytes": weight.rss,
         "anonymous_bytes": weight.anonymous,
@@ -57,31 +58,31 @@ def _timed(server: Server, question: bytes) -> float:
     return (time.monotonic() - began) * 1000
 
 
-def _level(bench: Bench, server: Server, level: int, held: int) -> None:
+def _level(bench: Bench, server: Server, level: int, before: int) -> None:
     cell = f"{level:,} items"
     settings, results = bench.settings, bench.results
     shape = Load("pair", connections=100, seconds=settings.seconds, warmup=settings.warmup)
     queues = [("bench", "ops_per_s")]
     if server.recipe is DARNERPY:
         queues.insert(0, ("empty", "empty_ops_per_s"))  # the same process, the same minute
-    if level > held:
-        wanted = level - held
+    if level > before:
+        wanted = level - before
         fill = Load("set", connections=20, depth=32, count=wanted, seconds=120)
         outcome, peak = run_weighed(server, fill)
         if not bench.sound(outcome, f"{BACKLOG}: filling {server.name} to {cell}", wanted):
             raise RuntimeError("given up")
-        results.add(BACKLOG, cell, server.name, {"fill_per_s": outcome.ops_per_s} | _held(peak))
+        results.add(BACKLOG, cell, server.name, {"fill_per_s": outcome.ops_per_s} | held(peak))
     for turn in range(settings.rounds):
         for queue, metric in queues:
             outcome, peak = run_weighed(server, replace(shape, queue=queue))
             if not bench.sound(outcome, f"{BACKLOG}: {cell}: {server.name}"):
                 continue
-            values = {metric: outcome.ops_per_s} | _held(peak)
+            values = {metric: outcome.ops_per_s} | held(peak)
             if queue == "bench":
                 values["p99_us"] = outcome.p99_us
             results.add(BACKLOG, cell, server.name, values, turn + 1)
     if level:
-        values = {"restart_s": _restart(bench, server)} | _held(server.weigh())
+        values = {"restart_s": _restart(bench, server)} | held(server.weigh())
         if server.recipe is DARNERPY:
             values["peek_ms"] = _timed(server, b"get bench/peek\r\n")
         results.add(BACKLOG, cell, server.name, values, settings.rounds + 1)
@@ -95,15 +96,15 @@ def backlog(bench: Bench) -> None:
         levels = {0, min(_PEER_BACKLOG, most)}
         if ours:
             levels |= {min(10_000, most), most}
-        held = 0
+        reached = 0
         for level in sorted(levels):
             if bench.out_of_time(f"{BACKLOG}: {server.name}"):
                 return
-            _level(bench, server, level, held)
-            held = level
+            _level(bench, server, level, reached)
+            reached = level
         if ours:
             took = {"flush_ms": _timed(server, b"flush bench\r\n")}
-            bench.results.add(BACKLOG, f"{held:,} items", server.name, took)
+            bench.results.add(BACKLOG, f"{reached:,} items", server.name, took)
 
     bench.each(BACKLOG, [DARNERPY, REDIS, BEANSTALKD], body)
 
@@ -124,7 +125,7 @@ def idle(bench: Bench) -> None:
                     break
                 time.sleep(0.05)
             time.sleep(0.5)
-            values = {"fresh_bytes": float(fresh.rss)} | _held(server.weigh())
+            values = {"fresh_bytes": float(fresh.rss)} | held(server.weigh())
             bench.results.add(IDLE, f"{count:,} connections", server.name, values)
 
     bench.each(IDLE, [DARNERPY, MEMCACHED, BEANSTALKD, REDIS], body)
@@ -147,7 +148,7 @@ def beside(bench: Bench) -> None:
                     "max_us": outcome.max_us,
                     "big_bytes_per_s": outcome.big_bytes_per_s,
                 }
-                bench.results.add(BESIDE, cell, server.name, values | _held(peak), turn)
+                bench.results.add(BESIDE, cell, server.name, values | held(peak), turn)
 
     bench.each(BESIDE, [DARNERPY, REDIS], body)
 
@@ -163,7 +164,7 @@ def uploads(bench: Bench) -> None:
         load = Load("set", connections=count, size=size, count=count, seconds=90)
         outcome, peak = run_weighed(server, load)
         if bench.sound(outcome, f"{UPLOADS}: {cell}: {server.name}", count):
-            values = {"bytes_per_s": outcome.ops_per_s * size} | _held(peak)
+            values = {"bytes_per_s": outcome.ops_per_s * size} | held(peak)
             bench.results.add(UPLOADS, cell, server.name, values)
 
     bench.each(UPLOADS, [DARNERPY], body)
@@ -179,7 +180,7 @@ def many_queues(bench: Bench) -> None:
         ):
             outcome, peak = run_weighed(server, load)
             if bench.sound(outcome, f"{QUEUES}: {cell}: {server.name}", count):
-                values = {"ops_per_s": outcome.ops_per_s} | _held(peak)
+                values = {"ops_per_s": outcome.ops_per_s} | held(peak)
                 bench.results.add(QUEUES, cell, server.name, values)
 
     bench.each(QUEUES, [DARNERPY], body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import floods, footprints
+from bench import consumers, floods, footprints
 from bench.driver import Mode
 from bench.floods import FLOODED, MODES, PIPELINED, SMALL, SYNCED, label
 from bench.footprints import BACKLOG, BESIDE, IDLE, QUEUES, UPLOADS
@@ -160,9 +160,22 @@ def _footprint_rows(results: Results) -> list[Row]:
     ]
 
 
+def _consumer_rows(results: Results) -> list[Row]:
+    rows = []
+    for one, ten in ((consumers.ONE, consumers.TEN), (consumers.DEEP_ONE, consumers.DEEP_TEN)):
+        few = results.value(consumers.CONSUMERS, one, OURS, "ops_per_s")
+        many = results.value(consumers.CONSUMERS, ten, OURS, "ops_per_s")
+        cost = few / many if few and many else None
+        rows.append(_most(f"{ten}, what one costs", cost, 1.3, _show_ratio))
+    rss = results.worst(consumers.CONSUMERS, None, OURS, "rss_bytes")
+    rows.append(_most("RSS with 100 named consumers of 1,000,000 items", rss, 192 * MIB, _mib))
+    return rows
+
+
 def rows(results: Results) -> list[Row]:
     """Every number, shortfalls first."""
-    found = _flood_rows(results) + _throughput_rows(results) + _footprint_rows(results)
+    found = _flood_rows(results) + _throughput_rows(results)
+    found += _footprint_rows(results) + _consumer_rows(results)
     return sorted(found, key=lambda row: VERDICTS.index(row.verdict))
 
 
