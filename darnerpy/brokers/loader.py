@@ -103,9 +103,12 @@ class Loader:
         if piece is None:
             self._fail(error)
             return
+        before = consumer.loaded_to
         if consumer.epoch == epoch:
             self.take_in(consumer, piece, first)
-        self.look_ahead(consumer)
+        # What a small memory has let go of again is not read before somebody wants it.
+        if consumer.loaded_to > before or consumer.line.waiters:
+            self.look_ahead(consumer)
 
     def _pass_over_damage(self, piece: Piece) -> None:
         passed = 0
