@@ -22,7 +22,9 @@ COMMANDS = {
     "stats": "show what the server counts",
     "flush": "throw away all that waits in a queue",
     "delete": "delete a queue, or a consumer",
-    "import": "take over the queues that another server left on disk",
+    "import": "take over the queues that another server left on disk, or one from a file",
+    "export": "write a queue on disk into a file",
+    "check": "tell whether the queues on disk are whole, and repair those that are not",
 }
 
 NOTHING, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
