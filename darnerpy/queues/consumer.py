@@ -78,7 +78,8 @@ class Consumer:
 
     following: new items are offered to it. returns: items that came back and are not confirmed.
     delayed: by when they are due. leaving: on their way to another queue. excess: it has more than
-    its limits allow, to be discarded when it is in memory. idle: nobody read for too long.
+    its limits allow, to be discarded when it is in memory. idle: nobody read for too long; warned,
+    idle_warned: one of the limits on its lag is near.
     first: the first id that was ever its own, as far as known.
 
     undo: what was confirmed since the last sealed batch, in order (or, before a flush, where the
@@ -95,6 +96,7 @@ class Consumer:
         "flushed",
         "following",
         "idle",
+        "idle_warned",
         "leaving",
         "line",
         "loaded",
@@ -127,7 +129,8 @@ class Consumer:
         self.settled = 0
         self.epoch = 0
         self.first = positions.position
-        self.following = self.excess = self.idle = self.warned = False
+        self.following = self.excess = False
+        self.idle = self.idle_warned = self.warned = False
         self.read_at = 0
         self.progress = (0, 0)
         self.returns: dict[int, Returned] = {}

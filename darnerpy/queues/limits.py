@@ -95,7 +95,7 @@ class Limits:
 
     def is_warned(self, consumer: Consumer) -> bool:
         """Whether a consumer is about to reach a limit on its lag."""
-        return consumer.warned or consumer.idle
+        return consumer.warned or consumer.idle_warned or consumer.idle
 
     def _is_over(self, limit: _Limit, items: int, size: int) -> bool:
         queue, consumer = self._queue, limit.consumer

@@ -19,6 +19,7 @@ __all__ = ["upkeep"]
 log = logging.getLogger("darnerpy.queue")
 
 _STEPS = 500
+_WARN_AT = 0.8
 
 
 def upkeep(queue: "Queue", now: int) -> None:
@@ -66,21 +67,31 @@ def _end_delays(queue: "Queue", consumer: Consumer, now: int) -> None:
 def _notice_idleness(queue: "Queue", consumer: Consumer, limit: int, now: int) -> None:
     progress = (consumer.positions.position, consumer.counters.opens)
     waits = consumer.line.waiters or consumer.open
+    alone = now - consumer.read_at
     if waits or progress != consumer.progress or queue.is_empty(consumer) or not consumer.read_at:
         consumer.progress, consumer.read_at, consumer.idle = progress, now, False
-    elif now - consumer.read_at >= limit and not consumer.idle:
+        consumer.idle_warned = False
+    elif alone >= limit and not consumer.idle:
         discards = consumer.settings.lag_action == "discard"
         consumer.idle = not discards
-        log.warning(
-            "nobody reads a consumer, %s",
-            "what waited for it is discarded" if discards else "new items are refused",
-            extra={
-                "queue": queue.name,
-                "consumer": consumer.name,
-                "waiting": queue.count(consumer),
-            },
-        )
+        _warn_of_idleness(queue, consumer, "discarded" if discards else "refused")
         if discards:
             consumer.counters.discarded += queue.count(consumer)
             queue.flush(consumer)
-    queue.on_alarm(now + min(limit, SWEEP_MS))
+    elif alone >= limit * _WARN_AT and not consumer.idle_warned:
+        consumer.idle_warned = True
+        action = "discarded" if consumer.settings.lag_action == "discard" else "refused"
+        _warn_of_idleness(queue, consumer, f"soon {action}")
+    queue.on_alarm(now + min(max(1, limit // 10), SWEEP_MS))
+
+
+def _warn_of_idleness(queue: "Queue", consumer: Consumer, what: str) -> None:
+    log.warning(
+        "nobody reads a consumer",
+        extra={
+            "queue": queue.name,
+            "consumer": consumer.name,
+            "waiting": queue.count(consumer),
+            "items": what,
+        },
+    )
