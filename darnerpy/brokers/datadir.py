@@ -4,7 +4,9 @@
 <data>/FORMAT          the version of this layout
 <data>/queues/<name>/  a queue: its journal and its large items
 <data>/.trash/         deleted queues on their way out, emptied at start
-<data>/.scratch/       what queues without a journal put aside, emptied at start
+<data>/.ready/         rewritten queues on their way in, given their places at start
+<data>/.scratch/       what is not finished, or not to be kept, emptied at start
+<data>/backups/<name>/ copies of it all, each a data directory
 """
 
 import fcntl
@@ -15,25 +17,31 @@ from pathlib import Path
 from ..errors import DataDirError, JournalError
 from ..journals.durable import make_directory, sync_directory
 from ..names import file_name, from_file_name
+from .formats import check_format, upgrade
 
 __all__ = ["DataDir"]
-
-_FORMAT = "1"
 
 
 class DataDir:
     """Take a data directory for this process, making it if need be.
 
-    Raises `DataDirError` naming the path: used by another server, not writable, or of a later format.
+    as_it_is: to look at; it must be there, of the current version, and nothing in it is changed.
+
+    Raises `DataDirError` naming the path: used by another server, not writable, or of another format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, as_it_is: bool = False) -> None:
         self.path = path
         self.queues = path / "queues"
+        self.backups = path / "backups"
         self._trash = path / ".trash"
+        self._ready = path / ".ready"
         self._scratch = path / ".scratch"
         try:
-            make_directory(path)
+            if as_it_is:
+                check_format(path)
+            else:
+                make_directory(path)
             self._lock = os.open(path / "LOCK", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise DataDirError(f"data directory {path}: {error.strerror}") from error
@@ -46,7 +54,9 @@ class DataDir:
                 f"data directory {path} is in use by another darnerpy (process {owner})"
             ) from None
         try:
-            self._prepare()
+            self._sign()
+            if not as_it_is:
+                self._prepare()
         except OSError as error:
             self.close()
             raise DataDirError(f"data directory {path}: {error.strerror}") from error
@@ -54,28 +64,22 @@ class DataDir:
             self.close()
             raise
 
-    def _prepare(self) -> None:
+    def _sign(self) -> None:
+        """Whoever finds the directory in use is told by whom."""
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-        self._check_format()
+
+    def _prepare(self) -> None:
+        upgrade(self.path)
         make_directory(self.queues)
         for leftover in (self._trash, self._scratch):
             shutil.rmtree(leftover, ignore_errors=True)
             leftover.mkdir(exist_ok=True)
-
-    def _check_format(self) -> None:
-        note = self.path / "FORMAT"
-        if not note.exists():
-            draft = self.path / "FORMAT.new"
-            with draft.open("w") as file:
-                file.write(_FORMAT + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(note)
-            sync_directory(self.path)
-        found = note.read_text().strip()
-        if found != _FORMAT:
-            raise DataDirError(f"{note}: format {found!r} is not known, {_FORMAT!r} is")
+        for half in self.backups.glob(".*"):
+            shutil.rmtree(half, ignore_errors=True)
+        if self._ready.exists():
+            for fresh in list(self._ready.iterdir()):
+                self._exchange(fresh)
 
     def close(self) -> None:
         """Let others have it."""
@@ -97,6 +101,23 @@ class DataDir:
             except ValueError:
                 continue  # not ours: left alone
         return names
+
+    def place(self, fresh: Path, queue: bytes) -> None:
+        """Make a directory, of this file system and synced, a queue's, instead of what it has.
+
+        After a crash the queue is as before or as it should be, at the latest when a server starts.
+        """
+        make_directory(self._ready)
+        ready = self._ready / file_name(queue)
+        os.rename(fresh, ready)
+        sync_directory(self._ready)
+        self._exchange(ready)
+
+    def _exchange(self, ready: Path) -> None:
+        self.discard(self.queues / ready.name)
+        os.rename(ready, self.queues / ready.name)
+        sync_directory(self.queues)
+        sync_directory(self._ready)
 
     def discard(self, directory: Path) -> Path | None:
         """Make a queue's directory disappear, durably; returns what is left to be removed."""

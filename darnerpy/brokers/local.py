@@ -6,15 +6,16 @@ is committed at its end, one batch a queue. What a queue does is in `queues`, ho
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..clock import Clock
 from ..config import Settings
-from ..errors import DarnerError
+from ..errors import DarnerError, ServerError
 from ..journals.leveldb import LevelDbEngine
 from ..queues.batches import Completion
 from ..queues.windows import Windows
+from .backup import Told, back_up
 from .datadir import DataDir
 from .scheduling import Scheduler
 from .space import Space
@@ -87,6 +88,18 @@ class LocalBroker:
         for _, stored in sorted(self.queues.items()):
             if stored.stored or stored.queue.next_id > 1:
                 yield stored
+
+    def back_up(self, names: Sequence[bytes] | None, backup: str, done: Told) -> None:
+        """Write queues, all if None, to a new directory among the backups; see `backup`."""
+        known = [stored for stored in self._every if stored.settings.engine != "memory"]
+        if names is not None:
+            missing = set(names) - {stored.name for stored in known}
+            if missing:
+                text = b", ".join(sorted(missing)).decode("utf-8", "backslashreplace")
+                done(ServerError(f"not on disk: {text}"))
+                return
+            known = [stored for stored in known if stored.name in names]
+        back_up(self._store, known, backup, done)
 
     def configure(self, settings: Settings) -> None:
         """Apply new settings to all queues; what they need to know of the server stays as it was."""

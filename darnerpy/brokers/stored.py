@@ -154,7 +154,7 @@ class StoredQueue:
         try:
             found = journal.recover()
             if not self._known:
-                self.large.clean(found.trimmed, found.next_id)
+                self.large.clean(found.trimmed, found.next_id, found.kept)
             head = self._read_head(journal, found)
             size = journal.size()
         except BaseException:

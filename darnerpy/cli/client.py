@@ -73,8 +73,9 @@ class Client:
         self._input.close()
         self._socket.close()
 
-    def command(self, line: bytes) -> bytes:
+    def command(self, line: bytes, timeout_s: float = TIMEOUT_S) -> bytes:
         """Send a line and return the line that answers it, without the line end."""
+        self._socket.settimeout(timeout_s)
         self._send(line + b"\r\n")
         return self._answer()
 
@@ -98,8 +99,7 @@ class Client:
         """Ask for an item. `key` may carry options; None means the server had nothing to give."""
         if wait_ms:
             key += b"/t=%d" % wait_ms
-        self._socket.settimeout(TIMEOUT_S + wait_ms / 1000)
-        answer = self.command(b"gets " + key)
+        answer = self.command(b"gets " + key, TIMEOUT_S + wait_ms / 1000)
         if answer == b"END":
             return None
         try:

@@ -23,6 +23,7 @@ COMMANDS = {
     "flush": "throw away all that waits in a queue",
     "delete": "delete a queue, or a consumer",
     "import": "take over the queues that another server left on disk, or one from a file",
+    "backup": "have the server write a copy of its queues",
     "export": "write a queue on disk into a file",
     "check": "tell whether the queues on disk are whole, and repair those that are not",
 }

@@ -146,11 +146,15 @@ class LargeFiles:
         if self._used:
             self._remove(unwanted)
 
-    def clean(self, trimmed: int, next_id: int) -> None:
+    def clean(self, trimmed: int, next_id: int, kept: list[Span]) -> None:
         """After recovery: remove half uploads and files that no record refers to."""
         if not self._used:
             return
-        self._remove(lambda item_id: item_id is None or not trimmed <= item_id < next_id)
+        wanted = [*kept, Span(trimmed, next_id, 0, 0)]
+        self._remove(
+            lambda item_id: item_id is None
+            or not any(span.first <= item_id < span.stop for span in wanted)
+        )
         for name in os.listdir(self._directory):
             self._number = max(self._number, int(name.partition("-")[2].partition(".")[0]))
 

@@ -7,6 +7,7 @@ never going on after an error. See docs/journals.md for the measurements behind 
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -41,6 +42,8 @@ _ORIGIN_BYTES = 64 * 1024
 _TRIM_STEP = 1000
 _COMPACT_STEP = 32 * 1024 * 1024
 _COPY_STEP = 64 * 1024
+_COPY_REST_S = 0.002
+"""Without a rest after each step, the p99 of sets was 23 ms while 200 MB were copied; with it, 2."""
 
 
 class LevelDbEngine:
@@ -349,6 +352,7 @@ class LevelDbJournal:
                             batch.write()
                             batch.clear()
                             size = 0
+                            time.sleep(_COPY_REST_S)
                 batch.write()
                 copy.sync_logs()
         finally:

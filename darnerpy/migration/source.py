@@ -65,7 +65,7 @@ class Incoming(NamedTuple):
 class Content(NamedTuple):
     """An open queue: its named consumers, and its items in the order in which they are to be put.
 
-    exact: the times of the items are to be kept to the millisecond.
+    exact: it was one of darnerpy's: consumers can keep their names, items their times, to the millisecond.
     """
 
     consumers: list[bytes]

@@ -78,7 +78,9 @@ class _Run:
     def _copy(self, queue: SourceQueue, report: QueueReport) -> None:
         with ExitStack() as stack:
             content = stack.enter_context(queue.open(report))
-            names = new_consumer_names(report.new_name, content.consumers)
+            names = {name: name for name in content.consumers}
+            if not content.exact:
+                names = new_consumer_names(report.new_name, content.consumers)
             report.begin(content.consumers)
             report.consumers = {old: new for old, new in names.items() if old != new}
             if self._data is None:

@@ -33,7 +33,7 @@ class Kept:
         except JournalError:
             self.journal.close()
             raise
-        self.large.clean(found.trimmed, found.next_id)
+        self.large.clean(found.trimmed, found.next_id, found.kept)
         self.queue = Queue(b"work", StillClock(), Windows(1 << 24), lambda: None)
         self.queue.recover(
             found.next_id, found.next_offset, found.batch, found.positions, found.kept

@@ -12,11 +12,15 @@ from darnerpy.journals.records import (
     encode_mark,
     split_key,
 )
-from darnerpy.queues.batches import Batch, Mark
-from darnerpy.queues.items import Item
+from darnerpy.queues.batches import Batch, Mark, Returned
+from darnerpy.queues.items import DEAD, EXPIRED, Item, Origin
 from darnerpy.queues.positions import Span
 
 U64 = st.integers(0, 2**64 - 1)
+U32 = st.integers(0, 2**32 - 1)
+NAMES = st.binary(max_size=250)
+Origins = st.builds(Origin, NAMES, NAMES, U64, st.sampled_from([EXPIRED, DEAD]), U64)
+Returns = st.lists(st.builds(Returned, U64, U32, U64), max_size=5)
 Spans = st.lists(st.builds(Span, U64, U64, U64, U64), max_size=5)
 
 
@@ -60,8 +64,20 @@ def test_a_large_item_is_a_reference() -> None:
 
 
 @given(
-    st.lists(st.builds(Mark, st.binary(max_size=250), U64, U64, Spans, st.booleans())), Spans, U64
+    st.lists(st.tuples(st.binary(max_size=40), st.none() | Origins, st.booleans()), min_size=1),
 )
+def test_where_an_item_was_moved_from_comes_back(
+    wanted: list[tuple[bytes, Origin | None, bool]],
+) -> None:
+    batch = batch_of([data for data, _, _ in wanted])
+    for item, (_, origin, is_large) in zip(batch.items, wanted, strict=True):
+        item.origin = origin
+        if is_large:
+            item.data, item.large = None, item.id
+    assert decoded(batch) == batch.items
+
+
+@given(st.lists(st.builds(Mark, NAMES, U64, U64, Spans, st.booleans(), Returns)), Spans, U64)
 def test_marks_come_back_as_they_were(marks: list[Mark], kept: list[Span], trimmed: int) -> None:
     batch = batch_of([b"x"])
     batch.marks, batch.kept, batch.full = marks, kept, bool(marks)
@@ -81,7 +97,9 @@ def test_keys_ascend_in_the_order_of_writing() -> None:
     assert [split_key(key)[0] for key in keys] == [1, 3, 3, 5, 200, 202]
 
 
-BATCH = batch_of([b"first", b"", b"third " * 3])
+BATCH = batch_of([b"first", b"", b"third " * 3, b"moved", b""])
+BATCH.items[3].origin = Origin(b"work", b"audit", 17, DEAD, 1_600_000_000_000)
+BATCH.items[4].origin = Origin(b"work", b"", 18, EXPIRED, 1_600_000_000_001)
 [(KEY, VALUE)] = encode_blocks(BATCH)
 
 
@@ -92,7 +110,7 @@ def test_a_cut_block_gives_the_items_before_the_cut(size: int) -> None:
     except DamageError:
         return
     assert wrong
-    assert stop == 10
+    assert stop == 12
     assert items == BATCH.items[: len(items)]
 
 
@@ -109,11 +127,20 @@ def test_a_flipped_bit_costs_items_and_never_makes_one(bit: int) -> None:
         assert all(item in BATCH.items for item in items)
 
 
-def test_damage_to_data_costs_one_item_only() -> None:
+@pytest.mark.parametrize("right", [b"first", b"third", b"work", b"audit", b"moved"])
+def test_damage_to_data_or_origin_costs_one_item_only(right: bytes) -> None:
+    items, stop, wrong = decode_block(KEY, VALUE.replace(right, right.upper(), 1))
+    assert len(items) == len(BATCH.items) - 1
+    assert all(item in BATCH.items for item in items)
+    assert stop == 12
+    assert "wrong checksum" in wrong
+
+
+def test_damage_names_the_item() -> None:
     damaged = VALUE.replace(b"first", b"First")
     items, stop, wrong = decode_block(KEY, damaged)
-    assert [item.id for item in items] == [8, 9]
-    assert stop == 10
+    assert [item.id for item in items] == [8, 9, 10, 11]
+    assert stop == 12
     assert "item 7 at byte" in wrong
 
 
@@ -124,13 +151,17 @@ def test_an_item_is_not_taken_for_another() -> None:
 
 
 def test_a_damaged_mark_is_not_believed() -> None:
-    BATCH.marks = [Mark(b"", 7, 1000, [Span(8, 9, 1005, 1005)], True)]
+    BATCH.marks = [
+        Mark(b"", 7, 1000, [Span(8, 9, 1005, 1005)], True, [Returned(7, 2, 1_700_000_000_000)]),
+        Mark(b"audit", 7, 1000, [], False, [Returned(9, 1, 0), Returned(10, 3, 1)]),
+    ]
     key, value = encode_mark(BATCH, 5)
     for at in range(len(value)):
-        damaged = bytearray(value)
-        damaged[at] ^= 0x10
-        with pytest.raises(DamageError, match="checksum"):
-            decode_mark(key, bytes(damaged))
+        for bit in range(8):
+            damaged = bytearray(value)
+            damaged[at] ^= 1 << bit
+            with pytest.raises(DamageError, match="checksum"):
+                decode_mark(key, bytes(damaged))
         with pytest.raises(DamageError, match="checksum"):
             decode_mark(key, value[:at])
 

@@ -1,0 +1,75 @@
+"""Versions of the data directory: the one this darnerpy writes, and the ways to it from older ones.
+
+Owns the file FORMAT. A directory of an older version is brought up to date step by step when a server
+takes it; one of a newer version is refused and left as it is. (The records in a journal carry a
+version of their own, see `journals.records`.)
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import DataDirError
+from ..journals.durable import sync_directory
+
+__all__ = ["CURRENT", "STEPS", "check_format", "upgrade", "write_format"]
+
+CURRENT = 1
+
+STEPS: dict[int, Callable[[Path], None]] = {}
+"""By version: what makes of a data directory of that version one of the next.
+
+A step that was cut off is done again from its beginning, so it must bear that. To add one: raise
+`CURRENT`, put the step here, and make a fixture of what is left behind (tests/fixtures).
+"""
+
+
+def check_format(data: Path) -> None:
+    """Raises `DataDirError` unless a directory is of the current version."""
+    version = _read(data)
+    if version < CURRENT:
+        raise DataDirError(
+            f"{data / 'FORMAT'}: format {version} is of an older darnerpy, {CURRENT} is expected: "
+            "start the server with it once, which brings it up to date"
+        )
+
+
+def upgrade(data: Path) -> None:
+    """Make a directory one of the current version; a new one is.
+
+    Raises `DataDirError` if there is no way from its version to this one.
+    """
+    if not (data / "FORMAT").exists():
+        write_format(data, CURRENT)
+    for version in range(_read(data), CURRENT):
+        STEPS[version](data)
+        write_format(data, version + 1)
+
+
+def write_format(data: Path, version: int) -> None:
+    """Note the version, durably."""
+    draft = data / "FORMAT.new"
+    with draft.open("w") as file:
+        file.write(f"{version}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(data / "FORMAT")
+    sync_directory(data)
+
+
+def _read(data: Path) -> int:
+    """The version of a directory, one that is known."""
+    note = data / "FORMAT"
+    try:
+        text = note.read_bytes()[:32].strip().decode("ascii", "backslashreplace")
+    except FileNotFoundError:
+        raise DataDirError(f"{note} is not there: {data} is no data directory") from None
+    version = int(text) if text.isdecimal() else 0
+    if version > CURRENT:
+        raise DataDirError(
+            f"{note}: format {version} is of a newer darnerpy, this one knows up to {CURRENT}: "
+            "use a version that knows it; nothing was changed"
+        )
+    if version != CURRENT and version not in STEPS:
+        raise DataDirError(f"{note}: {text!r} is no format, 1 to {CURRENT} was expected")
+    return version

@@ -1,0 +1,96 @@
+"""`darnerpy check`: whether the queues of a data directory are whole, and making them so.
+
+For a directory that no server has open. Without --repair it changes nothing there. 0: all is whole;
+1: something is not, or was not before the repair.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from ..brokers.datadir import DataDir
+from ..clock import SystemClock
+from ..errors import DataDirError
+from ..inspection.check import check_queue
+from ..inspection.findings import QueueCheck
+from ..inspection.repair import Repair
+from .client import queue_name
+from .progress import Bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data",
+        type=Path,
+        nargs="?",
+        default=Path(os.environ.get("DARNERPY_DATA") or "data"),
+        metavar="DIR",
+        help="the data directory; no server may have it open",
+    )
+    parser.add_argument(
+        "queues", type=queue_name, nargs="*", metavar="QUEUE", help="only these; default all"
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="rewrite queues that are damaged, after a copy of each to DIR/repair-TIME",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, one queue a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    clean = True
+    with closing(DataDir(args.data, as_it_is=True)) as data:
+        directories = list(_directories(data, args.queues))
+        checks = (_check(directory) for directory in directories)
+        if not args.repair:
+            for check in checks:
+                _print(check, args.json)
+                clean = clean and check.is_clean
+            return 0 if clean else 1
+        damaged = []
+        for check in checks:
+            if check.is_clean:
+                _print(check, args.json)
+            else:
+                damaged.append(check)
+    if damaged:
+        _repair(args.data, damaged, args.json)
+    return 1 if damaged else 0
+
+
+def _directories(data: DataDir, queues: list[bytes]) -> Iterator[Path]:
+    if not queues:
+        yield from (data.queues / name for name in data.found())
+    for queue in queues:
+        directory = data.directory(queue)
+        if not directory.exists():
+            raise DataDirError(f"{data.path}: there is no queue {os.fsdecode(queue)}")
+        yield directory
+
+
+def _check(directory: Path) -> QueueCheck:
+    bar = Bar(directory.name)
+    try:
+        return check_queue(directory, bar.show)
+    finally:
+        bar.clear()
+
+
+def _repair(path: Path, damaged: list[QueueCheck], as_json: bool) -> None:
+    with closing(DataDir(path)) as data:
+        repair = Repair(data, SystemClock())
+        for check in damaged:
+            bar = Bar(f"repair {check.directory}")
+            try:
+                repair.mend(data.queues / check.directory, check, bar.show)
+            finally:
+                bar.clear()
+            _print(check, as_json)
+
+
+def _print(check: QueueCheck, as_json: bool) -> None:
+    print(json.dumps(check.as_dict()) if as_json else "\n".join(check.lines()), flush=True)

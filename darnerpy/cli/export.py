@@ -1,0 +1,83 @@
+"""`darnerpy export`: write a queue of a data directory into a file, from which `import` makes it again.
+
+For a directory that no server has open; changes nothing there. 1: something of the queue is damaged and
+not in the file.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ..brokers.datadir import DataDir
+from ..clock import SystemClock
+from ..errors import DataDirError
+from ..inspection.export import FORMATS, export
+from ..inspection.findings import QueueCheck
+from ..inspection.offline import open_queue
+from ..journals.durable import sync_directory
+from .client import queue_name
+from .progress import Bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("queue", type=queue_name, metavar="QUEUE")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("DARNERPY_DATA") or "data"),
+        metavar="DIR",
+        help="the data directory; no server may have it open",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="jsonl",
+        help="JSON lines, for people and programs, or binary, which is smaller; default jsonl",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    with closing(DataDir(args.data, as_it_is=True)) as data:
+        directory = data.directory(args.queue)
+        if not directory.exists():
+            raise DataDirError(f"{data.path}: there is no queue {os.fsdecode(args.queue)}")
+        check = QueueCheck(directory.name, args.queue)
+        bar = Bar(directory.name)
+        with open_queue(directory) as queue, _output(args.output) as file:
+            try:
+                end = export(queue, check, FORMATS[args.format], file, SystemClock(), bar.show)
+            finally:
+                bar.clear()
+    if check.is_clean:
+        print(f"{end.items:,} items, {end.bytes:,} bytes", file=sys.stderr)
+        return 0
+    print("\n".join(check.lines()), file=sys.stderr)
+    print(
+        f"{end.items:,} items, {end.bytes:,} bytes were written; what is damaged is not among them",
+        file=sys.stderr,
+    )
+    return 1
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[BinaryIO]:
+    """A file that is there, and on disk, only when all of it is."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    draft = path.with_name(path.name + ".part")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_directory(path.parent)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,26 @@
+"""Whether a queue on disk is whole, and making it whole again."""
+
+from collections import deque
+from pathlib import Path
+
+from ..errors import JournalError
+from ..names import from_file_name
+from .findings import QueueCheck
+from .offline import open_queue
+from .walk import Progress, Walk
+
+__all__ = ["check_queue"]
+
+
+def check_queue(directory: Path, progress: Progress) -> QueueCheck:
+    """Look at the queue in a directory, which nobody may have open; changes nothing."""
+    check = QueueCheck(directory.name, from_file_name(directory.name))
+    try:
+        with open_queue(directory) as queue:
+            check.name = queue.name
+            deque(Walk(queue, check, progress).items(), maxlen=0)
+    except JournalError as error:
+        check.refused = str(error)
+    except OSError as error:
+        check.refused = f"{error.filename}: {error.strerror}"
+    return check

@@ -1,0 +1,73 @@
+"""Copies of a queue's files that share what never changes.
+
+Tables and large items are written once and then only removed, so a copy links to them; all else of a
+LevelDB, a few megabytes, is copied.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import DamageError
+from ..journals.durable import sync_directory
+from ..migration.leveldb_format import read_manifest
+
+__all__ = ["keep_queue", "open_apart"]
+
+_TABLE = re.compile(r"(\d+)\.(?:ldb|sst)")
+_NOT_DATA = ("LOCK", "LOG", "LOG.old")
+
+
+def open_apart(directory: Path, scratch: Path) -> None:
+    """Have the journal of a queue's directory in scratch, to be opened there.
+
+    Whatever is done to it there, even a repair, changes no byte of the journal itself.
+    """
+    source, target = directory / "leveldb", scratch / "leveldb"
+    target.mkdir(parents=True)
+    live = _live_tables(source)
+    for entry in os.scandir(source) if source.exists() else ():
+        table = _TABLE.fullmatch(entry.name)
+        if entry.name in _NOT_DATA or not entry.is_file():
+            continue
+        if table and (live is None or int(table[1]) in live):
+            (target / entry.name).symlink_to(Path(entry.path).absolute())
+        else:  # LevelDB may give the number of a table that is not in use to a new one
+            shutil.copyfile(entry.path, target / entry.name)
+    note = directory / "leveldb.repair"
+    if note.exists():
+        shutil.copyfile(note, scratch / note.name)
+
+
+def _live_tables(database: Path) -> set[int] | None:
+    """The tables in use; None if that cannot be known: then LevelDB will not open it unrepaired,
+    and a repair gives no number twice."""
+    try:
+        name = (database / "CURRENT").read_text().strip()
+        levels = read_manifest((database / name).read_bytes()).levels
+        return {number for tables in levels.values() for number in tables}
+    except (OSError, UnicodeDecodeError, DamageError):
+        return None
+
+
+def keep_queue(directory: Path, target: Path) -> None:
+    """Copy a queue's directory, durably; a link where a file never changes and can be linked."""
+    for path, _, names in os.walk(directory):
+        into = target / Path(path).relative_to(directory)
+        into.mkdir(parents=True)
+        for name in names:
+            unchanging = _TABLE.fullmatch(name) or name.endswith(".item")
+            _transfer(Path(path) / name, into / name, os.link if unchanging else shutil.copyfile)
+        sync_directory(into)
+    sync_directory(target.parent)
+
+
+def _transfer(source: Path, target: Path, how: Callable[[Path, Path], object]) -> None:
+    try:
+        how(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,90 @@
+"""Queues on disk to be looked at: made by the parts the server has, damaged by hand."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from darnerpy.brokers.datadir import DataDir
+from darnerpy.inspection.contents import incoming
+from darnerpy.inspection.findings import QueueCheck
+from darnerpy.inspection.offline import open_queue
+from darnerpy.inspection.walk import Walk
+from darnerpy.journals.leveldb import LevelDbEngine
+from darnerpy.migration.source import Incoming
+from darnerpy.migration.target import QueueWriter
+from darnerpy.queues.items import Origin
+from tests.journals.kept import Kept
+
+__all__ = ["LARGE", "Told", "contents", "data_directory", "fingerprints", "kept", "make", "only"]
+
+LARGE = 256 * 1024 + 1
+
+
+class Told(NamedTuple):
+    """What is to be kept of an item, whatever is done to its queue; readers: by name, in order."""
+
+    data: bytes
+    flags: int
+    created: int
+    expiry: int
+    origin: Origin | None
+    readers: tuple[bytes, ...]
+    returns: tuple[tuple[bytes, int, int], ...]
+
+
+def data_directory(path: Path) -> Path:
+    with closing(DataDir(path)):
+        return path
+
+
+def kept(data: Path) -> Kept:
+    """The queue `work` of a data directory, to be filled by hand; close it."""
+    return Kept(data_directory(data) / "queues" / "work", LevelDbEngine())
+
+
+def make(data: Path, name: bytes, consumers: Iterable[bytes], items: Iterable[Incoming]) -> None:
+    """A queue with these items, put in order."""
+    names = {each: each for each in consumers}
+    with closing(DataDir(data)) as place, QueueWriter(place, name, names, exact=True) as writer:
+        for item in items:
+            writer.put(item, item.created)
+        writer.finish()
+
+
+def contents(data: Path, name: str = "work") -> list[Told]:
+    """All that somebody is still to get."""
+    told = []
+    with open_queue(data / "queues" / name) as queue:
+        everyone = sorted(queue.found.positions)
+        walk = Walk(queue, QueueCheck(name), lambda done, total: None)
+        for item in incoming(queue, (each for each in walk.items() if not each.passed_over)):
+            pieces = [item.data or b""] if item.pieces is None else item.pieces()
+            told.append(
+                Told(
+                    b"".join(pieces),
+                    item.flags,
+                    item.created,
+                    item.expiry,
+                    item.origin,
+                    tuple(everyone if item.readers is None else sorted(item.readers)),
+                    tuple(sorted((n, r.attempts, r.due) for n, r in item.returns.items())),
+                )
+            )
+    return told
+
+
+def only(directory: Path, pattern: str) -> Path:
+    [path] = [path for path in directory.rglob(pattern) if path.stat().st_size]
+    return path
+
+
+def fingerprints(directory: Path) -> dict[str, str]:
+    """Every file's name and what is in it, but for those that say who was here."""
+    return {
+        os.fspath(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != "LOCK"
+    }
