@@ -84,14 +84,14 @@ class _Backup:
             self._next(None, None)
         elif stored.error is not None:
             self._fail(ServerError(f"queue {_text(stored.name)}: {stored.error}"))
-        elif (journal := stored._journal) is None:
+        elif (journal := stored.journal) is None:
             stored.when_ready(partial(self._copy, stored))
         else:
             work = partial(_copy_queue, journal, stored.directory, self._draft / "queues")
-            stored._run(partial(self._in_background, stored, work), _ignore, background=True)
+            stored.run(partial(self._in_background, stored, work), _ignore, background=True)
 
     def _in_background(self, stored: StoredQueue, work: Callable[[], None]) -> None:
-        # Not by `_run`'s own callback: that does not come when the journal fails meanwhile.
+        # Not by `run`'s own callback: that does not come when the journal fails meanwhile.
         error: Exception | None = None
         try:
             work()

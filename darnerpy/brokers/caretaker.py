@@ -57,7 +57,7 @@ class Caretaker:
             head = consumer.head
             if queue.is_empty(consumer) or (head and (head.data is not None or head.large)):
                 continue
-            if consumer.excess or consumer.returned or self._stored.is_open:
+            if consumer.excess or consumer.returned or self._stored.journal is not None:
                 self._loader.look_ahead(consumer)
 
     def _retire(self, age: int, now: int) -> None:

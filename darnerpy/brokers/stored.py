@@ -81,16 +81,16 @@ class StoredQueue:
         self.uploads = 0
         self.disk_bytes = 0
         self._gone = gone
-        self._trimmer = Trimmer(self.queue, self._run, store.scheduler.call_later)
+        self._trimmer = Trimmer(self.queue, self.run, store.scheduler.call_later)
         self._committer = Committer(
-            store, self.queue, self._run, self._wrote, self._fail, self.commit
+            store, self.queue, self.run, self._wrote, self._fail, self.commit
         )
         self._loader = Loader(
             self.queue,
             store.windows,
             self.directory,
             self._journal_to_read,
-            self._run,
+            self.run,
             self._fail,
         )
         mover = Mover(self, find, store.space)
@@ -227,7 +227,7 @@ class StoredQueue:
             return
         unsynced = self._committer.forget() or sync
         # A database cannot be open twice: this counts as work under way.
-        self._run(partial(_close, journal, unsynced), self._shut, False)
+        self.run(partial(_close, journal, unsynced), self._shut, False)
 
     # -- in time -----------------------------------------------------------------------------------
 
@@ -250,8 +250,9 @@ class StoredQueue:
         return self._known and self.error is None and self.deletion is None
 
     @property
-    def is_open(self) -> bool:
-        return self._journal is not None
+    def journal(self) -> Journal | None:
+        """The journal, if it is open; only what `run` does with it may take time."""
+        return self._journal
 
     @property
     def in_use(self) -> bool:
@@ -274,7 +275,7 @@ class StoredQueue:
         if self._callbacks or queue.unwritten or waited_for:
             self._open()
 
-    def _run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
+    def run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
         """Have something done with the journal, which is kept open meanwhile."""
         self._users += 1
         submit = self._store.in_background if background else self._store.in_thread
@@ -393,7 +394,7 @@ class StoredQueue:
         journal, self._journal = self._journal, None
         self._store.closed(self)
         if journal is not None:
-            self._run(partial(_close, journal, False), _ignore)
+            self.run(partial(_close, journal, False), _ignore)
             return
         self._store.scheduler.call_later(self._retry_s, self._open)
         self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)

@@ -56,6 +56,8 @@ def shown(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python refuses to write a number of thousands of digits
         return "so long a number"
+    except RecursionError:  # a key with thousands of dots makes tables that deep
+        return "so deep a table"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 

@@ -232,8 +232,15 @@ def decode_mark(key: bytes, value: bytes) -> MarkRecord:
     body = value[: -_CRC.size]
     if len(value) < _CRC.size or _CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(key)):
         raise DamageError(f"{where} has a wrong checksum")
-    if body[0] != FORMAT:
-        raise NewerFormatError(f"{where} has format {body[0]}, {FORMAT} is known")
+    if body[:1] != bytes([FORMAT]):
+        raise NewerFormatError(f"{where} has format {body[:1].hex()}, {FORMAT} is known")
+    try:
+        return _decode_mark(body)
+    except StructError:
+        raise DamageError(f"{where} is only {len(value)} bytes") from None
+
+
+def _decode_mark(body: bytes) -> MarkRecord:
     _, full, next_id, next_offset, trimmed, mark_count, kept_count = _MARK_HEAD.unpack_from(body)
     at = _MARK_HEAD.size
     marks: list[Mark] = []

@@ -66,6 +66,9 @@ class _DarnerQueue:
 def _items(database: Database, report: QueueReport) -> Iterator[Incoming]:
     used: list[tuple[int, int]] = []
     for key, value in database.entries(_KEY.pack(_ENTRY, 0), _KEY.pack(_CHUNK, 0)):
+        if len(key) != _KEY.size:
+            report.damage.append(f"key {key[:32].hex()} is no item's: it is not taken")
+            continue
         try:
             if value.endswith(_IS_HEADER):
                 header = _header(value)

@@ -42,6 +42,8 @@ _MAGIC = 0xDB4775248B80FB57
 _U32 = Struct("<I")
 _U64 = Struct("<Q")
 _PLAIN, _SNAPPY = 0, 1
+_MOST_DIGITS = 10
+"""Bytes that 64 bits take, seven in each; LevelDB reads no more either."""
 
 
 # -- checksums -------------------------------------------------------------------------------------
@@ -135,6 +137,8 @@ def read_batch(record: bytes) -> Iterator[tuple[bytes, int, bytes]]:
     fields = _Fields(record, _BATCH.size)
     for number in range(sequence, sequence + count):
         kind = fields.number()
+        if kind not in (_DELETION, _VALUE):
+            raise DamageError(f"a change of kind {kind}")
         key = fields.string()
         yield key, number << 8 | kind, fields.string() if kind == _VALUE else b""
 
@@ -233,11 +237,15 @@ def decode_block(block: bytes) -> list[tuple[bytes, bytes]]:
     """The keys and values of a block, in order."""
     restarts = _unpack(_U32, block, len(block) - 4)[0]
     stop = len(block) - 4 - 4 * restarts
-    fields = _Fields(block[: max(0, stop)])
+    if stop < 0:
+        raise DamageError(f"it is only {len(block)} bytes")
+    fields = _Fields(block[:stop])
     entries = []
     key = b""
     while not fields.ended:
         shared, fresh, size = fields.number(), fields.number(), fields.number()
+        if shared > len(key):
+            raise DamageError(f"a key shares {shared} bytes with one of {len(key)}")
         key = key[:shared] + fields.take(fresh)
         entries.append((key, fields.take(size)))
     return entries
@@ -293,15 +301,14 @@ class _Fields:
     def number(self) -> int:
         value = shift = 0
         data, at = self._data, self._at
-        while at < len(data):
+        for at in range(at, min(at + _MOST_DIGITS, len(data))):
             byte = data[at]
-            at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                self._at = at
+                self._at = at + 1
                 return value
             shift += 7
-        raise DamageError("a number in it is cut off")
+        raise DamageError("a number in it does not end")
 
     def string(self) -> bytes:
         return self.take(self.number())

@@ -40,6 +40,7 @@ __all__ = ["BYTEWISE", "Database", "Order", "database_size", "is_database", "ope
 
 _TABLE = re.compile(r"(\d+)\.(?:ldb|sst)")
 _LOG = re.compile(r"(\d+)\.log")
+_MANIFEST = re.compile(r"MANIFEST-[0-9]+")
 _TAG_BYTES = 8
 _DELETED = 0
 _LAST = b"\xff" * 1024
@@ -239,10 +240,13 @@ class Database:
     def _contents(self, number: int, handle: Handle) -> bytes:
         size = handle.size + TRAILER_BYTES
         with (self._path / self._name(number)).open("rb", buffering=0) as file:
+            # Where an index is, is not checked: it may be anywhere, and of any size.
+            if handle.offset + size > os.fstat(file.fileno()).st_size:
+                raise DamageError("it is cut off")
             file.seek(handle.offset)
             stored = file.read(size)
         if len(stored) < size:
-            raise DamageError("it is cut off")
+            raise DamageError("it became shorter while it was read")
         return unpack_block(stored)
 
     def _name(self, number: int) -> str:
@@ -253,6 +257,8 @@ class Database:
     def _read_manifest(self) -> Manifest | None:
         try:
             name = (self._path / "CURRENT").read_text("ascii").strip()
+            if not _MANIFEST.fullmatch(name):
+                raise DamageError(f"it names {name[:32]!r}, which is no MANIFEST")
             return read_manifest((self._path / name).read_bytes())
         except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError, DamageError) as error:
             self._damaged("CURRENT", f"what is in use cannot be told, all is read: {_why(error)}")

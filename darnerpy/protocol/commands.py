@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 __all__ = [
+    "Backup",
     "Chunk",
     "Command",
     "Confirm",
@@ -244,6 +245,14 @@ class SetStatus(Command):
 
     administrative: ClassVar[bool] = True
     status: str
+
+
+class Backup(Command):
+    """queues: those to copy, None is all. name: of the backup."""
+
+    administrative: ClassVar[bool] = True
+    queues: tuple[bytes, ...] | None
+    name: str
 
 
 class Verbosity(Command):

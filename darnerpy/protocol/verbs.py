@@ -11,6 +11,7 @@ from functools import partial
 from ..errors import ClientError
 from . import replies
 from .commands import (
+    Backup,
     Command,
     Confirm,
     Delete,
@@ -231,6 +232,17 @@ def _status(args: list[bytes]) -> Command:
     return SetStatus(status.decode())
 
 
+def _backup(args: list[bytes]) -> Command:
+    *queues, name = args or [b""]
+    if not queues:
+        raise ClientError("backup takes queues, or *, and a name")
+    if queues == [b"*"]:
+        return Backup(None, name.decode("latin-1"))
+    if any(parse_plain_key(queue)[1] for queue in queues):
+        raise ClientError("backup takes queues, not consumers of one")
+    return Backup(tuple(queues), name.decode("latin-1"))
+
+
 def _alone(verb: str, command: Command) -> Callable[[list[bytes]], Command]:
     def parse(args: list[bytes]) -> Command:
         if args:
@@ -277,6 +289,7 @@ _TABLE = (
         "status", "status [s]", "UP, READONLY, QUIESCENT or WRITEAVOID; or change to s; END",
         _status, "with s",
     ),
+    Verb("backup", "backup q [q2 …] name", "copy queues, * is all, to backups/name; OK", _backup, "yes"),
     Verb(
         "reload", "reload", "read the configuration again; Reloaded config.",
         _alone("reload", Reload()), "yes",

@@ -11,7 +11,7 @@ import select
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from ..protocol.text import TextCodec
+from ..protocol.contract import Codec, Words
 from ..sessions.session import Session
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ __all__ = ["Connection"]
 
 _INPUT_AHEAD = 64 * 1024
 _FILE_STEP = 256 * 1024
-_HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class Connection(asyncio.Protocol):
-    """paused: the input is not being read. heard, sent: something moved since the last sweep."""
+    """words: what it is answered in. address: the client's IP address, None if it has none.
+
+    paused: the input is not being read. moved: something has, since the last sweep; since: from when
+    on it has been idle, a slow sender, a slow reader (see `Server`), 0 if it is not.
+    """
 
     __slots__ = (
         "_ahead",
@@ -41,20 +44,23 @@ class Connection(asyncio.Protocol):
         "_session",
         "_stalled",
         "_transport",
-        "heard_at",
+        "address",
         "moved",
         "paused",
         "since",
+        "words",
     )
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", codec: Codec, words: Words) -> None:
+        self.words = words
+        self.address: str | None = None
         self.paused = False
         self.moved = True
         self.since = [0, 0, 0]
         self._server = server
         self._flow = server.flow
         self._counters = server.host.counters
-        self._codec = TextCodec(server.flow.codec_limits)
+        self._codec = codec
         self._ahead = 0
         self._completed = 0
         self._reserved = 0
@@ -67,7 +73,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._fd = transport.get_extra_info("socket").fileno()
-        self._session = Session(self._server.host, self)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self.address = peer[0]
+        self._session = Session(self._server.host, self, self.words)
         self._server.joined(self)
 
     def data_received(self, data: bytes) -> None:
@@ -125,8 +134,9 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return True
         poll = select.poll()
-        poll.register(self._fd, select.POLLRDHUP)
-        return any(event & _HUNG_UP for _, event in poll.poll(0))
+        # Who has only stopped sending still reads: that it has, the session knows already.
+        poll.register(self._fd, 0 if self._session.input_ended else select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def regulate(self) -> None:
         hungry = self._session.hungry

@@ -4,7 +4,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-__all__ = ["LineFormatter", "start_logging"]
+__all__ = ["LineFormatter", "set_log_level", "start_logging"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -32,5 +32,9 @@ def start_logging(level: str) -> None:
     handler.setFormatter(LineFormatter())
     logger = logging.getLogger("darnerpy")
     logger.handlers[:] = [handler]
-    logger.setLevel(level.upper())
     logger.propagate = False
+    set_log_level(level)
+
+
+def set_log_level(level: str) -> None:
+    logging.getLogger("darnerpy").setLevel(level.upper())

@@ -10,21 +10,27 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ..brokers.datadir import DataDir
 from ..brokers.local import LocalBroker
 from ..clock import SystemClock
-from ..config import Address, Settings, UnixAddress
+from ..config import Address, Settings, UnixAddress, options
 from ..errors import ConfigError
 from ..journals.workers import Workers
-from ..protocol import replies
+from ..protocol.kestrel import KestrelCodec
+from ..protocol.kestrel_replies import WORDS as KESTREL_TEXT
+from ..protocol.replies import KESTREL, MEMCACHED
+from ..protocol.text import TextCodec
 from ..sessions.contract import Host
 from ..sessions.guard import Guard
 from .connection import Connection
 from .flow import Flow
+from .logs import set_log_level
 from .notify import notify
 
 __all__ = ["Server"]
@@ -42,7 +48,6 @@ class Server:
     """Serve a data directory until `stop`. Raises `DataDirError` if it cannot be had."""
 
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        self.settings = settings
         self._loop = loop
         self._data = DataDir(settings.data)
         clock = SystemClock()
@@ -54,29 +59,43 @@ class Server:
         self.flow = Flow(self.host, settings.buffer_memory)
         self._files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
         self._connections: set[Connection] = set()
+        self._by_address: Counter[str] = Counter()
         self._listeners: list[asyncio.AbstractServer] = []
         self._sockets: list[str] = []
         self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """As they are now."""
+        return self.host.settings
+
+    def apply(self, settings: Settings) -> None:
+        """New settings hold from now on, as far as a running server can change them."""
+        live = {
+            name: getattr(settings, name) for name, each in options(Settings).items() if each.live
+        }
+        self.host.settings = replace(
+            self.settings, queue_rules=settings.queue_rules, aliases=settings.aliases, **live
+        )
+        self.host.guard.grace_ms = settings.status_grace_period
+        set_log_level(settings.log_level)
+        self.broker.configure(settings)
+        self._watch_over()
 
     # -- life --------------------------------------------------------------------------------------
 
     async def start(self) -> list[Address | UnixAddress]:
         """Listen; returns the addresses with the ports that were really taken."""
-        taken: list[Address | UnixAddress] = []
-        for address in self.settings.listen:
-            try:
-                taken += await self._listen(address)
-            except OSError as error:
-                await self.stop()
-                why = _reason(error)
-                raise ConfigError(f"listen: cannot listen on {address}: {why}") from error
+        taken = await self._listen_on("listen", self.settings.listen, self._memcache)
+        texts = await self._listen_on("text_listen", self.settings.text_listen, self._kestrel_text)
         self.broker.load()
-        if self._limits():
-            self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+        self._watch_over()
         for address in taken:
             log.info("listening", extra={"address": address, "data": self.settings.data})
+        for address in texts:
+            log.info("listening for Kestrel's text protocol", extra={"address": address})
         notify("READY=1")
-        return taken
+        return taken + texts
 
     async def stop(self) -> None:
         notify("STOPPING=1")
@@ -108,17 +127,40 @@ class Server:
 
     # -- listening ---------------------------------------------------------------------------------
 
-    async def _listen(self, address: Address | UnixAddress) -> list[Address | UnixAddress]:
+    def _memcache(self) -> Connection:
+        words = KESTREL if self.settings.dialect == "kestrel" else MEMCACHED
+        return Connection(self, TextCodec(self.flow.codec_limits), words)
+
+    def _kestrel_text(self) -> Connection:
+        return Connection(self, KestrelCodec(self.flow.codec_limits), KESTREL_TEXT)
+
+    async def _listen_on(
+        self,
+        option: str,
+        addresses: Iterable[Address | UnixAddress],
+        connect: Callable[[], Connection],
+    ) -> list[Address | UnixAddress]:
+        taken: list[Address | UnixAddress] = []
+        for address in addresses:
+            try:
+                taken += await self._listen(address, connect)
+            except OSError as error:
+                await self.stop()
+                why = _reason(error)
+                raise ConfigError(f"{option}: cannot listen on {address}: {why}") from error
+        return taken
+
+    async def _listen(
+        self, address: Address | UnixAddress, connect: Callable[[], Connection]
+    ) -> list[Address | UnixAddress]:
         if isinstance(address, UnixAddress):
             _check_unused(address.path)
-            listener = await self._loop.create_unix_server(
-                lambda: Connection(self), address.path, backlog=_BACKLOG
-            )
+            listener = await self._loop.create_unix_server(connect, address.path, backlog=_BACKLOG)
             self._sockets.append(address.path)
             self._listeners.append(listener)
             return [address]
         server = await self._loop.create_server(
-            lambda: Connection(self), address.host or None, address.port, backlog=_BACKLOG
+            connect, address.host or None, address.port, backlog=_BACKLOG
         )
         self._listeners.append(server)
         names = [listening.getsockname() for listening in server.sockets]
@@ -128,28 +170,48 @@ class Server:
 
     def joined(self, connection: Connection) -> None:
         counters = self.host.counters
-        most = self.settings.max_connections
-        if most and counters.connections >= most:
+        refusal = self._too_many(connection.address)
+        if refusal is not None:
             counters.refused_connections += 1
-            connection.write(replies.server_error(f"too many connections, {most} are allowed"))
+            connection.write(connection.words.server_error(refusal))
             connection.close()
         self._connections.add(connection)
         counters.connections += 1
         counters.total_connections += 1
+        if connection.address is not None:
+            self._by_address[connection.address] += 1
+
+    def _too_many(self, address: str | None) -> str | None:
+        """Why one more connection is refused, None if it is not."""
+        most = self.settings.max_connections
+        if most and self.host.counters.connections >= most:
+            return f"too many connections, {most} are allowed"
+        most = self.settings.max_connections_per_address
+        if most and address is not None and self._by_address[address] >= most:
+            return f"too many connections from {address}, {most} are allowed"
+        return None
 
     def left(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
             self.host.counters.connections -= 1
+            address = connection.address
+            if address is not None:
+                self._by_address[address] -= 1
+                if not self._by_address[address]:
+                    del self._by_address[address]
 
     def in_thread(self, work: Callable[[], Any], done: Callable[..., None]) -> None:
         self._files.submit(work, done)
 
     # -- those who take too long -------------------------------------------------------------------
 
-    def _limits(self) -> bool:
+    def _watch_over(self) -> None:
+        """Have a look now and then, if there are limits to how long anything may take."""
         settings = self.settings
-        return any((settings.client_timeout, settings.receive_timeout, settings.send_timeout))
+        limits = (settings.client_timeout, settings.receive_timeout, settings.send_timeout)
+        if self._sweeper is None and any(limits):
+            self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:
         """Now and then look who has been in one state for too long: the hot path keeps no times."""
@@ -173,7 +235,8 @@ class Server:
                     log.info("closing a connection: %s for %d ms", words[number], limit)
                     connection.abort()
                     break
-        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+        self._sweeper = None
+        self._watch_over()
 
 
 def _reason(error: OSError) -> str:

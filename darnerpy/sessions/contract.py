@@ -5,10 +5,11 @@ from enum import IntFlag
 from typing import Protocol
 
 from ..brokers.local import LocalBroker
-from ..brokers.store import Scheduler
+from ..brokers.scheduling import Scheduler
 from ..brokers.stored import StoredQueue
 from ..clock import Clock
 from ..config import Settings
+from ..errors import ServerError
 from .counters import Counters
 from .guard import Guard
 
@@ -62,11 +63,24 @@ class Outlet(Protocol):
 class Host:
     """What all sessions of a server share.
 
-    guard: what is allowed at the moment. output_limit: bytes of replies a session may have unsent
-    before it stops deciding commands.
+    settings: as they are now. guard: what is allowed at the moment. output_limit: bytes of replies a
+    session may have unsent before it stops deciding commands.
+
+    reload: reads the settings again, all or nothing; raises `ConfigError`. shut_down: begins to stop
+    the server, as a signal would. Both raise `ServerError` until whoever runs the server sets them.
     """
 
-    __slots__ = ("broker", "clock", "counters", "guard", "output_limit", "scheduler", "settings")
+    __slots__ = (
+        "broker",
+        "clock",
+        "counters",
+        "guard",
+        "output_limit",
+        "reload",
+        "scheduler",
+        "settings",
+        "shut_down",
+    )
 
     def __init__(
         self,
@@ -83,3 +97,9 @@ class Host:
         self.guard = guard
         self.counters = Counters(clock.now_ms())
         self.output_limit = 256 * 1024
+        self.reload: Callable[[], None] = _not_available
+        self.shut_down: Callable[[], None] = _not_available
+
+
+def _not_available() -> None:
+    raise ServerError("not available here")

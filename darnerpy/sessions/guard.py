@@ -11,8 +11,8 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
+from ..brokers.scheduling import Scheduler, Timer
 from ..brokers.space import Space
-from ..brokers.store import Scheduler, Timer
 from ..errors import ServerError
 
 __all__ = ["Guard", "Status"]

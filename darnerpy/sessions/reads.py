@@ -1,8 +1,8 @@
-"""What a session reads: gets in all their kinds, and the open-read table.
+"""What a session reads: gets in all their kinds.
 
-Owns, per consumer, the open reads in the order they were opened, and the wait under way. What each
-option means is decided here: plain takes and confirms, /open takes and holds, /close confirms the
-oldest held, /abort returns it, /peek only looks. Several keys of one get are read one after another.
+Owns the wait under way, and what each option means: plain takes and confirms, /open takes and holds,
+/close confirms the oldest held or the one of an id, /abort returns it, /peek only looks. Several keys
+of one get are read one after another. What is held is kept in `Held`.
 """
 
 from collections import deque
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, JournalError, ServerError
-from ..protocol import replies
-from ..protocol.commands import Get, Read
+from ..protocol.commands import Confirm, Get, Read
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer, OpenRead
 from ..queues.items import Item
 from ..queues.queue import Queue
 from .contract import NotReady, Obstacle
+from .gathered import later
 from .slots import FileReply, Tally, TallyEnd, TallyPart
 from .waits import Wait
 
@@ -34,20 +34,18 @@ class Reads:
         self._queues = host.broker.queues
         self._counters = host.counters
         self._guard = host.guard
-        self._kestrel = host.settings.dialect == "kestrel"
+        self._words = session.words
+        self._template = session.words.template
+        self._says_all = session.words.says_all
         self._max_open = host.settings.max_open_reads
         self._slots = session.slots
-        self._held: dict[Consumer, deque[OpenRead]] = {}
+        self._held = session.held
         self._wait: Wait | None = None
         self._todo: deque[Read] = deque()
         self._tally: Tally | None = None
         self._cas = False
 
     # -- what the session asks ---------------------------------------------------------------------
-
-    @property
-    def any_held(self) -> bool:
-        return any(not held.gone for reads in self._held.values() for held in reads)
 
     def get(self, command: Get) -> None:
         """Raises `ClientError`, `ServerError` or `NotReady`, before anything was done."""
@@ -57,18 +55,26 @@ class Reads:
             self._read(reads[0])
             return
         for read in reads:
-            self._find(read)  # all of them are usable before the first one runs
+            self.find(read)  # all of them are usable before the first one runs
         self._tally = Tally()
         self._todo.extend(reads)
         self._session.obstacles |= Obstacle.WAIT
         self._read_on()
 
+    def confirm(self, command: Confirm) -> None:
+        """Close the oldest, so many or none."""
+        stored = self._session.existing(command.queue)
+        consumer = None if stored is None else stored.queue.consumers.get(command.consumer)
+        if consumer is None or not self._held.are(consumer, command.count):
+            self._slots.add(None, self._words.too_few_open)
+            return
+        commit = self._held.close_oldest(consumer, command.count)
+        self._slots.add(commit, self._words.confirmed(command.count))
+
     def end_wait(self) -> None:
-        """Wait no longer; the answer is END."""
-        wait = self._wait
-        if wait is not None:
-            wait.withdraw()
-            self.waited_in_vain(None)
+        """Wait no longer for items to come; the answer is that there is nothing, if so it is."""
+        if self._wait is not None:
+            self._wait.give_up()
 
     def withdraw(self) -> None:
         """Nobody is interested in the answer any more."""
@@ -79,80 +85,76 @@ class Reads:
             wait.withdraw()
             self._broker.forget(wait.stored)
 
-    def return_all(self, counted: bool) -> None:
-        """Everything held goes back to its place; counted: as an attempt that did not succeed."""
-        held, self._held = self._held, {}
-        for reads in held.values():
-            for read in reads:
-                read.queue.abort(read, counted)
+    def find(self, read: Read) -> StoredQueue | None:
+        """The queue to read; None if there is none and nobody needs there to be one.
 
-    # -- one key -----------------------------------------------------------------------------------
-
-    def _find(self, read: Read) -> StoredQueue | None:
-        """The queue to read; None if there is none and nobody needs there to be one."""
+        Raises `ServerError` or `NotReady`.
+        """
         stored = self._queues.get(read.queue)
         if stored is None:
             if read.queue in self._broker.aliases:
                 return None
             # A wait needs a queue to wait at, and whoever reads as a named consumer founds it.
             waits = read.wait_ms and not self._session.input_ended
-            gets = not (read.abort or read.close) or read.open
-            if not (gets and (waits or read.consumer)):
+            if not (_fetches(read) and (waits or read.consumer)):
                 return None
         return self._session.usable(read.queue)
 
-    def _consumer(self, read: Read, queue: Queue) -> Consumer | None:
-        """The consumer to read as: made by the first read, not by returning what it cannot hold."""
-        if not read.consumer:
-            return queue.own
-        if read.open or not (read.abort or read.close):
-            return queue.consumer(read.consumer)
-        return queue.consumers.get(read.consumer)
+    # -- one key -----------------------------------------------------------------------------------
 
     def _read(self, read: Read) -> None:
         stored = self._queues.get(read.queue)
         if stored is None or not stored.ready:
-            stored = self._find(read)
+            stored = self.find(read)
             if stored is None:
                 self._missed(read, None)
                 return
         queue = stored.queue
-        consumer = self._consumer(read, queue) if read.consumer else queue.own
+        if self._guard.no_reads is not None:
+            self._read_quiescent(read, queue.consumers.get(read.consumer), self._guard.no_reads)
+            return
+        consumer = consumer_of(read, queue) if read.consumer else queue.own
         if consumer is None:
             self._missed(read, None)
-            return
-        if self._guard.no_reads is not None:
-            self._read_quiescent(read, queue, consumer)
             return
         held: OpenRead | None = None
         commit: Batch | None = None
         if read.plain:
-            if self._held and self._live(consumer):
+            if self._held.reads and self._held.are(consumer, 1):
                 raise ClientError("close current item first")
             item = queue.take(consumer)
             if item is not None:
                 commit = queue.batch
-        elif read.open:
-            if read.close:
-                commit = self._close_oldest(queue, consumer)
-            if self._held and self._live(consumer) >= self._max_open:
-                raise ClientError("close current item first")
-            held = queue.open(consumer)
-            item = None if held is None else held.item
-            if held is not None:
-                # If the close fails, the answer is an error, and nobody holds what was opened.
-                commit = held.commit = commit or held.commit
-        elif read.peek:
-            item = queue.peek(consumer)
-            if item is not None:
-                commit = queue.pending(item)
         else:
+            named = read.close_id or read.abort_id
+            if named and not self._held.has(consumer, named):
+                self._missed(read, None)
+                return
             if read.close:
-                commit = self._close_oldest(queue, consumer)
+                commit = self._held.close(consumer)
+            elif read.close_all or read.close_id:
+                commit = self._close(read, consumer)
+            if read.open:
+                if self._held.reads and self._held.are(consumer, self._max_open):
+                    raise ClientError("close current item first")
+                if not (self._says_all or self._can_say(queue, consumer, commit)):
+                    return
+                held = queue.open(consumer)
+                item = None if held is None else held.item
+                if held is not None:
+                    # If the close fails, the answer is an error, and nobody holds what was opened.
+                    commit = held.commit = commit or held.commit
+            elif read.peek:
+                if not (self._says_all or self._can_say(queue, consumer, commit)):
+                    return
+                item = queue.peek(consumer)
+                if item is not None:
+                    commit = commit or queue.pending(item)
             else:
-                self._abort_oldest(queue, consumer)
-            self._missed(read, commit)
-            return
+                if read.abort or read.abort_id:
+                    self._held.abort(consumer, read.abort_id)
+                self._missed(read, commit)
+                return
         if item is None:
             self._wait_or_miss(read, stored, consumer, commit)
             return
@@ -160,13 +162,15 @@ class Reads:
             None if item.data is not None else self._open_file(stored, consumer, item, held, read)
         )
         if held is not None:
-            self._hold(held)
+            self._held.add(held)
         self._serve(read, item, handle, commit)
 
     def _wait_or_miss(
         self, read: Read, stored: StoredQueue, consumer: Consumer, after: Batch | None
     ) -> None:
         """after: what an earlier part of the same command waits for."""
+        if read.consumer and after is None:
+            after = stored.queue.founding(consumer)
         waits = read.wait_ms and not self._session.input_ended
         if waits or not stored.queue.is_empty(consumer):
             self._session.obstacles |= Obstacle.WAIT
@@ -174,16 +178,31 @@ class Reads:
         else:
             self._missed(read, after)
 
-    def _read_quiescent(self, read: Read, queue: Queue, consumer: Consumer) -> None:
+    def _read_quiescent(self, read: Read, consumer: Consumer | None, refusal: ServerError) -> None:
         """Nothing is handed out, but what is held may be confirmed or returned."""
-        refusal = self._guard.no_reads
-        commit = self._close_oldest(queue, consumer) if read.close else None
-        if read.abort:
-            self._abort_oldest(queue, consumer)
-        if refusal is None or read.abort or (read.close and not read.open):
-            self._missed(read, commit)
-        else:
+        named = read.close_id or read.abort_id
+        commit: Batch | None = None
+        if consumer is not None and (not named or self._held.has(consumer, named)):
+            if read.close or read.close_all or read.close_id:
+                commit = self._close(read, consumer)
+            if read.abort or read.abort_id:
+                self._held.abort(consumer, read.abort_id)
+        if _fetches(read):
             raise refusal
+        self._missed(read, commit)
+
+    def _close(self, read: Read, consumer: Consumer) -> Batch | None:
+        if read.close_all:
+            return self._held.close_oldest(consumer)
+        return self._held.close(consumer, read.close_id)
+
+    def _can_say(self, queue: Queue, consumer: Consumer, commit: Batch | None) -> bool:
+        """Whether the next item, if any, can be said; if not, that was the answer."""
+        item = queue.peek(consumer)
+        answer = None if item is None else self._words.unsayable(item.data)
+        if answer is not None:
+            self._slots.add(commit, answer)
+        return answer is None
 
     def _open_file(
         self,
@@ -203,39 +222,6 @@ class Reads:
                 stored.queue.give_back(consumer, item)
             raise
 
-    # -- the open-read table -----------------------------------------------------------------------
-
-    def _live(self, consumer: Consumer) -> int:
-        """How many open reads there are on a consumer."""
-        reads = self._held.get(consumer)
-        return sum(not held.gone for held in reads) if reads else 0
-
-    def _hold(self, held: OpenRead) -> None:
-        reads = self._held.get(held.consumer)
-        if reads is None:
-            # What is gone (its queue was deleted) is swept out when the table grows.
-            self._held = {c: r for c, r in self._held.items() if any(not h.gone for h in r)}
-            reads = self._held[held.consumer] = deque()
-        reads.append(held)
-
-    def _oldest(self, consumer: Consumer) -> OpenRead | None:
-        """The oldest open read on a consumer; it leaves the table."""
-        reads = self._held.get(consumer)
-        while reads:
-            held = reads.popleft()
-            if not held.gone:
-                return held
-        return None
-
-    def _close_oldest(self, queue: Queue, consumer: Consumer) -> Batch | None:
-        held = self._oldest(consumer)
-        return None if held is None else queue.close(held)
-
-    def _abort_oldest(self, queue: Queue, consumer: Consumer) -> None:
-        held = self._oldest(consumer)
-        if held is not None:
-            queue.abort(held)
-
     # -- how a wait ends ---------------------------------------------------------------------------
 
     def delivered(
@@ -244,10 +230,10 @@ class Reads:
         wait, self._wait = self._wait, None
         if wait is None:
             return
-        commit = commit or wait.after
+        commit = later(commit, wait.after)
         if held is not None:
             held.commit = commit
-            self._hold(held)
+            self._held.add(held)
         self._serve(wait.read, item, handle, commit)
         self._waited()
 
@@ -260,9 +246,15 @@ class Reads:
         elif self._tally is not None:
             self._tally.failed = error
         else:
-            self._slots.add(None, replies.server_error(str(error)))
+            self._slots.add(None, self._words.server_error(str(error)))
         self._broker.forget(wait.stored)
         self._waited()
+
+    def turned_down(self, answer: bytes) -> None:
+        wait, self._wait = self._wait, None
+        if wait is not None:
+            self._slots.add(wait.after, answer)
+            self._waited()
 
     def _waited(self) -> None:
         self._slots.release()
@@ -303,32 +295,41 @@ class Reads:
         self._counters.hits += 1
         if read.peek:
             self._counters.peeks += 1
-        data, tally = item.data, self._tally
-        if data is not None and not (self._kestrel or self._cas or tally is not None):
-            self._slots.add(commit, replies.VALUE % (read.key, item.flags, item.size, data))
+        data, tally, template = item.data, self._tally, self._template
+        if template is not None and data is not None and not (self._cas or tally is not None):
+            self._slots.add(commit, template % (read.key, item.flags, item.size, data))
             return
-        key, cas = self._echo(read), self._id(item)
-        closing = replies.END if tally is None else b""
-        reply: bytes | FileReply
-        if data is not None:
-            reply = replies.value(key, item.flags, data, cas) + closing
-        elif handle is not None:
-            header = replies.value_header(key, item.flags, item.size, cas)
-            reply = FileReply(header, handle, item.size, b"\r\n" + closing)
-            self._session.hold_for_output()
+        cas = item.id if self._cas else None
+        reply = self.said(read, item, handle, cas, last=tally is None)
         self._slots.add(commit, reply if tally is None else TallyPart(tally, reply))
+
+    def said(
+        self, read: Read, item: Item, handle: int | None, cas: int | None, last: bool
+    ) -> bytes | FileReply:
+        """An item as the answer to a read. handle: the open file of a large one."""
+        if item.data is not None:
+            return self._words.value(read, item.flags, item.data, cas, last)
+        assert handle is not None
+        header, trailer = self._words.large_value(read, item.flags, item.size, cas, last)
+        self._session.hold_for_output()
+        return FileReply(header, handle, item.size, trailer)
 
     def _missed(self, read: Read, commit: Batch | None) -> None:
         if read.plain or read.open or read.peek:
             self._counters.misses += 1
             self._counters.peeks += read.peek
         if self._tally is None:
-            self._slots.add(commit, replies.END)
+            self._slots.add(commit, self._words.miss)
         elif commit is not None:
             self._slots.add(commit, TallyPart(self._tally, b""))
 
-    def _echo(self, read: Read) -> bytes:
-        return read.name if self._kestrel else read.key
 
-    def _id(self, item: Item) -> int | None:
-        return item.id if self._cas else None
+def consumer_of(read: Read, queue: Queue) -> Consumer | None:
+    """The consumer to read as: made by the first fetch, not by returning what it cannot hold."""
+    if _fetches(read):
+        return queue.consumer(read.consumer)
+    return queue.consumers.get(read.consumer)
+
+
+def _fetches(read: Read) -> bool:
+    return read.plain or read.open or read.peek

@@ -8,59 +8,74 @@ leaves every line. Knows no socket (see `Outlet`) and no bytes but those of repl
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-from .. import __version__
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, ServerError
-from ..protocol import replies
 from ..protocol.commands import (
+    Backup,
     Chunk,
     Command,
+    Confirm,
     Delete,
+    DumpConfig,
+    DumpStats,
     Flush,
     FlushAll,
+    FlushAllExpired,
+    FlushExpired,
     Get,
+    GroupedPut,
+    GroupEnd,
+    Monitor,
     Put,
     Quit,
     Refused,
+    Reload,
+    SetStatus,
+    Shutdown,
     Stats,
+    Status,
     Upload,
     UploadEnd,
     Verbosity,
     Version,
 )
+from ..protocol.contract import Words
 from ..queues.batches import Completion
+from . import admin, changes
 from .contract import Host, NotReady, Obstacle, Outlet
-from .gathered import Gathered
+from .groups import Groups
+from .held import Held
+from .monitors import Monitoring
 from .reads import Reads
 from .slots import Slots
-from .stats import report
 from .writes import Writes
 
 __all__ = ["Session"]
 
-_VERSION = replies.version(__version__)
-
 
 class Session:
-    """obstacles: why the next command cannot be decided. writes: what it stores.
+    """obstacles: why the next command cannot be decided. writes, reads, monitoring: what it stores,
+    reads and monitors, the last None unless it does. held: its open reads.
 
     input_ended: no more commands will come, answer what is there, then close.
     """
 
-    def __init__(self, host: Host, outlet: Outlet) -> None:
+    def __init__(self, host: Host, outlet: Outlet, words: Words) -> None:
         self.host = host
         self.outlet = outlet
-        self.slots = Slots(outlet)
+        self.words = words
+        self.slots = Slots(outlet, words)
+        self.held = Held()
         self.input_ended = False
         self.obstacles = 0
-        self._reads = Reads(self)
-        self._queues = host.broker.queues
-        self._counters = host.counters
-        self._pending: deque[Command] = deque()
+        self.reads = Reads(self)
         self.writes = Writes(self)
+        self.monitoring: Monitoring | None = None
+        self._groups = Groups(self)
+        self._queues = host.broker.queues
+        self._pending: deque[Command] = deque()
         self._closing = False
 
     # -- what the connection tells and asks --------------------------------------------------------
@@ -73,7 +88,7 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether nothing is asked, held or unsent."""
-        return not (self._has_work or self.writes.upload or self._reads.any_held)
+        return not (self._has_work or self.writes.upload or self.held.any)
 
     @property
     def _has_work(self) -> bool:
@@ -95,7 +110,9 @@ class Session:
         self.slots.on_sent = self._sent
         if self.writes.upload is not None and not self.obstacles & Obstacle.UPLOAD:
             self.writes.drop()
-        self._reads.end_wait()
+        self.reads.end_wait()
+        if self.monitoring is not None:
+            self.monitoring.end_wait()
         self._continue_soon()
 
     def stall(self, stalled: bool) -> None:
@@ -110,19 +127,24 @@ class Session:
         self._end()
         self.slots.drop()
         self.writes.drop()
-        self._reads.withdraw()
-        self._reads.return_all(counted=True)
+        self.reads.withdraw()
+        if self.monitoring is not None:
+            self.monitoring.stop()
+        self.held.return_all(counted=True)
 
     def drain(self) -> None:
         """The server stops: send what was decided, end the wait, return what is held, close."""
         self._pending.clear()
         self.writes.drop()
-        self._reads.end_wait()
-        self._reads.return_all(counted=False)
-        self._close()
+        self.reads.end_wait()
+        self.reads.withdraw()  # who waits for the disk is told nothing, rather than that it is empty
+        if self.monitoring is not None:
+            self.monitoring.end()
+        self.held.return_all(counted=False)
+        self.close()
         self.slots.release()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Decide nothing more; close when the last reply is out."""
         self._end()
         self.slots.on_sent = self._sent
@@ -137,7 +159,7 @@ class Session:
     # -- one command after another -----------------------------------------------------------------
 
     def _decide(self, commands: Sequence[Command]) -> None:
-        limit, get, slots = self.host.output_limit, self._reads.get, self.slots
+        limit, get, slots = self.host.output_limit, self.reads.get, self.slots
         rest = iter(commands)
         for command in rest:
             try:
@@ -167,8 +189,22 @@ class Session:
         """Answer a command with an error, unless it wants no answer."""
         asked = command.store if isinstance(command, Put | Upload) else command
         if not getattr(asked, "noreply", False):
-            reply = replies.client_error if isinstance(error, ClientError) else replies.server_error
-            self.slots.add(None, reply(str(error)))
+            words = self.words
+            say = words.client_error if isinstance(error, ClientError) else words.server_error
+            self.slots.add(None, say(str(error)))
+
+    def again(self, command: Command) -> None:
+        """A command is not finished: decide it once more, before all others, when nothing hinders."""
+        if not self._closing:
+            self._pending.appendleft(command)
+            self._continue_soon()
+
+    def answer_late(self, obstacle: Obstacle, commit: Completion | None, reply: bytes) -> None:
+        """What has been an obstacle until now ends with this reply."""
+        if not self._closing:
+            self.slots.add(commit, reply)
+            self.slots.release()
+            self.clear(obstacle)
 
     def clear(self, obstacle: Obstacle) -> None:
         """An obstacle is gone; go on if it was the last."""
@@ -194,7 +230,7 @@ class Session:
         self.slots.release()
         self.outlet.regulate()
         if self.input_ended and not self._has_work and not self._closing:
-            self._close()
+            self.close()
 
     def _sent(self) -> None:
         """Replies have left."""
@@ -230,80 +266,61 @@ class Session:
 
     # -- the rest ----------------------------------------------------------------------------------
 
-    def _delete(self, command: Delete) -> None:
-        self._check_changes()
-        stored = self.existing(command.queue)
-        commit: Completion | None = None
-        if stored is not None and not command.consumer:
-            commit = stored.delete()
-        elif stored is not None and command.consumer in stored.queue.consumers:
-            commit = stored.queue.drop(stored.queue.consumers[command.consumer])
-        if not command.noreply:
-            self.slots.add(commit, replies.DELETED)
-
-    def _flush(self, command: Flush) -> None:
-        self._check_changes()
-        stored = self.existing(command.queue)
-        commit: Completion | None = None
-        if stored is not None and not command.consumer:
-            commit = stored.queue.flush()
-        elif stored is not None and command.consumer in stored.queue.consumers:
-            commit = stored.queue.flush(stored.queue.consumers[command.consumer])
-        self.slots.add(commit, replies.END)
-
-    def _flush_all(self, command: FlushAll) -> None:
-        self._check_changes()
-        every = list(self.host.broker.existing())
-        for stored in every:
-            self.usable(stored.name)
-        commit = Gathered([stored.queue.flush() for stored in every])
-        kestrel = self.host.settings.dialect == "kestrel"
-        if not command.noreply:
-            self.slots.add(commit, replies.FLUSHED_ALL_KESTREL if kestrel else replies.OK)
-
-    def _check_changes(self) -> None:
-        """Deleting and flushing are writes by the status, though they need no disk."""
-        if self.host.guard.no_changes is not None:
-            raise self.host.guard.no_changes
-
-    def _stats(self, command: Stats) -> None:
-        self.obstacles |= Obstacle.QUEUE
-        self.host.broker.measure(partial(self._measured, command))
-
-    def _measured(self, command: Stats) -> None:
-        self.slots.add(None, report(self.host, command.queue))
-        self.slots.release()
-        self.clear(Obstacle.QUEUE)
-
-    def _version(self, command: Version) -> None:
-        self.slots.add(None, _VERSION)
-
-    def _verbosity(self, command: Verbosity) -> None:
-        if not command.noreply:
-            self.slots.add(None, replies.OK)
+    def _monitor(self, command: Monitor) -> None:
+        if self.monitoring is None:
+            self.monitoring = Monitoring(self, command)
+        self.monitoring.go_on()
 
     def _quit(self, command: Quit) -> None:
-        self._close()
+        self.close()
 
     def _refused(self, command: Refused) -> None:
         if command.reply:
             self.slots.add(None, command.reply)
         if command.fatal:
             self.writes.drop()
-            self._close()
+            self.close()
 
 
-_DECIDE: dict[type[Command], Callable[[Session, Any], None]] = {
+_Decide = Callable[[Session, Any], None]
+
+
+def _if_allowed(decide: _Decide) -> _Decide:
+    def decide_if_allowed(session: Session, command: Command) -> None:
+        if not session.host.settings.admin_commands:
+            raise ClientError("not allowed: administrative commands are off (admin_commands)")
+        decide(session, command)
+
+    return decide_if_allowed
+
+
+_EVERY: dict[type[Command], _Decide] = {
     Put: lambda session, command: session.writes.put(command),
     Upload: lambda session, command: session.writes.begin(command),
     Chunk: lambda session, command: session.writes.add_chunk(command),
     UploadEnd: lambda session, command: session.writes.end(command),
-    Delete: Session._delete,
-    Flush: Session._flush,
-    FlushAll: Session._flush_all,
-    Stats: Session._stats,
-    Version: Session._version,
-    Verbosity: Session._verbosity,
+    GroupedPut: lambda session, command: session._groups.put(command),
+    GroupEnd: lambda session, command: session._groups.end(command),
+    Confirm: lambda session, command: session.reads.confirm(command),
+    Monitor: Session._monitor,
+    Delete: changes.delete,
+    Flush: changes.flush,
+    FlushAll: changes.flush_all,
+    FlushExpired: changes.flush_expired,
+    FlushAllExpired: changes.flush_all_expired,
+    Stats: admin.stats,
+    DumpStats: admin.dump_stats,
+    DumpConfig: admin.dump_config,
+    Status: admin.status,
+    SetStatus: admin.set_status,
+    Backup: admin.back_up,
+    Reload: admin.reload,
+    Shutdown: admin.shut_down,
+    Version: admin.version,
+    Verbosity: admin.verbosity,
     Quit: Session._quit,
     Refused: Session._refused,
+}
+_DECIDE = {
+    kind: _if_allowed(decide) if kind.administrative else decide for kind, decide in _EVERY.items()
 }

@@ -1,7 +1,7 @@
 """Replies in the order of the requests, each held until what it says is true.
 
 Owns a client's unsent replies. A slot is a reply and the commit it waits for; slots leave from the
-front only. A commit that failed turns its replies into SERVER_ERROR.
+front only. A commit that failed turns its replies into the error of the server that it is.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ..errors import ServerError
-from ..protocol import replies
+from ..protocol.contract import Words
 from ..queues.batches import Completion
 from .contract import Outlet
 
@@ -30,17 +30,21 @@ class FileReply:
 
 
 class Tally:
-    """How the keys of one get fared."""
+    """How the items of one answer fared: of the keys of a get, or of a monitor.
 
-    __slots__ = ("failed", "served")
+    complete: that one was served does not make up for others that failed.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("complete", "failed", "served")
+
+    def __init__(self, complete: bool = False) -> None:
+        self.complete = complete
         self.served = False
         self.failed: ServerError | None = None
 
 
 class TallyPart:
-    """The value of one of several keys; left out if its commit fails."""
+    """One item of several; left out if its commit fails."""
 
     __slots__ = ("reply", "tally")
 
@@ -50,7 +54,7 @@ class TallyPart:
 
 
 class TallyEnd:
-    """What closes the values of several keys: END, or an error if there was nothing else."""
+    """What closes several items: that there are no more, or an error (see `Tally`)."""
 
     __slots__ = ("tally",)
 
@@ -69,15 +73,26 @@ class Slots:
     on_sent: called when replies have left, if anyone wants to know.
     """
 
-    __slots__ = ("_last", "_outlet", "_sending", "_slots", "due", "files", "on_sent", "unsent")
+    __slots__ = (
+        "_last",
+        "_outlet",
+        "_sending",
+        "_slots",
+        "_words",
+        "due",
+        "files",
+        "on_sent",
+        "unsent",
+    )
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: Outlet, words: Words) -> None:
         self.unsent = 0
         self.files = 0
         self.on_sent: Callable[[], None] | None = None
         self.due = False
         self._sending = False
         self._outlet = outlet
+        self._words = words
         self._slots: deque[tuple[Completion | None, Reply]] = deque()
         self._last: Completion | None = None
 
@@ -89,8 +104,8 @@ class Slots:
         self._slots.append((commit, reply))
         if reply.__class__ is bytes:
             self.unsent += len(reply)
-        elif _file_in(reply) is not None:
-            self.files += 1
+        else:
+            self._count(reply, 1)
         if commit is None or commit.ended:
             self.due = True
         elif commit is not self._last:
@@ -126,9 +141,9 @@ class Slots:
                 if error is None:
                     out.append(reply)
                     continue
-            elif _file_in(reply) is not None:
-                self.files -= 1
-            rendered = _render(reply, error)
+            else:
+                self._count(reply, -1)
+            rendered = self._render(reply, error)
             if isinstance(rendered, FileReply):
                 out.append(rendered.header)
                 self._sending = True
@@ -143,6 +158,13 @@ class Slots:
             self._outlet.write(out[0] if len(out) == 1 else b"".join(out))
             if self.on_sent is not None:
                 self.on_sent()
+
+    def _count(self, reply: Reply, change: int) -> None:
+        inner = reply.reply if isinstance(reply, TallyPart) else reply
+        if isinstance(inner, bytes):
+            self.unsent += change * len(inner)
+        elif isinstance(inner, FileReply):
+            self.files += change
 
     def _sent(self, reply: FileReply, complete: bool) -> None:
         self._sending = False
@@ -162,27 +184,29 @@ class Slots:
         self._slots.clear()
         self.unsent = self.files = 0
 
+    def _render(self, reply: Reply, error: ServerError | None) -> bytes | FileReply:
+        if isinstance(reply, TallyPart):
+            tally = reply.tally
+            if error is not None:
+                tally.failed = error
+                if isinstance(reply.reply, FileReply):
+                    os.close(reply.reply.handle)
+                return b""
+            tally.served = True
+            return reply.reply
+        if isinstance(reply, TallyEnd):
+            tally = reply.tally
+            tally.failed = tally.failed or error
+            if tally.failed is None or (tally.served and not tally.complete):
+                return self._words.miss
+            return self._words.server_error(str(tally.failed))
+        if error is not None:
+            if isinstance(reply, FileReply):
+                os.close(reply.handle)
+            return self._words.server_error(str(error))
+        return reply
+
 
 def _file_in(reply: Reply) -> FileReply | None:
     inner = reply.reply if isinstance(reply, TallyPart) else reply
     return inner if isinstance(inner, FileReply) else None
-
-
-def _render(reply: Reply, error: ServerError | None) -> bytes | FileReply:
-    if isinstance(reply, TallyPart):
-        tally = reply.tally
-        if error is not None:
-            tally.failed = error
-            if isinstance(reply.reply, FileReply):
-                os.close(reply.reply.handle)
-            return b""
-        tally.served = True
-        return reply.reply
-    if isinstance(reply, TallyEnd):
-        failed = None if reply.tally.served else reply.tally.failed
-        return replies.END if failed is None else replies.server_error(str(failed))
-    if error is not None:
-        if isinstance(reply, FileReply):
-            os.close(reply.handle)
-        return replies.server_error(str(error))
-    return reply

@@ -1,12 +1,12 @@
-"""A get that has to wait: for an item to come, or for one to be read from disk.
+"""A read that has to wait: for an item to come, or for one to be read from disk.
 
 Owns its place in line, its deadline and, for a large item, the file it will be sent from. Whoever
-reads (`Reads`) is told exactly once how it ended, unless the wait was withdrawn.
+reads is told exactly once how it ended, unless the wait was withdrawn.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from ..brokers.store import Timer
+from ..brokers.scheduling import Timer
 from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
 from ..protocol.commands import Read
@@ -15,10 +15,27 @@ from ..queues.consumer import Consumer, OpenRead
 from ..queues.items import Item
 
 if TYPE_CHECKING:
-    from .reads import Reads
     from .session import Session
 
-__all__ = ["Wait"]
+__all__ = ["Reader", "Wait"]
+
+
+class Reader(Protocol):
+    """Whoever waits. It is told in the middle of serving a queue."""
+
+    def delivered(
+        self, item: Item, handle: int | None, commit: Batch | None, held: OpenRead | None
+    ) -> None:
+        """Here is the item. handle: the open file of a large one. commit, held: as for a `Waiter`."""
+        ...
+
+    def waited_in_vain(self, error: ServerError | None) -> None:
+        """There is none, or there will be none because of an error."""
+        ...
+
+    def turned_down(self, answer: bytes) -> None:
+        """There is one that cannot be said: this is the answer, and it stays where it is."""
+        ...
 
 
 class Wait:
@@ -29,7 +46,7 @@ class Wait:
 
     def __init__(
         self,
-        reads: "Reads",
+        reader: Reader,
         session: "Session",
         stored: StoredQueue,
         consumer: Consumer,
@@ -43,18 +60,20 @@ class Wait:
         self.open = read.open
         self.peek = read.peek
         self.patient = read.wait_ms > 0 and not session.input_ended
-        self._reads = reads
+        self._reader = reader
         self._outlet = session.outlet
+        self._words = session.words
+        self._guard = session.host.guard
         self._handle: int | None = None
         self._timer: Timer | None = None
         if self.patient:
-            self._timer = session.host.scheduler.call_later(read.wait_ms / 1000, self._tire)
+            self._timer = session.host.scheduler.call_later(read.wait_ms / 1000, self.give_up)
         consumer.line.join(self)
         stored.load(consumer)
 
-    def _tire(self) -> None:
-        """The time is up: wait no longer for items to come, only for one that is on its way."""
-        self._timer = None
+    def give_up(self) -> None:
+        """Wait no longer for items to come, only for one that is on its way."""
+        self._stop_timer()
         if self.stored.queue.is_empty(self.consumer):
             self.consumer.line.leave(self)
             self.end(None)
@@ -72,6 +91,15 @@ class Wait:
         if self._outlet.is_gone():
             self.end(None)
             return False
+        if self._guard.no_reads is not None:
+            self.end(self._guard.no_reads)
+            return False
+        if not self._words.says_all:
+            answer = self._words.unsayable(item.data)
+            if answer is not None:
+                self._stop_timer()
+                self._reader.turned_down(answer)
+                return False
         if item.large:
             try:
                 self._handle = self.stored.large.open(item)
@@ -82,11 +110,11 @@ class Wait:
 
     def deliver(self, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
         self._stop_timer()
-        self._reads.delivered(item, self._handle, commit, held)
+        self._reader.delivered(item, self._handle, commit, held)
 
     def end(self, error: ServerError | None) -> None:
         self._stop_timer()
-        self._reads.waited_in_vain(error)
+        self._reader.waited_in_vain(error)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

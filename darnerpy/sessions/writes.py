@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..brokers.stored import StoredQueue
-from ..errors import QueueFullError, ServerError
+from ..errors import ClientError, QueueFullError, ServerError
 from ..journals.large import Upload as LargeUpload
-from ..protocol import replies
 from ..protocol.commands import Chunk, Put, Store, Upload, UploadEnd
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
@@ -51,6 +50,8 @@ class Writes:
         self._queues = host.broker.queues
         self._counters = host.counters
         self._slots = session.slots
+        self._words = session.words
+        self._stored = session.words.stored
 
     # -- items of moderate size --------------------------------------------------------------------
 
@@ -66,16 +67,18 @@ class Writes:
         self._counters.sets += 1
         if store.size > stored.settings.max_item_bytes:
             raise _too_large(store, stored)
-        expiry = self._expiry(store.exptime, stored) if store.exptime else 0
+        expiry = 0
+        if store.exptime and not stored.settings.ignore_client_expiry:
+            expiry = self._expiry(store.exptime)
         try:
             commit = stored.queue.put(command.body, store.size, store.flags, expiry, store.sync)
-        except QueueFullError:
-            self._refuse_full(store)
+        except QueueFullError as error:
+            self._refuse_full(store, error)
             return
         if commit.size > _BATCH_LIMIT:
             stored.hold_back()
         if not store.noreply:
-            self._slots.add(commit, replies.STORED)
+            self._slots.add(commit, self._stored)
 
     def _put_elsewhere(self, command: Put) -> None:
         """Put an item where it takes more than a glance to find the place."""
@@ -85,10 +88,24 @@ class Writes:
         self._check_size(store, places)
         self._put_all(store, places, command.body, [0] * len(places))
 
+    def put_unanswered(self, store: Store, body: bytes, expiry: int) -> list[Completion]:
+        """As `put`, but the caller answers; raises `QueueFullError` too.
+
+        expiry: milliseconds since the epoch, 0 is never. Returns all that the answer waits for.
+        """
+        if self._guard.no_writes is not None:
+            raise self._guard.no_writes
+        places = self._places(store)
+        self._counters.sets += 1
+        self._check_size(store, places)
+        return self._let_in(store, places, body, [0] * len(places), expiry)
+
     def _places(self, store: Store) -> list[_Place]:
         names = [(store.queue, store.consumer)]
-        if not store.consumer:
-            names = list(self._broker.aliases.get(store.queue, names))
+        if store.queue in self._broker.aliases:
+            if store.consumer:
+                raise ClientError("an alias has no consumers")
+            names = list(self._broker.aliases[store.queue])
         found = [(self._session.usable(queue), consumer) for queue, consumer in names]
         return [
             _Place(stored, stored.queue.consumer(consumer) if consumer else None)
@@ -98,38 +115,57 @@ class Writes:
     def _put_all(
         self, store: Store, places: list[_Place], body: bytes | None, files: list[int]
     ) -> bool:
-        """Put an item in all places or in none; whether it was let in.
+        """Put an item in all places and answer that; whether it was let in."""
+        expiry = self._expiry(store.exptime) if store.exptime else 0
+        try:
+            commits = self._let_in(store, places, body, files, expiry)
+        except QueueFullError as error:
+            self._refuse_full(store, error)
+            return False
+        if not store.noreply:
+            whole = commits[0] if len(commits) == 1 else Gathered(commits)
+            self._slots.add(whole, self._stored)
+        return True
+
+    def _let_in(
+        self,
+        store: Store,
+        places: list[_Place],
+        body: bytes | None,
+        files: list[int],
+        expiry: int,
+    ) -> list[Completion]:
+        """Put an item in all places or, if there is no room in one (`QueueFullError`), in none.
 
         files: the number of its file in each place, if it is large.
         """
-        try:
-            for place in places:
-                place.stored.queue.limits.check(store.size, place.consumer)
-        except QueueFullError:
-            self._refuse_full(store)
-            return False
+        for place in places:
+            place.stored.queue.limits.check(store.size, place.consumer)
         commits: list[Completion] = []
-        for place, number in zip(places, files, strict=True):
-            expiry = self._expiry(store.exptime, place.stored) if store.exptime else 0
-            commit = place.stored.queue.put(
-                body, store.size, store.flags, expiry, store.sync, number, place.consumer
+        for (stored, consumer), number in zip(places, files, strict=True):
+            commit = stored.queue.put(
+                body,
+                store.size,
+                store.flags,
+                0 if stored.settings.ignore_client_expiry else expiry,
+                store.sync,
+                number,
+                consumer,
             )
             if commit.size > _BATCH_LIMIT:
-                place.stored.hold_back()
+                stored.hold_back()
             commits.append(commit)
-        if not store.noreply:
-            whole = commits[0] if len(commits) == 1 else Gathered(commits)
-            self._slots.add(whole, replies.STORED)
-        return True
+        if store.queue in self._broker.aliases:
+            items, size = self._broker.alias_puts.get(store.queue, (0, 0))
+            self._broker.alias_puts[store.queue] = (items + 1, size + store.size)
+        return commits
 
-    def _refuse_full(self, store: Store) -> None:
+    def _refuse_full(self, store: Store, error: QueueFullError) -> None:
         if not store.noreply:
-            self._slots.add(None, replies.NOT_STORED)
+            self._slots.add(None, self._words.not_stored(str(error)))
 
-    def _expiry(self, exptime: int, stored: StoredQueue) -> int:
-        """When an item expires, in milliseconds since the epoch; 0 is never."""
-        if stored.settings.ignore_client_expiry:
-            return 0
+    def _expiry(self, exptime: int) -> int:
+        """When an item expires, in milliseconds since the epoch."""
         if exptime < 0:
             return 1
         if exptime < _RELATIVE_EXPTIME:
@@ -159,8 +195,8 @@ class Writes:
         for place in places:
             try:
                 place.stored.queue.limits.check(store.size, place.consumer)
-            except QueueFullError:
-                self._refuse_full(store)
+            except QueueFullError as error:
+                self._refuse_full(store, error)
                 return
         self.upload = Incoming(
             places[0].stored, store, self._must_sync(store), self._moved, self._arrived
@@ -190,7 +226,7 @@ class Writes:
         if self._session.outlet.paused:
             self._session.outlet.regulate()
 
-    def _arrived(self, upload: Incoming, error: ServerError | None) -> None:
+    def _arrived(self, upload: Incoming, error: ClientError | ServerError | None) -> None:
         """The file is whole, or never will be."""
         if error is None and upload.stored.deletion is not None:
             error = ServerError("the queue was deleted during the upload")
@@ -202,7 +238,7 @@ class Writes:
         except NotReady as obstacle:
             obstacle.stored.when_ready(partial(self._arrived, upload, None))
             return
-        except ServerError as refused:
+        except (ClientError, ServerError) as refused:
             error = refused
         if error is not None or len(places) == 1:
             self._finish(upload, places, [], error)
@@ -215,15 +251,19 @@ class Writes:
         upload: Incoming,
         places: list[_Place],
         copies: list[LargeUpload],
-        error: ServerError | None,
+        error: ClientError | ServerError | None,
     ) -> None:
         """Put the item in all places, now that its file is in each of them."""
         self.upload = None
         stored = False
         if error is None:
             files = [upload.number, *(copy.number for copy in copies)]
-            stored = self._put_all(upload.store, places, None, files)
-        else:
+            try:
+                stored = self._put_all(upload.store, places, None, files)
+            except ServerError as refused:
+                # Some place may have let it in; a file without an item goes when its queue is opened.
+                error, stored = refused, True
+        if error is not None:
             self._session.refuse(upload.store, error)
         if not stored:
             upload.remove()

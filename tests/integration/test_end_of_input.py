@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.conftest import MakeServer
 from tests.dialogues import END, EVERY_SERVER, STORED, hit
 from tests.servers import ServerProcess, Wire
 
@@ -80,3 +81,16 @@ def test_large_items_pass_whole(server: ServerProcess, queue: str) -> None:
 
 def kestrel(server: ServerProcess) -> bool:
     return "--dialect=kestrel" in server.flags
+
+
+def test_who_stops_sending_still_gets_what_is_on_disk(make_server: MakeServer) -> None:
+    server = make_server(sync="never", window_memory="8KiB")
+    items = [b"%d" % number for number in range(2000)]
+    with server.connect() as wire:
+        wire.put("work", *items)
+        server.restart()
+    with server.connect() as wire:
+        wire.send(b"get work\r\n" * 200)
+        wire.end_input()
+        expected = b"".join(hit("work", item) + END for item in items[:200])
+        assert wire.read_to_end() == expected

@@ -272,10 +272,16 @@ class Keeper:
                 self._on_lost(span)
                 self.queue.lose(span, keep=True)
             self.queue.loaded(consumer, reading.items, reading.first, reading.stop)
+        if consumer.excess:
+            self.start_read(2, consumer)
 
     def look_ahead(self) -> None:
+        """Read on before a window is empty, and what may have to leave."""
         for consumer in self.queue.consumers.values():
-            if consumer.line.waiters or consumer.loaded < self.windows.share // 2:
+            room = consumer.loaded < self.windows.share // 2
+            head = consumer.head
+            unknown = head is not None and head.data is None and not head.large
+            if room or unknown or consumer.line.waiters or consumer.excess:
                 self.start_read(2, consumer)
 
     # -- in time

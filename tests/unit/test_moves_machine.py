@@ -22,24 +22,28 @@ from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
 from tests.unit.keeper import Arrival, Disk, Keeper, ManualClock, SettingsBook
 
-ATTEMPTS = 2
 OWN, AUDIT = b"", b"audit"
 SOURCE, TARGET = b"work", b"failed"
 consumers = st.sampled_from([OWN, OWN, AUDIT])
 sides = st.sampled_from([SOURCE, TARGET])
-lives = st.sampled_from([None, None, None, -1, 5])
+lives = st.sampled_from([None, -1, -1, 5])
 some = st.integers(0, 7)
 
 
 @dataclass(eq=False)
 class Entry:
-    """An item as it was put; commit: its acknowledgement; done: by consumer, what confirms it."""
+    """An item as it was put; commit: its acknowledgement; done: by consumer, what confirms it, one
+    after another if the first ones failed.
+    """
 
     id: int
     data: bytes
     flags: int
     commit: Batch
-    done: dict[bytes, Batch] = field(default_factory=dict)
+    done: dict[bytes, list[Batch]] = field(default_factory=dict)
+
+    def confirm(self, name: bytes, commit: Batch) -> None:
+        self.done.setdefault(name, []).append(commit)
 
     @property
     def acknowledged(self) -> bool:
@@ -59,8 +63,9 @@ class MovesMachine(RuleBasedStateMachine):
             TARGET: SettingsBook({OWN: QueueSettings()}),
         }
         self.entries: list[Entry] = []
+        self.ever: dict[int, tuple[int, bytes]] = {}  # by flags, also what was refused
         self.number = 0
-        self.again = 0
+        self.again = self.calm = 0
         self.in_doubt: set[Batch] = set()
         self.start()
 
@@ -94,17 +99,22 @@ class MovesMachine(RuleBasedStateMachine):
 
     # -- clients of the source
 
-    @initialize(retry_delay=st.sampled_from([None, 3]), open_timeout=st.sampled_from([None, 4]))
-    def begin(self, retry_delay: int | None, open_timeout: int | None) -> None:
+    @initialize(
+        attempts=st.sampled_from([1, 1, 2]),
+        retry_delay=st.sampled_from([None, 3]),
+        open_timeout=st.sampled_from([None, 4]),
+    )
+    def begin(self, attempts: int, retry_delay: int | None, open_timeout: int | None) -> None:
+        self.attempts = attempts
         self.settings[SOURCE][OWN] = replace(
             self.settings[SOURCE][OWN],
-            max_attempts=ATTEMPTS,
+            max_attempts=self.attempts,
             retry_delay=retry_delay,
             open_timeout=open_timeout,
         )
         self.queue.configure()
         self.queue.consumer(AUDIT)
-        self.put([None, None, 5])
+        self.put([5, None, -1, None, 5])
         self.source.settle()
 
     source_is_up = precondition(lambda self: not self.source.failed)
@@ -120,6 +130,7 @@ class MovesMachine(RuleBasedStateMachine):
             item_id = self.queue.next_id
             commit = self.queue.put(data, len(data), flags, expiry)
             self.entries.append(Entry(item_id, data, flags, commit))
+            self.ever[flags] = (item_id, data)
 
     def entry(self, item: Item) -> Entry:
         """The last that was put with an id: earlier ones were refused."""
@@ -141,10 +152,10 @@ class MovesMachine(RuleBasedStateMachine):
         assert (item.data, item.flags) == (entry.data, entry.flags)
         assert not 0 < item.expiry <= self.clock.now
         back = consumer.returns.get(item.id)
-        assert back is None or (back.attempts < ATTEMPTS and back.due <= self.clock.now)
+        assert back is None or (back.attempts < self.attempts and back.due <= self.clock.now)
         if kind == "plain":
             assert self.queue.batch is not None
-            entry.done[name] = self.queue.batch
+            entry.confirm(name, self.queue.batch)
 
     @precondition(lambda self: self.held)
     @rule(which=some, how=st.sampled_from(["close", "abort", "abort", "leave"]))
@@ -153,7 +164,7 @@ class MovesMachine(RuleBasedStateMachine):
         if how == "close" and not self.source.failed:
             commit = self.queue.close(held)
             if commit is not None:
-                self.entry(held.item).done[held.consumer.name] = commit
+                self.entry(held.item).confirm(held.consumer.name, commit)
         else:
             self.queue.abort(held, counted=how != "leave")
 
@@ -165,19 +176,18 @@ class MovesMachine(RuleBasedStateMachine):
         commit = self.queue.flush(consumer)
         for entry in self.entries:
             if entry.id not in consumer.open:
-                known = entry.done.get(name)
-                if known is None or known.error is not None:
-                    entry.done[name] = commit
+                entry.confirm(name, commit)
 
     # -- those of the target
 
     @target_is_up
-    @rule(most=st.sampled_from([None, None, 1, 2]))
+    @rule(most=st.sampled_from([None, 1, 1, 2]))
     def limit(self, most: int | None) -> None:
         self.settings[TARGET][OWN] = QueueSettings(max_items=most)
         self.target.queue.configure()
 
     @target_is_up
+    @precondition(lambda self: not self.target.queue.is_empty(self.target.queue.own))
     @rule()
     def take_moved(self) -> None:
         item = self.target.queue.take(self.target.queue.own)
@@ -190,11 +200,11 @@ class MovesMachine(RuleBasedStateMachine):
         assert (origin.queue, item.expiry) == (SOURCE, 0)
         assert origin.why in (EXPIRED, DEAD)
         assert origin.created <= self.clock.now
-        entries = [e for e in self.entries if (e.id, e.data) == (origin.id, item.data)]
-        assert [entry.flags for entry in entries] == [item.flags]
+        assert self.ever[item.flags] == (origin.id, item.data)
 
     # -- the keepers
 
+    @precondition(lambda self: any(keeper.busy for keeper in self.keepers.values()))
     @rule(side=sides)
     def carry_on(self, side: bytes) -> None:
         """Whatever comes next for a keeper, one step."""
@@ -202,12 +212,14 @@ class MovesMachine(RuleBasedStateMachine):
         if keeper.busy and not keeper.failed:
             keeper.step()
 
+    @precondition(lambda self: any(keeper.queue.batch for keeper in self.keepers.values()))
     @rule(side=sides)
     def seal(self, side: bytes) -> None:
         keeper = self.keepers[side]
         if keeper.sealed is None and keeper.queue.batch is not None and not keeper.failed:
             keeper.seal()
 
+    @precondition(lambda self: any(keeper.sealed for keeper in self.keepers.values()))
     @rule(side=sides)
     def write(self, side: bytes) -> None:
         if self.keepers[side].sealed is not None:
@@ -220,18 +232,24 @@ class MovesMachine(RuleBasedStateMachine):
         self.source.carry()
 
     @source_is_up
-    @rule(ms=st.sampled_from([1, 5, 1000]))
-    def time(self, ms: int) -> None:
+    @rule(ms=st.sampled_from([5, 1000]), carried=st.booleans())
+    def time(self, ms: int, carried: bool) -> None:
         self.clock.now += ms
         self.source.ring()
+        if carried:
+            self.source.carry()
 
     @rule(used=st.sampled_from([0, 2, 4]))
     def memory(self, used: int) -> None:
         for consumer in self.queue.consumers.values():
             consumer.shrink(used * ITEM_OVERHEAD)
 
+    is_calm = precondition(lambda self: self.calm > 5)
+
+    @is_calm
     @rule(side=sides, landed=st.booleans())
     def fail(self, side: bytes, landed: bool) -> None:
+        self.calm = 0
         keeper = self.keepers[side]
         if not keeper.failed:
             self.again += landed and side == TARGET
@@ -241,26 +259,27 @@ class MovesMachine(RuleBasedStateMachine):
             keeper.alarm = None
             self.held = [held for held in self.held if not held.gone]
 
-    @rule(side=sides)
-    def rejoin(self, side: bytes) -> None:
-        keeper = self.keepers[side]
-        if keeper.failed:
-            keeper.rejoin()
+    @precondition(lambda self: self.source.failed or self.target.failed)
+    @rule()
+    def rejoin(self) -> None:
+        self.clock.now += 1  # as after a restart
+        for keeper in self.keepers.values():
+            if keeper.failed:
+                keeper.rejoin()
 
+    @is_calm
     @rule(landed=st.tuples(st.booleans(), st.booleans()))
     def restart(self, landed: tuple[bool, bool]) -> None:
+        self.calm = 0
+        self.clock.now += 1  # so that an id which is given again is another's by its time
         for keeper, written in zip(self.keepers.values(), landed, strict=True):
             if written and keeper.sealed is not None:
                 keeper.disk.write(keeper.sealed)
-                for entry in self.entries:
-                    if entry.commit is keeper.sealed:
-                        entry.commit.ended = True  # nobody was told, but there it is
-                    for commit in entry.done.values():
-                        if commit is keeper.sealed:
-                            commit.ended = True
+                keeper.sealed.ended = True  # nobody was told, but there it is
         self.entries = [entry for entry in self.entries if self.is_durable(entry.commit, None)]
         for entry in self.entries:
-            entry.done = {n: c for n, c in entry.done.items() if self.is_durable(c, None)}
+            for name, commits in entry.done.items():
+                entry.done[name] = [each for each in commits if self.is_durable(each, None)]
         self.start()
 
     @source_is_up
@@ -280,7 +299,7 @@ class MovesMachine(RuleBasedStateMachine):
             for item in self.disks[SOURCE].items():
                 if not consumer.positions.is_confirmed(item.id) and item.id not in consumer.open:
                     back = consumer.returns.get(item.id)
-                    assert back is None or back.attempts < ATTEMPTS
+                    assert back is None or back.attempts < self.attempts
         arrived = [(item.origin, item.data) for item in self.disks[TARGET].items()]
         assert len(arrived) <= len(set(arrived)) + self.again, "only what is in doubt comes twice"
 
@@ -288,6 +307,7 @@ class MovesMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_nowhere(self) -> None:
+        self.calm += 1
         for source, target in product((False, True), repeat=2):
             self.check_all_is_there(source, target)
 
@@ -309,7 +329,8 @@ class MovesMachine(RuleBasedStateMachine):
             if entry.acknowledged:
                 assert stored[entry.id] == entry.data
                 for name in (OWN, AUDIT):
-                    is_done = name in entry.done and self.is_durable(entry.done[name], landed)
+                    commits = entry.done.get(name, [])
+                    is_done = any(self.is_durable(each, landed) for each in commits)
                     is_here = not found.positions[name].is_confirmed(entry.id)
                     assert is_done or is_here or (name, entry.id, entry.data) in moved
 
@@ -331,11 +352,13 @@ class MovesMachine(RuleBasedStateMachine):
             aside = [item for _, _, item in consumer.delayed] + list(consumer.leaving.values())
             items = [*consumer.window, *(item for _, item in consumer.returned), *aside]
             items += [held.item for held in consumer.open.values()]
-            assert len({item.id for item in items}) == len(items), "one item in two places"
+            ids = {item.id for item in items}
+            assert len(ids) == len(items), "one item in two places"
             sizes = [0 if item.data is None else item.size for item in items]
             assert consumer.loaded == sum(sizes) + len(items) * ITEM_OVERHEAD
             is_confirmed = consumer.positions.is_confirmed
             left = [i for i in range(1, queue.next_id) if not is_confirmed(i)]
+            assert ids.issuperset(i for i in left if i < consumer.loaded_to)
             waiting = [i for i in left if i not in consumer.open]
             assert queue.count(consumer) == len(waiting)
             assert queue.is_empty(consumer) == (len(waiting) == len(aside))

@@ -246,6 +246,7 @@ def test_what_concerns_the_whole_server_is_administrative() -> None:
         "flush_all_expired": b"flush_all_expired",
         "dump_config": b"dump_config q",
         "status": b"status up",
+        "backup": b"backup q name",
         "reload": b"reload",
         "shutdown": b"shutdown",
     }

@@ -1,0 +1,126 @@
+"""What a client may ask of the server itself: reports, its status, to read its settings again, to stop.
+
+Whether it may is decided where commands are dispatched. What reload and shutdown do is the affair of
+whoever runs the server (see `Host`).
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..config import written, written_queue
+from ..errors import ConfigError, ServerError
+from ..names import split
+from ..protocol import replies
+from ..protocol.commands import (
+    Backup,
+    DumpConfig,
+    DumpStats,
+    Reload,
+    SetStatus,
+    Shutdown,
+    Stats,
+    Verbosity,
+    Version,
+)
+from ..protocol.commands import Status as AskStatus
+from .contract import Obstacle
+from .guard import Status
+from .stats import all_stats, report
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = [
+    "back_up",
+    "dump_config",
+    "dump_stats",
+    "reload",
+    "set_status",
+    "shut_down",
+    "stats",
+    "status",
+    "verbosity",
+    "version",
+]
+
+
+def stats(session: "Session", command: Stats) -> None:
+    session.obstacles |= Obstacle.QUEUE
+    session.host.broker.measure(partial(_report, session, command))
+
+
+def _report(session: "Session", command: Stats) -> None:
+    session.answer_late(Obstacle.QUEUE, None, report(session.host, command.queue))
+
+
+def dump_stats(session: "Session", command: DumpStats) -> None:
+    session.obstacles |= Obstacle.QUEUE
+    session.host.broker.measure(partial(_dump, session, command))
+
+
+def _dump(session: "Session", command: DumpStats) -> None:
+    found = dict(all_stats(session.host))
+    names = command.queues or tuple(found)
+    blocks = [replies.queue_block(name, found.get(name, [])) for name in names]
+    # Kestrel puts line breaks between the blocks and what follows: one even if there are none.
+    reply = b"".join(blocks) or b"\r\n"
+    session.answer_late(Obstacle.QUEUE, None, reply + replies.END)
+
+
+def dump_config(session: "Session", command: DumpConfig) -> None:
+    settings, broker = session.host.settings, session.host.broker
+    names = command.queues
+    if not names:
+        names = tuple(stored.name for stored in broker.existing())
+    blocks = [replies.block(b"server", written(settings))]
+    for name in names:
+        queue, consumer = split(name)
+        chosen = written_queue(settings.queue(queue, consumer))
+        blocks.append(replies.queue_block(name, chosen))
+    session.slots.add(None, b"".join(blocks) + replies.END)
+
+
+def status(session: "Session", command: AskStatus) -> None:
+    session.slots.add(None, session.words.status(session.host.guard.status))
+
+
+def set_status(session: "Session", command: SetStatus) -> None:
+    session.host.guard.set(Status(command.status))
+    session.slots.add(None, session.words.status_changed)
+
+
+def back_up(session: "Session", command: Backup) -> None:
+    session.obstacles |= Obstacle.QUEUE
+    told = partial(_backed_up, session)
+    session.host.broker.back_up(command.queues, command.name, told)
+
+
+def _backed_up(session: "Session", error: ServerError | None) -> None:
+    words = session.words
+    reply = words.ok if error is None else words.server_error(str(error))
+    session.answer_late(Obstacle.QUEUE, None, reply)
+
+
+def reload(session: "Session", command: Reload) -> None:
+    try:
+        session.host.reload()
+    except ConfigError as error:
+        raise ServerError(f"nothing has changed: {error}") from error
+    session.slots.add(None, session.words.reloaded)
+
+
+def shut_down(session: "Session", command: Shutdown) -> None:
+    session.host.shut_down()
+    if session.words.shutting_down:
+        session.slots.add(None, session.words.shutting_down)
+    session.close()
+
+
+def version(session: "Session", command: Version) -> None:
+    session.slots.add(None, session.words.version(__version__))
+
+
+def verbosity(session: "Session", command: Verbosity) -> None:
+    if not command.noreply:
+        session.slots.add(None, session.words.ok)

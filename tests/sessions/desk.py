@@ -1,0 +1,70 @@
+"""A session without a socket, over a real broker whose journals can be held up or broken."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from darnerpy.clock import SystemClock
+from darnerpy.config import Settings
+from darnerpy.protocol.contract import Codec, Words
+from darnerpy.protocol.kestrel import KestrelCodec
+from darnerpy.protocol.kestrel_replies import WORDS as TEXT
+from darnerpy.protocol.replies import MEMCACHED
+from darnerpy.protocol.text import CodecLimits, TextCodec
+from darnerpy.sessions.contract import Host
+from darnerpy.sessions.guard import Guard
+from darnerpy.sessions.session import Session
+from tests.brokers.house import House, until
+
+__all__ = ["Desk", "host_of"]
+
+
+def host_of(house: House, **settings: object) -> Host:
+    """What the sessions of a house share."""
+    clock, loop = SystemClock(), asyncio.get_running_loop()
+    chosen = replace(Settings(data=house.directory), **settings)  # type: ignore[arg-type]
+    guard = Guard(house.directory / "STATUS", house.broker.space, loop, 0)
+    return Host(house.broker, chosen, clock, loop, guard)
+
+
+class Desk:
+    """One client's session; what it answers is in `told`."""
+
+    def __init__(self, host: Host, text: bool = False) -> None:
+        self.paused = False
+        self.gone = False
+        self.closed = False
+        self.told = b""
+        limits = CodecLimits()
+        self._codec: Codec = KestrelCodec(limits) if text else TextCodec(limits)
+        words: Words = TEXT if text else MEMCACHED
+        self.session = Session(host, self, words)
+
+    def say(self, sent: bytes) -> None:
+        self.session.receive(self._codec.feed(sent))
+
+    async def hears(self, expected: bytes) -> None:
+        """Exactly this comes."""
+        await until(lambda: len(self.told) >= len(expected))
+        assert self.told == expected
+        self.told = b""
+
+    # -- what the session asks of it
+
+    def write(self, data: bytes) -> None:
+        self.told += data
+
+    def send_file(self, handle: int, size: int, done: Callable[[bool], None]) -> None:
+        self.told += os.pread(handle, size, 0)
+        os.close(handle)
+        done(True)
+
+    def is_gone(self) -> bool:
+        return self.gone
+
+    def regulate(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
