@@ -232,8 +232,8 @@ def decode_mark(key: bytes, value: bytes) -> MarkRecord:
     body = value[: -_CRC.size]
     if len(value) < _CRC.size or _CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(key)):
         raise DamageError(f"{where} has a wrong checksum")
-    if body[:1] != bytes([FORMAT]):
-        raise NewerFormatError(f"{where} has format {body[:1].hex()}, {FORMAT} is known")
+    if body and body[0] != FORMAT:
+        raise NewerFormatError(f"{where} has format {body[0]}, {FORMAT} is known")
     try:
         return _decode_mark(body)
     except StructError:
