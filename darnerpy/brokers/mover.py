@@ -79,7 +79,7 @@ class Mover:
         elif item.large:
             upload = target.begin_upload()
             files = self._source.large
-            work = lambda: upload.link(files.path_of(item))  # noqa: E731
+            work = lambda: upload.link(files.path_of(item), item.crc or None)  # noqa: E731
             target.in_thread(work, partial(self._linked, departure, target, origin, upload))
         else:
             self._put(departure, target, origin, 0)

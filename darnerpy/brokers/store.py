@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ..clock import Clock
 from ..config import QueueSettings, Settings
+from ..errors import JournalError
 from ..journals.contract import Engine, Journal
 from ..journals.large import LargeFiles
 from ..journals.leveldb import LevelDbEngine
@@ -132,6 +133,8 @@ class Store:
         self._open.pop(queue, None)
 
     def open_journal(self, queue: Keeper) -> Journal:
-        """In a thread: open a queue's journal where its engine keeps it."""
+        """In a thread: open a queue's journal where its engine keeps it; not anew if it has gone."""
         engine = self.engines[queue.settings.engine]
+        if queue.large.made and not engine.exists(queue.directory):
+            raise JournalError(f"directory {queue.directory.name} was taken away")
         return engine.open(queue.directory, queue.name, queue.large)

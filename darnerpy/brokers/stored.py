@@ -177,6 +177,7 @@ class StoredQueue:
             return
         self._journal, found, head, size = result
         self._retry_s = _FIRST_RETRY_S
+        self.large.made = True
         self.disk_bytes = size
         queue = self.queue
         if not self._known:
@@ -190,7 +191,7 @@ class StoredQueue:
             )
             self.stored = found.next_id > 1 or found.batch > 0 or bool(found.damage)
         elif self.error is not None:
-            queue.rejoin(found.next_id, found.next_offset, found.batch)
+            queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
             log.warning("journal works again", extra={"queue": self.name})
         elif found.next_id > queue.written:
             # A queue taken for new: its directory could not be read at start. Learn what is there.

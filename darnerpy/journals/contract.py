@@ -106,6 +106,10 @@ class Journal(Protocol):
 class Engine(Protocol):
     """How journals of one kind come to be."""
 
+    def exists(self, directory: Path) -> bool:
+        """Whether there is a journal in a directory that had one."""
+        ...
+
     def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
         """Open or create the journal of a queue in its directory. Raises `JournalError`."""
         ...

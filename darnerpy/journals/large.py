@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
+from zlib import crc32
 
 from ..errors import JournalError
 from ..queues.items import Item
@@ -20,16 +21,18 @@ from .durable import sync_directory
 __all__ = ["LargeFiles", "Upload"]
 
 _T = TypeVar("_T")
+_PIECE = 1024 * 1024
 
 
 class Upload:
     """One item on its way to disk. Its methods may block: call them off the loop, one at a time.
 
-    number, path: of the file.
+    number, path: of the file. crc: of what was written so far.
     """
 
     def __init__(self, files: "LargeFiles", path: Path, number: int) -> None:
         self.number = number
+        self.crc = 0
         self._files = files
         self.path = path
         self._file: int | None = None
@@ -38,23 +41,29 @@ class Upload:
         try:
             if self._file is None:
                 with self._files.still_there():
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                    self._files.make_directory()
                     self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
             for chunk in chunks:
+                self.crc = crc32(chunk, self.crc)
                 view = memoryview(chunk)
                 while view:
                     view = view[os.write(self._file, view) :]
         except OSError as error:
             raise _failed("write", self.path, error) from error
 
-    def link(self, path: Path) -> None:
-        """Be the same file as a whole one, of another queue. Nothing was written before."""
+    def link(self, path: Path, crc: int | None = None) -> None:
+        """Be the same file as a whole one elsewhere; crc: its checksum, None if that is not known.
+
+        Nothing was written before.
+        """
         try:
+            self.crc = _checksum(path) if crc is None else crc
             with self._files.still_there():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._files.make_directory()
                 os.link(path, self.path)
         except OSError as error:
             raise _failed("link", self.path, error) from error
+        self._files.finished(self)
 
     def finish(self, sync: bool) -> None:
         """All bytes are written; with sync they are on disk when this returns."""
@@ -66,6 +75,7 @@ class Upload:
             raise _failed("sync", self.path, error) from error
         finally:
             self._close()
+        self._files.finished(self)
 
     def discard(self) -> None:
         self._close()
@@ -79,7 +89,10 @@ class Upload:
 
 
 class LargeFiles:
-    """The large items of one queue."""
+    """The large items of one queue.
+
+    made: the queue's directory was there once, so that it is not made again if it has gone.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -87,6 +100,8 @@ class LargeFiles:
         self._used = directory.exists()
         self._abandoned = False
         self._lock = Lock()
+        self._crcs: dict[int, int] = {}
+        self.made = False
 
     @contextmanager
     def still_there(self) -> Iterator[None]:
@@ -103,15 +118,25 @@ class LargeFiles:
             self._abandoned = True
             return result
 
+    def make_directory(self) -> None:
+        self._directory.mkdir(parents=not self.made, exist_ok=True)
+
+    def finished(self, upload: Upload) -> None:
+        """A file is whole."""
+        self._crcs[upload.number] = upload.crc
+
     def upload(self) -> Upload:
         self._number += 1
         self._used = True
         return Upload(self, self._directory / f"{self._number}.part", self._number)
 
     def publish(self, items: list[Item], sync: bool) -> None:
-        """Give the files of items that are about to be recorded their final names."""
+        """Give the files of items that are about to be recorded their final names, and the items the
+        checksums of their files.
+        """
         try:
             for item in items:
+                item.crc = self._crcs.pop(item.large, item.crc)
                 os.rename(self._part(item), self._item(item))
             if sync:
                 sync_directory(self._directory)
@@ -130,6 +155,21 @@ class LargeFiles:
             except OSError as error:
                 raise _failed("open", path, error) from error
         raise JournalError(f"large item {item.id} has no file {self._item(item)}")
+
+    def fault(self, item: Item) -> str:
+        """What is wrong with the file of an item that is recorded, "" if it is whole."""
+        path = self._item(item)
+        try:
+            size = path.stat().st_size
+            if size != item.size:
+                return f"file {path.name} has {size} bytes, not {item.size}"
+            if _checksum(path) != item.crc:
+                return f"file {path.name} has a wrong checksum"
+        except FileNotFoundError:
+            return f"file {path.name} is missing"
+        except OSError as error:
+            raise _failed("read", path, error) from error
+        return ""
 
     def path_of(self, item: Item) -> Path:
         """Where an item is, whose record is written or about to be."""
@@ -152,8 +192,9 @@ class LargeFiles:
             return
         wanted = [*kept, Span(trimmed, next_id, 0, 0)]
         self._remove(
-            lambda item_id: item_id is None
-            or not any(span.first <= item_id < span.stop for span in wanted)
+            lambda item_id: (
+                item_id is None or not any(span.first <= item_id < span.stop for span in wanted)
+            )
         )
         for name in os.listdir(self._directory):
             self._number = max(self._number, int(name.partition("-")[2].partition(".")[0]))
@@ -183,6 +224,14 @@ class LargeFiles:
 
     def _item(self, item: Item) -> Path:
         return self._directory / f"{item.id}-{item.large}.item"
+
+
+def _checksum(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            crc = crc32(piece, crc)
+    return crc
 
 
 def _failed(what: str, path: Path, error: OSError) -> JournalError:

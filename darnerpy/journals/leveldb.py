@@ -55,6 +55,9 @@ class LevelDbEngine:
     def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
         return LevelDbJournal(self._opening(directory / "leveldb"), name, large)
 
+    def exists(self, directory: Path) -> bool:
+        return self._opening is not Database or (directory / "leveldb" / "CURRENT").exists()
+
     @staticmethod
     def name_in(directory: Path) -> bytes | None:
         """The queue whose journal lies in a directory; None if there is none."""
@@ -165,8 +168,9 @@ class LevelDbJournal:
                 for key, value in entries:
                     if len(key) != len(start):
                         continue
+                    taken = len(piece.items)
                     offset = self._take_block(piece, key, value, first, stop, offset)
-                    size += len(value)
+                    size += len(value) + self._check_files(piece, taken)
                     if size >= max_bytes:
                         break
                 else:
@@ -237,6 +241,22 @@ class LevelDbJournal:
         ):
             yield from entries
 
+    def _check_files(self, piece: Piece, start: int) -> int:
+        """Look at the files of large items among those from start on; returns their bytes.
+
+        An item whose file is not as it was written is lost, and so is not in the piece any more.
+        """
+        size = 0
+        for item in piece.items[start:]:
+            if item.large:
+                size += item.size
+                fault = self._large.fault(item)
+                if fault:
+                    span = Span(item.id, item.id + 1, item.offset, item.offset + item.size)
+                    piece.lost.append((span, _damage(fault, span)))
+                    piece.items.remove(item)
+        return size
+
     # -- writing -----------------------------------------------------------------------------------
 
     def write(self, batch: Batch, sync: bool) -> None:
@@ -251,8 +271,10 @@ class LevelDbJournal:
             if batch.marks:
                 key, value = encode_mark(batch, self._trimmed)
                 target.put(key, value)
-            if sync and self._unsynced:
-                self._database.sync_logs()
+            if sync:
+                self._database.check_is_there()
+                if self._unsynced:
+                    self._database.sync_logs()
             target.write()
         except FAILURES as error:
             with self._errors("write"):
@@ -369,6 +391,8 @@ def _replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
     """Work out where consumers stand from marks, the newest first, the last one full."""
     if (marks or first_id > 1) and not (marks and marks[-1].full):
         found.damage.append(Damage("no whole position mark was found: items may come again"))
+        # What is below the first item may be lost, not trimmed: the marks tell which.
+        first_id = max((record.trimmed for record in marks), default=first_id)
     for record in reversed(marks):
         found.trimmed = max(found.trimmed, record.trimmed)
         if record.full:

@@ -18,6 +18,9 @@ __all__ = ["MemoryEngine", "MemoryJournal"]
 
 
 class MemoryEngine:
+    def exists(self, directory: Path) -> bool:
+        return True
+
     def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
         directory.mkdir(parents=True, exist_ok=True)
         return MemoryJournal(name, large)

@@ -45,6 +45,7 @@ class Database:
         with journal_errors("open"):
             make_directory(path)
             self.handle = self._open()
+            self._identity = self._look()
 
     def _open(self) -> plyvel.DB:
         path = os.fspath(self.path)
@@ -67,6 +68,16 @@ class Database:
         plyvel.repair_db(os.fspath(self.path), paranoid_checks=True)
         self._note.unlink(missing_ok=True)
         return plyvel.DB(os.fspath(self.path), create_if_missing=True, **_OPTIONS)
+
+    def check_is_there(self) -> None:
+        """Raises `OSError` if this is no longer what lies in its directory: it would be written to
+        files that nobody finds again.
+        """
+        if self._look() != self._identity:
+            raise FileNotFoundError(0, f"{self.path.parent.name} was taken away")
+
+    def _look(self) -> int:
+        return os.stat(self.path).st_ino
 
     def sync_logs(self) -> None:
         """Put on disk what was written without a sync."""

@@ -42,7 +42,7 @@ _MARK_KEY = Struct(">QBQ")
 _BLOCK = Struct("<BIQQ")
 _ITEM = Struct("<BIIQ")
 _CRC = Struct("<I")
-_LARGE = Struct("<Q")
+_LARGE = Struct("<QI")
 _MARK_HEAD = Struct("<BBQQQHI")
 _CONSUMER = Struct("<BQQBII")
 _SPAN = Struct("<QQQQ")
@@ -97,7 +97,7 @@ def _encode_block(items: list[Item]) -> tuple[bytes, bytes]:
     for item in items:
         data, kind = item.data, 0
         if data is None:
-            data, kind = _LARGE.pack(item.large), _KIND_LARGE
+            data, kind = _LARGE.pack(item.large, item.crc), _KIND_LARGE
         if item.origin is not None:
             data, kind = _encode_origin(item.origin) + data, kind | _KIND_MOVED
         head = pack_head(kind, item.flags, item.size, item.expiry)
@@ -149,9 +149,13 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
             items.append(Item(item_id, size, data, flags, created, expiry, offset))
         elif good:
             origin = _decode_origin(data) if kind & _KIND_MOVED else None
-            number = _LARGE.unpack(data[-_LARGE.size :])[0] if kind & _KIND_LARGE else 0
-            body = None if number else data[len(data) - size :]
-            items.append(Item(item_id, size, body, flags, created, expiry, offset, number, origin))
+            body: bytes | None = data[len(data) - size :]
+            number = crc = 0
+            if kind & _KIND_LARGE:
+                body, (number, crc) = None, _LARGE.unpack(data[-_LARGE.size :])
+            items.append(
+                Item(item_id, size, body, flags, created, expiry, offset, number, origin, crc)
+            )
         else:
             wrong = wrong or f"item {item_id} at byte {at} of its block has a wrong checksum"
         offset += size

@@ -300,8 +300,8 @@ class _Fields:
 
     def number(self) -> int:
         value = shift = 0
-        data, at = self._data, self._at
-        for at in range(at, min(at + _MOST_DIGITS, len(data))):
+        data = self._data
+        for at in range(self._at, min(self._at + _MOST_DIGITS, len(data))):
             byte = data[at]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:

@@ -391,4 +391,5 @@ def _bare(item: Item) -> Item:
         item.offset,
         item.large,
         item.origin,
+        item.crc,
     )

@@ -28,8 +28,9 @@ class Item(msgspec.Struct, gc=False):
 
     id: 1, 2, 3 … without gaps. size: bytes of the data. data: None while it is only on disk.
     flags: the client's 32 bits. created, expiry: milliseconds since the epoch, expiry 0 is never.
-    offset: bytes of all items before it, ever. large: number of its own file, 0 if it has none.
-    origin: where it was moved from, None if a client put it.
+    offset: bytes of all items before it, ever. large: number of its own file, 0 if it has none, and
+    crc the checksum of that, known when it is in the journal. origin: where it was moved from, None
+    if a client put it.
     """
 
     id: int
@@ -41,3 +42,4 @@ class Item(msgspec.Struct, gc=False):
     offset: int
     large: int = 0
     origin: Origin | None = None
+    crc: int = 0

@@ -6,7 +6,7 @@ commits it. Its callers are `Queue`, which decides who gets which item, and the 
 Knows no journal, and reads time only from the clock it is given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 
 from ..clock import Clock
@@ -383,13 +383,22 @@ class Log:
         for batch in batches:
             batch.end(error)
 
-    def rejoin(self, next_id: int, next_offset: int, batch: int) -> None:
+    def rejoin(
+        self, next_id: int, next_offset: int, batch: int, positions: Mapping[bytes, Positions]
+    ) -> None:
         """The journal is open again after `fail` and holds items up to next_id.
 
         Positions are ours: what was confirmed and acknowledged stays so, what was refused does not.
+        Only of items that were refused and are there all the same the journal knows whose they are.
         A configured consumer that was new when it failed is new again.
         """
         self.number = max(batch, self.number)
+        unknown = Span(self.next_id, next_id, self.next_offset, next_offset)
+        for name, at in positions.items() if unknown.first < unknown.stop else ():
+            if name in self.consumers:
+                ours = self.consumers[name].positions
+                for piece in _confirmed(at, unknown):
+                    ours.confirm(piece)
         self.next_id = self.written = max(next_id, self.next_id)
         self.next_offset = max(next_offset, self.next_offset)
         for name in self.own.settings.consumers:
@@ -405,3 +414,14 @@ class Log:
         batches, self.unwritten, self.batch = self.unwritten, [], None
         for batch in batches:
             batch.end(error)
+
+
+def _confirmed(at: Positions, span: Span) -> Iterator[Span]:
+    """The pieces of a span that are confirmed."""
+    first, begin = span.first, span.begin
+    for piece in at.unconfirmed(span):
+        if piece.first > first:
+            yield Span(first, piece.first, begin, piece.begin)
+        first, begin = piece.stop, piece.end
+    if first < span.stop:
+        yield Span(first, span.stop, begin, span.end)

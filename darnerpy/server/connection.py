@@ -138,6 +138,16 @@ class Connection(asyncio.Protocol):
         poll.register(self._fd, 0 if self._session.input_ended else select.POLLRDHUP)
         return bool(poll.poll(0))
 
+    def look(self) -> None:
+        """While its input is not read nobody would notice that the client has hung up."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLRDHUP)
+        for _, event in poll.poll(0):
+            if event & (select.POLLHUP | select.POLLERR):
+                self._transport.abort()
+            else:
+                self._session.end_waits()  # so that the rest is read, and after it the end
+
     def regulate(self) -> None:
         hungry = self._session.hungry
         if hungry:
@@ -145,6 +155,7 @@ class Connection(asyncio.Protocol):
         want_pause = not hungry and (self._ahead >= _INPUT_AHEAD or self._stalled)
         if want_pause is not self.paused and not self._transport.is_closing():
             self.paused = want_pause
+            self._server.reading_paused(self, want_pause)
             if want_pause:
                 self._transport.pause_reading()
             else:

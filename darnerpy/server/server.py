@@ -59,6 +59,7 @@ class Server:
         self.flow = Flow(self.host, settings.buffer_memory)
         self._files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
         self._connections: set[Connection] = set()
+        self._paused: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
         self._listeners: list[asyncio.AbstractServer] = []
         self._sockets: list[str] = []
@@ -194,6 +195,7 @@ class Server:
     def left(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
+            self._paused.discard(connection)
             self.host.counters.connections -= 1
             address = connection.address
             if address is not None:
@@ -201,23 +203,42 @@ class Server:
                 if not self._by_address[address]:
                     del self._by_address[address]
 
+    def reading_paused(self, connection: Connection, paused: bool) -> None:
+        """Whether a connection's input is not being read: then its end has to be looked for."""
+        if paused:
+            self._paused.add(connection)
+            self._watch_over()
+        else:
+            self._paused.discard(connection)
+
     def in_thread(self, work: Callable[[], Any], done: Callable[..., None]) -> None:
         self._files.submit(work, done)
 
     # -- those who take too long -------------------------------------------------------------------
 
     def _watch_over(self) -> None:
-        """Have a look now and then, if there are limits to how long anything may take."""
-        settings = self.settings
-        limits = (settings.client_timeout, settings.receive_timeout, settings.send_timeout)
-        if self._sweeper is None and any(limits):
+        """Have a look now and then, if there is anything to look at."""
+        if self._sweeper is None and (self._paused or any(self._limits)):
             self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
+    @property
+    def _limits(self) -> tuple[int | None, ...]:
+        """In milliseconds, for an idle client, a slow sender and a slow reader."""
+        settings = self.settings
+        return settings.client_timeout, settings.receive_timeout, settings.send_timeout
+
     def _sweep(self) -> None:
+        for connection in list(self._paused):
+            connection.look()
+        if any(self._limits):
+            self._close_the_slow()
+        self._sweeper = None
+        self._watch_over()
+
+    def _close_the_slow(self) -> None:
         """Now and then look who has been in one state for too long: the hot path keeps no times."""
         now = self.host.clock.now_ms()
-        settings = self.settings
-        limits = (settings.client_timeout, settings.receive_timeout, settings.send_timeout)
+        limits = self._limits
         words = ("idle", "slow sender", "slow reader")
         for connection in list(self._connections):
             moved, connection.moved = connection.moved, False
@@ -235,8 +256,6 @@ class Server:
                     log.info("closing a connection: %s for %d ms", words[number], limit)
                     connection.abort()
                     break
-        self._sweeper = None
-        self._watch_over()
 
 
 def _reason(error: OSError) -> str:

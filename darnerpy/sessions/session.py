@@ -110,10 +110,14 @@ class Session:
         self.slots.on_sent = self._sent
         if self.writes.upload is not None and not self.obstacles & Obstacle.UPLOAD:
             self.writes.drop()
+        self.end_waits()
+        self._continue_soon()
+
+    def end_waits(self) -> None:
+        """The client waits for nothing that is still to come."""
         self.reads.end_wait()
         if self.monitoring is not None:
             self.monitoring.end_wait()
-        self._continue_soon()
 
     def stall(self, stalled: bool) -> None:
         """Whether the client reads too slowly for more replies to be made."""

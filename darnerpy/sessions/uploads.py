@@ -5,6 +5,7 @@ it, so that reading can be paused. Nothing of a half upload stays: on any end bu
 is removed (and after a kill, when the queue is next opened).
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from ..journals.workers import Done
 from ..protocol.commands import Store
 
 __all__ = ["Copies", "Incoming"]
+
+log = logging.getLogger("darnerpy.journal")
 
 
 class Incoming:
@@ -47,6 +50,11 @@ class Incoming:
         self._failed: ServerError | None = None
         self._moved = moved
         self._finished = finished
+
+    @property
+    def crc(self) -> int:
+        """The checksum of what was written."""
+        return self._upload.crc
 
     def add(self, chunk: bytes) -> None:
         if self._failed is None:
@@ -109,6 +117,7 @@ class Incoming:
     def _note(self, error: BaseException | None) -> None:
         if error is not None:
             self._failed = error if isinstance(error, ServerError) else JournalError(str(error))
+            log.error("a large item failed: %s", error, extra={"queue": self.stored.name})
             self._chunks.clear()
 
 
@@ -129,7 +138,7 @@ class Copies:
         self._error: ServerError | None = None
         self._links = [stored.begin_upload() for stored in queues]
         for stored, link in zip(queues, self._links, strict=True):
-            work = partial(link.link, original.path)
+            work = partial(link.link, original.path, original.crc)
             stored.in_thread(work, partial(self._linked, stored))
 
     def _linked(self, stored: StoredQueue, result: None, error: BaseException | None) -> None:

@@ -69,6 +69,9 @@ class FaultyEngine:
         self._engine = engine
         self._faults = faults
 
+    def exists(self, directory: Path) -> bool:
+        return self._engine.exists(directory)
+
     def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
         journal = self._faults.run("open", self._engine.open, directory, name, large)
         return FaultyJournal(journal, self._faults)

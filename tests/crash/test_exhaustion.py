@@ -2,14 +2,13 @@
 
 import os
 import resource
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.crash import disks
 from tests.crash.load import drain
 from tests.servers import ServerProcess, Wire
 
@@ -17,18 +16,8 @@ from tests.servers import ServerProcess, Wire
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A directory on a file system of its own with room for 6 MiB."""
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None:
-        pytest.skip("mounting a small file system needs root")
-    path = tmp_path / "small"
-    path.mkdir()
-    made = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=6m", "tmpfs", path], capture_output=True, text=True
-    )
-    if made.returncode:
-        pytest.skip(f"mounting is not allowed here: {made.stderr.strip()}")
-    yield path
-    subprocess.run(["umount", "--lazy", path], check=True)
+    with disks.small_disk(tmp_path / "small") as path:
+        yield path
 
 
 def put(wire: Wire, queue: bytes, data: bytes) -> bool:

@@ -12,7 +12,7 @@ from tests.crash.load import Load, drain, verify
 SYNCS = ("always", "never", "20ms")
 
 
-@pytest.mark.parametrize("round_", range(10))
+@pytest.mark.parametrize("round_", range(6))
 def test_killed_under_load(make_server: MakeServer, round_: int) -> None:
     chance = random.Random(round_)
     server = make_server(sync=SYNCS[round_ % 3], max_open_journals=(2, 64)[round_ % 2])

@@ -3,157 +3,138 @@
 import os
 import random
 import shutil
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import plyvel
 import pytest
 
-from tests.crash.load import drain
-from tests.servers import ServerProcess
-
-
-class Disk:
-    """An ext4 file system in a file. A copy of that file is what a power cut would leave."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.image = directory / "image"
-        self._mounted: list[Path] = []
-
-    def make(self) -> None:
-        with self.image.open("wb") as file:
-            file.truncate(64 << 20)
-        _run("mkfs.ext4", "-q", "-F", self.image)
-
-    def mount(self, image: Path) -> Path:
-        path = self.directory / f"mounted-{len(self._mounted)}"
-        path.mkdir()
-        _run("mount", "-o", "loop", image, path)
-        self._mounted.append(path)
-        return path
-
-    def cut(self) -> Path:
-        """Whatever has reached the disk, and nothing else."""
-        copy = self.directory / "cut"
-        shutil.copyfile(self.image, copy)
-        return copy
-
-    def unmount(self) -> None:
-        for path in self._mounted:
-            subprocess.run(["umount", "--lazy", path], check=False)
-
-
-def _run(*command: object) -> None:
-    try:
-        subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip(f"{command[0]} is not there")
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"{command[0]} is not allowed here: {error.stderr.strip()}")
+from darnerpy.journals.records import block_key
+from tests.crash import power
+from tests.crash.disks import Disk, stopped
+from tests.crash.load import Ledger, Load, drain, verify
+from tests.servers import ServerProcess, wait_until
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a disk image needs root")
-    made = Disk(tmp_path)
-    made.make()
+    made = Disk(tmp_path / "disk")
     yield made
     made.unmount()
 
 
-def acknowledged(server: ServerProcess, key: bytes, stop: threading.Event) -> list[bytes]:
-    """Put items of all sizes until told to stop; the list grows as they are acknowledged."""
-    acked: list[bytes] = []
+@pytest.mark.parametrize("sync", ["always", "20ms", "never"])
+def test_a_power_cut_under_load(disk: Disk, sync: str) -> None:
+    chance = random.Random(sync)
+    server = ServerProcess(disk.mounted, sync=sync, min_free_disk="off")
+    try:
+        server.start()
+        load = Load(server.address, 1, "life", largest=power.largest(sync))
+        load.start()
+        time.sleep(0.7)
+        first = power.cut(disk, server, load, sync, chance)
+        time.sleep(power.LATE_S + 0.2)  # so that something is older than an interval
+        second = power.cut(disk, server, load, sync, chance)
+    finally:
+        server.kill()
+    load.join()
+    assert 20 < first.acknowledged < second.acknowledged
+    assert first.wrong == second.wrong == []
 
-    def produce() -> None:
-        chance = random.Random(1)
+
+def test_what_lies_behind_a_gap_is_kept_and_reported(disk: Disk) -> None:
+    """Unsynced, the kernel may write the newer of LevelDB's two logs, and not the older."""
+    server = ServerProcess(disk.mounted, sync="never", min_free_disk="off")
+    try:
+        server.start()
+        with_gap = None
+        stop = threading.Event()
+        sent = _put_until(server, stop)
+        home = server.data / "queues" / "q" / "leveldb"
+        wait_until(lambda: len(list(home.glob("*.log"))) > 0)
+        deadline = time.monotonic() + 20
+        while with_gap is None and time.monotonic() < deadline:
+            if len(list(home.glob("*.log"))) < 2:
+                continue
+            with stopped(server):
+                logs = sorted(home.glob("*.log"))
+                if len(logs) < 2 or not logs[-1].stat().st_size:
+                    continue
+                handle = os.open(logs[-1], os.O_RDONLY)
+                os.fsync(handle)
+                os.close(handle)
+                with_gap = disk.cut()
+        stop.set()
+    finally:
+        server.kill()
+    assert with_gap is not None, "there were never two logs at once"
+    with disk.after(with_gap) as path:
+        server = ServerProcess(path, sync="never", min_free_disk="off")
+        try:
+            for life in range(2):
+                server.start()
+                left = drain(server.address).get("q", [])
+                numbers = [int(data.split(b":")[0]) for data in left]
+                with server.connect() as wire:
+                    wire.put("q", b"%d:goes on" % life)
+                    assert wire.get("q") == b"%d:goes on" % life
+                    damaged = int(wire.stats("q")["damaged_items"])
+                if not life:
+                    assert numbers == list(range(1, len(numbers) + 1))
+                    assert len(numbers) < sent[0]
+                    reported = server.wait_for_log("items are missing")
+                    assert " queue=q " in reported, reported
+                    gap, lost = len(numbers) + 1, damaged
+                    assert f"items {gap} to " in reported, reported
+                else:
+                    assert numbers == []
+                    assert damaged == 0
+                server.kill()
+        finally:
+            server.kill()
+        database = plyvel.DB(os.fspath(path / "data" / "queues" / "q" / "leveldb"))
+        with database.iterator(include_value=False) as keys:
+            kept = [key for key in keys if block_key(gap) <= key < block_key(gap + lost)]
+        database.close()
+    assert kept, "what lies behind the gap is gone"
+
+
+def _put_until(server: ServerProcess, stop: threading.Event) -> list[int]:
+    """Put numbered items as fast as it goes, in a thread; the list has how many."""
+    sent = [0]
+
+    def put() -> None:
         try:
             with server.connect() as wire:
-                number = 0
                 while not stop.is_set():
-                    number += 1
-                    data = b"%d:" % number + b"x" * chance.choice((10, 1000, 60_000, 300_000))
-                    reply = wire.ask(b"set %b 0 0 %d\r\n%b\r\n" % (key, len(data), data))
-                    if reply == b"STORED\r\n":
-                        acked.append(data)
-                    if number % 3 == 0 and wire.ask(b"get drained\r\n") and number % 2:
-                        wire.put("drained", b"x")
+                    sent[0] += 1
+                    wire.put("q", b"%d:" % sent[0] + os.urandom(20_000))
         except (AssertionError, ConnectionError):
             pass
 
-    thread = threading.Thread(target=produce, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while len(acked) < 30 and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return acked
-
-
-@pytest.mark.parametrize(("sync", "key"), [("always", b"q"), ("never", b"q/sync")])
-def test_what_was_synced_survives_a_power_cut(disk: Disk, sync: str, key: bytes) -> None:
-    stop = threading.Event()
-    server = ServerProcess(disk.mount(disk.image), sync=sync, min_free_disk="off")
-    try:
-        server.start()
-        acked = acknowledged(server, key, stop)
-        server.process.send_signal(signal.SIGSTOP)
-        before = list(acked)
-        image = disk.cut()
-    finally:
-        stop.set()
-        server.kill()
-    assert len(before) >= 30
-    left = served_from(disk.mount(image))
-    assert left[: len(before)] == before
-
-
-def test_what_was_not_synced_may_go_but_only_from_the_end(disk: Disk) -> None:
-    stop = threading.Event()
-    server = ServerProcess(disk.mount(disk.image), sync="20ms", min_free_disk="off")
-    try:
-        server.start()
-        acked = acknowledged(server, b"q", stop)
-        before = list(acked)
-        time.sleep(0.3)  # far more than the interval
-        server.process.send_signal(signal.SIGSTOP)
-        image = disk.cut()
-    finally:
-        stop.set()
-        server.kill()
-    left = served_from(disk.mount(image))
-    assert left[: len(before)] == before
-    assert [int(data.split(b":")[0]) for data in left] == list(range(1, len(left) + 1))
-
-
-def served_from(directory: Path) -> list[bytes]:
-    server = ServerProcess(directory, sync="never", min_free_disk="off")
-    try:
-        server.start()
-        return drain(server.address)["q"]
-    finally:
-        server.kill()
+    threading.Thread(target=put, daemon=True).start()
+    return sent
 
 
 def test_a_copy_taken_while_running_serves_what_was_acknowledged(tmp_path: Path) -> None:
     """Nothing is held back in the process: a directory copied from a stopped one has it all."""
-    stop = threading.Event()
     server = ServerProcess(tmp_path / "first", sync="never")
     try:
         server.start()
-        acked = acknowledged(server, b"q", stop)
-        for number in range(3):
-            time.sleep(0.05)
-            server.process.send_signal(signal.SIGSTOP)
-            before = list(acked)
-            shutil.copytree(server.data, tmp_path / f"copy-{number}" / "data")
-            server.process.send_signal(signal.SIGCONT)
-            left = served_from(tmp_path / f"copy-{number}")
-            assert left[: len(before)] == before
+        load = Load(server.address, 1, "life")
+        load.start()
+        copies: list[tuple[Path, Ledger]] = []
+        for number in range(2):
+            time.sleep(0.3)
+            with stopped(server):
+                ledger = Ledger(load.books)
+                copies.append((tmp_path / f"copy-{number}", ledger))
+                shutil.copytree(server.data, copies[-1][0] / "data")
     finally:
-        stop.set()
         server.kill()
+    load.join()
+    for path, ledger in copies:
+        with ServerProcess(path) as again:
+            assert verify(ledger, drain(again.address)) == []

@@ -247,7 +247,7 @@ class Keeper:
 
     def rejoin(self) -> None:
         found = self.disk.recover()
-        self.queue.rejoin(found.next_id, found.next_offset, found.batch)
+        self.queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
         self.failed = False
         self._on_alarm(0)
 

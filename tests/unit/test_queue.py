@@ -465,7 +465,7 @@ def test_what_is_confirmed_while_it_is_read_again_does_not_come_twice(keeper: Ke
     keeper.settle()
     held = hold(queue)
     queue.fail(DISASTER)
-    queue.rejoin(4, 3, 1)
+    queue.rejoin(4, 3, 1, {})
     queue.close(held)
     queue.loaded(queue.own, items, 1, 4)  # read before the close, handed over after it
     assert take_all(queue) == [b"2", b"3"]

@@ -72,6 +72,9 @@ class SimulatedDatabase(Database):
         self.damage = []
         self.handle: Any = _Handle(disk, content)
 
+    def check_is_there(self) -> None:
+        pass
+
     def sync_logs(self) -> None:
         self.handle.sync()
 
