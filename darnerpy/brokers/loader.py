@@ -74,8 +74,15 @@ class Loader:
                 self.load(consumer)
 
     def look_ahead(self, consumer: Consumer) -> None:
-        """Read on before the window is empty."""
-        if consumer.line.waiters or consumer.loaded < min(self._windows.share // 2, _AHEAD):
+        """Read on before the window is empty, or because something has to be done with what is next."""
+        head = consumer.head
+        bare = head is not None and head.data is None and not head.large
+        if (
+            consumer.line.waiters
+            or consumer.excess
+            or bare
+            or consumer.loaded < min(self._windows.share // 2, _AHEAD)
+        ):
             self.load(consumer)
 
     def take_in(self, consumer: Consumer, piece: Piece, first: int) -> None:
@@ -107,7 +114,7 @@ class Loader:
         if consumer.epoch == epoch:
             self.take_in(consumer, piece, first)
         # What a small memory has let go of again is not read before somebody wants it.
-        if consumer.loaded_to > before or consumer.line.waiters:
+        if consumer.loaded_to > before or consumer.line.waiters or consumer.excess:
             self.look_ahead(consumer)
 
     def _pass_over_damage(self, piece: Piece) -> None:

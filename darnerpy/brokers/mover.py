@@ -66,6 +66,11 @@ class Mover:
 
     def _go(self, departure: Departure) -> None:
         item, consumer = departure.item, departure.consumer
+        written = self._queue.pending(item)
+        if written is not None:
+            # An item whose put may still fail must not be in the other queue already.
+            written.dependents.append(_Written(self._queue, departure, written, self._go))
+            return
         target = self._find(departure.target)
         if target.error is not None or self._space.error is not None:
             self._queue.left(departure, False)
@@ -111,6 +116,28 @@ class Mover:
             self._queue.left(departure, False)
             return
         commit.dependents.append(_Arrival(self._queue, departure, target.arrivals, origin, commit))
+
+
+class _Written:
+    """Waits until an item is in its own journal."""
+
+    def __init__(
+        self,
+        source: Queue,
+        departure: Departure,
+        commit: Completion,
+        go: Callable[[Departure], None],
+    ) -> None:
+        self._source = source
+        self._departure = departure
+        self._commit = commit
+        self._go = go
+
+    def release(self) -> None:
+        if self._commit.error is None:
+            self._go(self._departure)
+        else:
+            self._source.left(self._departure, False)
 
 
 class _Arrival:

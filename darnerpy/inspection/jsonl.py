@@ -63,6 +63,8 @@ class JsonLines:
                     "the last line, with the counts, was expected: the file is cut off"
                 )
             if not begun.endswith(b"\n"):
+                if len(begun) < _MAX_LINE:
+                    raise place.error("the end of the line was expected: the file is cut off")
                 data = _Data(reader, begun, place)
                 item = data.item(consumers)
                 yield item

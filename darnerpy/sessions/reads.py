@@ -103,6 +103,9 @@ class Reads:
     # -- one key -----------------------------------------------------------------------------------
 
     def _read(self, read: Read) -> None:
+        if self._guard.no_reads is not None:
+            self._read_quiescent(read, self._guard.no_reads)
+            return
         stored = self._queues.get(read.queue)
         if stored is None or not stored.ready:
             stored = self.find(read)
@@ -110,9 +113,6 @@ class Reads:
                 self._missed(read, None)
                 return
         queue = stored.queue
-        if self._guard.no_reads is not None:
-            self._read_quiescent(read, queue.consumers.get(read.consumer), self._guard.no_reads)
-            return
         consumer = consumer_of(read, queue) if read.consumer else queue.own
         if consumer is None:
             self._missed(read, None)
@@ -178,8 +178,10 @@ class Reads:
         else:
             self._missed(read, after)
 
-    def _read_quiescent(self, read: Read, consumer: Consumer | None, refusal: ServerError) -> None:
+    def _read_quiescent(self, read: Read, refusal: ServerError) -> None:
         """Nothing is handed out, but what is held may be confirmed or returned."""
+        stored = self._session.existing(read.queue)
+        consumer = None if stored is None else stored.queue.consumers.get(read.consumer)
         named = read.close_id or read.abort_id
         commit: Batch | None = None
         if consumer is not None and (not named or self._held.has(consumer, named)):

@@ -1,8 +1,10 @@
 """What docs/kestrel.md says of darnerpy and no other test pins: limits, consumers, others' bugs."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,7 @@ max_lag_items = 1
 max_lag_items = 1
 lag_action = "discard"
 
-[queues."first"]
+[queues."second"]
 max_items = 1
 """
 SERVERS = {
@@ -146,11 +148,12 @@ ROWS: list[Row] = [
     ),
     (
         "consumer",  # but not by these
-        get("work+c/close", "work+c/abort")
-        + b"flush work+c\r\ndelete work+c\r\nstats work+c\r\n"
+        put("work", b"0")
+        + b"delete work+c\r\nstats work+c\r\nflush work+c\r\n"
+        + get("work+c/close", "work+c/abort")
         + put("work", b"1")
         + get("work+c"),
-        END * 3 + DELETED + END + STORED + END,
+        STORED + DELETED + END * 4 + STORED + END,
     ),
     (
         "consumer",
@@ -212,8 +215,8 @@ ROWS: list[Row] = [
     ),
     (
         "alias",
-        b"delete first\r\ndelete second\r\n" + put("both", b"1", b"2") + get("second") * 2,
-        DELETED * 2 + STORED + NOT_STORED + got("second", b"1") + END,
+        b"delete first\r\ndelete second\r\n" + put("both", b"1", b"2") + get("first") * 2,
+        DELETED * 2 + STORED + NOT_STORED + got("first", b"1") + END,
     ),
 ]
 
@@ -237,6 +240,18 @@ def test_a_size_beyond_reason(server: ServerProcess, wire: Wire, queue: str, siz
 
 
 # --- stats
+
+PAGE = Path(__file__).parents[2] / "docs/kestrel.md"
+
+
+def test_every_stat_is_in_the_table(server: ServerProcess, wire: Wire, queue: str) -> None:
+    wire.get(f"{queue}+c")
+    wire.put(queue, b"x")
+    table = PAGE.read_text().partition("\n## Stats\n")[2].partition("\n## ")[0]
+    of_server = takewhile(lambda name: not re.fullmatch("queue_.+_items", name), wire.stats())
+    of_queues = (*wire.stats(queue), *wire.stats(f"{queue}+c"), *wire.stats("both"))
+    missing = [name for name in (*of_server, *of_queues) if f"`{name}`" not in table]
+    assert missing == []
 
 
 def test_a_consumer_in_stats(server: ServerProcess, wire: Wire, queue: str) -> None:

@@ -50,7 +50,7 @@ BROKEN = Target("broken", "", lambda random: b"", check_broken)
 
 
 def test_what_fails_is_told_and_made_small() -> None:
-    data = b"x" * 1000 + b"bad" + b"y" * 1000
+    data = b"x" * 50 + b"bad" + b"y" * 50
     failure = fails(BROKEN, data, 0)
     assert isinstance(failure, Failure)
     assert failure.kind.startswith("AssertionError at test_corpus.py:")
@@ -62,7 +62,7 @@ def test_what_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.fuzz.engine.SECONDS", 0.05)
     failure = fails(BROKEN, b"slow", 0)
     assert isinstance(failure, Failure)
-    assert failure.kind == "TooSlow at test_corpus.py"
+    assert failure.kind == "TooSlow"
 
 
 def test_messages_of_one_kind() -> None:
