@@ -74,12 +74,17 @@ def value(key: bytes, flags: int, data: bytes, cas: int | None) -> bytes:
 
 
 def stat(name: bytes, number: object) -> bytes:
-    return b"STAT %b %b\r\n" % (name, str(number).encode("latin-1"))
+    return b"STAT %b %b\r\n" % (name, _bytes(number))
+
+
+def _bytes(value: object) -> bytes:
+    """Text as people read it; what came as bytes that are none goes out as those bytes."""
+    return str(value).encode("utf-8", "surrogateescape")
 
 
 def block(title: bytes, settings: Iterable[tuple[str, object]]) -> bytes:
     """A block of a dump, Kestrel's way: `title {`, a line for each `name=value`, `}`."""
-    lines = (f"{name}={value}".encode("utf-8", "backslashreplace") for name, value in settings)
+    lines = (_bytes(f"{name}={value}") for name, value in settings)
     return b"%b {\r\n  %b\r\n}\r\n" % (title, b"\r\n  ".join(lines))
 
 

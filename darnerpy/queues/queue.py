@@ -127,6 +127,12 @@ class Queue(Log):
             self._stop_following()
         return batch
 
+    def check_room(self, size: int, only: Consumer | None) -> None:
+        """Raise what `put` would raise, and do nothing."""
+        self.limits.check(size, only)
+        if only is not None:
+            self._check_bounds(self._others(only))
+
     def _others(self, only: Consumer) -> list[Consumer]:
         return [consumer for consumer in self._all if consumer is not only]
 

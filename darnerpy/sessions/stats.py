@@ -140,4 +140,4 @@ def _last_received(stored: StoredQueue) -> str:
 
 
 def _text(name: bytes) -> str:
-    return name.decode("latin-1")  # as `replies.stat` puts it on the wire: byte by byte
+    return name.decode("utf-8", "surrogateescape")

@@ -140,7 +140,7 @@ class Writes:
         files: the number of its file in each place, if it is large.
         """
         for place in places:
-            place.stored.queue.limits.check(store.size, place.consumer)
+            place.stored.queue.check_room(store.size, place.consumer)
         commits: list[Completion] = []
         for (stored, consumer), number in zip(places, files, strict=True):
             commit = stored.queue.put(
@@ -194,7 +194,7 @@ class Writes:
         self._check_size(store, places)
         for place in places:
             try:
-                place.stored.queue.limits.check(store.size, place.consumer)
+                place.stored.queue.check_room(store.size, place.consumer)
             except QueueFullError as error:
                 self._refuse_full(store, error)
                 return
