@@ -31,8 +31,8 @@ class Cut:
 class Recovered:
     """What was wrong; how much was acknowledged before, and how much of that is missing.
 
-    oldest: seconds since the oldest of these was acknowledged that no get under way can have taken. gaps: how often it was reported that
-    items are missing.
+    oldest: seconds since the oldest of these was acknowledged that no get under way can have taken.
+    gaps: how often it was reported that items are missing.
     """
 
     wrong: list[str]

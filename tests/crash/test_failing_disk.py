@@ -175,9 +175,9 @@ def test_a_directory_that_goes_and_comes_back(make_server: MakeServer, size: int
 
 
 def test_writes_are_refused_before_the_disk_is_full(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "small", "24m") as path:
+    with small_disk(tmp_path / "small", "48m") as path:
         filler = path / "filler"
-        server = ServerProcess(path, sync="never", min_free_disk="8MiB")
+        server = ServerProcess(path, sync="never", min_free_disk="24MiB")
         try:
             server.start()
             with server.connect() as wire, server.connect() as holder:
@@ -186,7 +186,7 @@ def test_writes_are_refused_before_the_disk_is_full(tmp_path: Path) -> None:
                 assert queue.put()
                 holder.put("held", b"1", b"2")
                 assert holder.get("held/open") == b"1"
-                filler.write_bytes(b"f" * (17 << 20))
+                filler.write_bytes(b"f" * (27 << 20))
                 queue.put_until(False)
                 assert queue.reason.startswith(b"SERVER_ERROR out of disk")
                 assert " out of disk" in server.wait_for_log(" error ")
