@@ -11,22 +11,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..config import QueueSettings
 from ..errors import JournalError, ServerError
-from ..journals.contract import Damage, Journal, Piece, Recovery
+from ..journals.contract import Damage, Journal
 from ..journals.large import LargeFiles, Upload
 from ..journals.workers import Done
 from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
-from ..queues.positions import Positions
-from ..queues.queue import OWN, Queue
+from ..queues.queue import Queue
 from .alarms import Alarm
 from .caretaker import Caretaker
 from .committer import Committer
 from .loader import Loader
 from .mover import Arrivals, Mover
+from .opening import Opened, open_journal
 from .store import Store
 from .sweeps import Sweep
 from .trimmer import Trimmer
@@ -147,30 +147,10 @@ class StoredQueue:
         """Open the journal unless that is done or under way, and learn what it holds."""
         if self._journal is None and not self._opening and not self._users:
             self._opening = True
-            self._store.in_thread(self._open_in_thread, self._opened)
+            work = partial(open_journal, self._store, self, self._known)
+            self._store.in_thread(work, self._opened)
 
-    def _open_in_thread(self) -> "_Opened":
-        journal = self._store.open_journal(self)
-        try:
-            found = journal.recover()
-            if not self._known:
-                self.large.clean(found.trimmed, found.next_id, found.kept)
-            head = self._read_head(journal, found)
-            size = journal.size()
-        except BaseException:
-            journal.close()
-            raise
-        return _Opened(journal, found, head, size)
-
-    def _read_head(self, journal: Journal, found: Recovery) -> Piece | None:
-        """The next item of the queue's own consumer: how old it is must be known from the start."""
-        at = found.positions.get(OWN, Positions())
-        first = at.next_unconfirmed(at.position)
-        if self._known or first >= found.next_id:
-            return None
-        return journal.read(first, at.next_span_after(first) or found.next_id, 1)
-
-    def _opened(self, result: "_Opened | None", error: BaseException | None) -> None:
+    def _opened(self, result: Opened | None, error: BaseException | None) -> None:
         self._opening = False
         if result is None:
             self._fail(error)
@@ -452,13 +432,6 @@ class StoredQueue:
         self.stored = False
         deletion.end(None)
         self._answer_callbacks()
-
-
-class _Opened(NamedTuple):
-    journal: Journal
-    found: Recovery
-    head: Piece | None
-    size: int
 
 
 def _close(journal: Journal, sync: bool) -> None:

@@ -16,7 +16,7 @@ import plyvel
 from ..errors import DamageError, JournalError
 from ..queues.batches import Batch
 from ..queues.items import Item, Origin
-from ..queues.positions import Positions, Span
+from ..queues.positions import Span
 from .contract import Damage, Journal, Piece, Recovery
 from .large import LargeFiles
 from .opening import FAILURES, Database, journal_errors
@@ -32,6 +32,7 @@ from .records import (
     mark_key,
     split_key,
 )
+from .replay import replay
 
 __all__ = ["LevelDbEngine", "LevelDbJournal"]
 
@@ -127,7 +128,7 @@ class LevelDbJournal:
                     found.damage.append(Damage(str(error)))
             if marks and marks[-1].full:
                 found.origins += self._origins_before(self._full_mark)
-        _replay(found, marks, lowest or 1)
+        replay(found, marks, lowest or 1)
         self._trimmed = found.trimmed
         return found
 
@@ -385,36 +386,6 @@ class LevelDbJournal:
 
     def close(self) -> None:
         self._db.close()
-
-
-def _replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
-    """Work out where consumers stand from marks, the newest first, the last one full."""
-    if (marks or first_id > 1) and not (marks and marks[-1].full):
-        found.damage.append(Damage("no whole position mark was found: items may come again"))
-        # What is below the first item may be lost, not trimmed: the marks tell which.
-        first_id = max((record.trimmed for record in marks), default=first_id)
-    for record in reversed(marks):
-        found.trimmed = max(found.trimmed, record.trimmed)
-        if record.full:
-            found.kept = record.kept
-            found.positions.clear()  # a consumer that it does not name was dropped
-            found.returns.clear()
-        for mark in record.marks:
-            if mark.whole:
-                found.positions[mark.consumer] = Positions(mark.position, mark.offset, mark.spans)
-                found.returns[mark.consumer] = mark.returns
-                continue
-            at = found.positions.setdefault(mark.consumer, Positions(first_id))
-            for span in mark.spans:
-                for piece in list(at.unconfirmed(span)):
-                    at.confirm(piece)
-            at.advance(mark.position, mark.offset)
-            if mark.returns:
-                found.returns[mark.consumer] = found.returns.get(mark.consumer, []) + mark.returns
-    for name, returns in found.returns.items():
-        last = {each.id: each for each in returns}
-        at = found.positions[name]
-        found.returns[name] = [each for each in last.values() if not at.is_confirmed(each.id)]
 
 
 def _decode(key: bytes, value: bytes) -> tuple[list[Item], int, str]:

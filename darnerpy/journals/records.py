@@ -241,10 +241,11 @@ def decode_mark(key: bytes, value: bytes) -> MarkRecord:
     try:
         return _decode_mark(body)
     except StructError:
-        raise DamageError(f"{where} is only {len(value)} bytes") from None
+        raise DamageError(f"{where} has counts that do not fit its {len(value)} bytes") from None
 
 
 def _decode_mark(body: bytes) -> MarkRecord:
+    """Raises `StructError` for a body that is shorter or longer than its counts say."""
     _, full, next_id, next_offset, trimmed, mark_count, kept_count = _MARK_HEAD.unpack_from(body)
     at = _MARK_HEAD.size
     marks: list[Mark] = []
@@ -260,6 +261,8 @@ def _decode_mark(body: bytes) -> MarkRecord:
         at = stop
         marks.append(Mark(name, position, offset, spans, bool(whole), returns))
     kept = _decode_spans(body, at, kept_count)
+    if at + kept_count * _SPAN.size != len(body):  # whatever a checksum over more of it says
+        raise StructError
     return MarkRecord(bool(full), next_id, next_offset, trimmed, marks, kept)
 
 

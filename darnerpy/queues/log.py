@@ -6,7 +6,7 @@ commits it. Its callers are `Queue`, which decides who gets which item, and the 
 Knows no journal, and reads time only from the clock it is given.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 
 from ..clock import Clock
@@ -397,7 +397,7 @@ class Log:
         for name, at in positions.items() if unknown.first < unknown.stop else ():
             if name in self.consumers:
                 ours = self.consumers[name].positions
-                for piece in _confirmed(at, unknown):
+                for piece in at.confirmed(unknown):
                     ours.confirm(piece)
         self.next_id = self.written = max(next_id, self.next_id)
         self.next_offset = max(next_offset, self.next_offset)
@@ -414,14 +414,3 @@ class Log:
         batches, self.unwritten, self.batch = self.unwritten, [], None
         for batch in batches:
             batch.end(error)
-
-
-def _confirmed(at: Positions, span: Span) -> Iterator[Span]:
-    """The pieces of a span that are confirmed."""
-    first, begin = span.first, span.begin
-    for piece in at.unconfirmed(span):
-        if piece.first > first:
-            yield Span(first, piece.first, begin, piece.begin)
-        first, begin = piece.stop, piece.end
-    if first < span.stop:
-        yield Span(first, span.stop, begin, span.end)

@@ -74,6 +74,16 @@ class Positions:
         if first < span.stop:
             yield Span(first, span.stop, begin, span.end)
 
+    def confirmed(self, span: Span) -> Iterator[Span]:
+        """The pieces of a span that are confirmed."""
+        first, begin = span.first, span.begin
+        for piece in self.unconfirmed(span):
+            if piece.first > first:
+                yield Span(first, piece.first, begin, piece.begin)
+            first, begin = piece.stop, piece.end
+        if first < span.stop:
+            yield Span(first, span.stop, begin, span.end)
+
     def confirm(self, span: Span) -> None:
         """Confirm ids of which none is confirmed yet."""
         firsts, spans = self._firsts, self.spans

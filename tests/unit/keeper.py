@@ -10,7 +10,7 @@ from darnerpy.config import QueueSettings
 from darnerpy.errors import QueueFullError, ServerError
 from darnerpy.journals import records
 from darnerpy.journals.contract import Recovery
-from darnerpy.journals.leveldb import _replay
+from darnerpy.journals.replay import replay
 from darnerpy.queues.batches import Batch, Completion, Returned
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.departures import Departure
@@ -111,7 +111,7 @@ class Disk:
                 if marks[-1].full:
                     break
         recovery = Recovery()
-        _replay(recovery, marks, lowest)
+        replay(recovery, marks, lowest)
         assert {name: _stand(at) for name, at in recovery.positions.items()} == {
             name: _stand(at) for name, at in found.positions.items()
         }

@@ -480,8 +480,13 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.keeper.failed)
     @rule(items=st.integers(0, 4))
     def rejoin(self, items: int) -> None:
-        self.model.log, self.model.next_id = dict(self.model.disk.log), self.model.disk.next_id
-        self.model.base = self.model.snapshot()
+        model = self.model
+        for name, stand in model.disk.stands.items():
+            if name in model.places:  # whose a refused item is that is there all the same
+                unknown = {i for i in stand.confirmed if i >= model.next_id}
+                model.places[name].confirmed |= unknown
+        model.log, model.next_id = dict(model.disk.log), model.disk.next_id
+        model.base = model.snapshot()
         self.keeper.rejoin()
         for name in self.queue.own.settings.consumers:
             if name not in self.model.places:

@@ -1,0 +1,41 @@
+"""Where consumers stand, worked out from the marks that a journal holds.
+
+Pure: what was read goes in, and the recovery is completed. The newest mark comes first, the last one is
+full unless it was lost; then what is known is used, and items may come again.
+"""
+
+from ..queues.positions import Positions
+from .contract import Damage, Recovery
+from .records import MarkRecord
+
+__all__ = ["replay"]
+
+
+def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
+    """Work out where consumers stand from marks, the newest first, the last one full."""
+    if (marks or first_id > 1) and not (marks and marks[-1].full):
+        found.damage.append(Damage("no whole position mark was found: items may come again"))
+        # What is below the first item may be lost, not trimmed: the marks tell which.
+        first_id = max((record.trimmed for record in marks), default=first_id)
+    for record in reversed(marks):
+        found.trimmed = max(found.trimmed, record.trimmed)
+        if record.full:
+            found.kept = record.kept
+            found.positions.clear()  # a consumer that it does not name was dropped
+            found.returns.clear()
+        for mark in record.marks:
+            if mark.whole:
+                found.positions[mark.consumer] = Positions(mark.position, mark.offset, mark.spans)
+                found.returns[mark.consumer] = mark.returns
+                continue
+            at = found.positions.setdefault(mark.consumer, Positions(first_id))
+            for span in mark.spans:
+                for piece in list(at.unconfirmed(span)):
+                    at.confirm(piece)
+            at.advance(mark.position, mark.offset)
+            if mark.returns:
+                found.returns[mark.consumer] = found.returns.get(mark.consumer, []) + mark.returns
+    for name, returns in found.returns.items():
+        last = {each.id: each for each in returns}
+        at = found.positions[name]
+        found.returns[name] = [each for each in last.values() if not at.is_confirmed(each.id)]
