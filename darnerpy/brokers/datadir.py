@@ -44,7 +44,8 @@ class DataDir:
                 make_directory(path)
             self._lock = os.open(path / "LOCK", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise DataDirError(f"data directory {path}: {error.strerror}") from error
+            why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror
+            raise DataDirError(f"data directory {path}: {why}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -26,6 +26,8 @@ _AHEAD = 1024 * 1024
 
 class Loader:
     """lost: items that could not be served. recovered_to: ids below it were put before the last start.
+    clean_prefix: what lies behind a gap from before that is not served, for the gap may be all that
+    tells of a power cut; with everything synced a gap is damage, and only itself passed over.
 
     journal: gives the open journal, or None and has it opened. run: has work done while it stays
     open. fail: called with an error that makes the journal useless.
@@ -39,7 +41,9 @@ class Loader:
         journal: Callable[[], Journal | None],
         run: Run,
         fail: Callable[[BaseException | None], None],
+        clean_prefix: bool,
     ) -> None:
+        self._clean_prefix = clean_prefix
         self.lost = 0
         self.recovered_to = 1
         self._queue = queue
@@ -123,8 +127,7 @@ class Loader:
             if span.first < passed:
                 continue
             self.report(damage)
-            if damage.missing and span.first < self.recovered_to:
-                # What lies behind a gap from before the last start is kept, not served.
+            if self._clean_prefix and damage.missing and span.first < self.recovered_to:
                 span = Span(span.first, self.recovered_to, span.begin, -1)
                 piece.items = [i for i in piece.items if not span.first <= i.id < span.stop]
                 piece.stop = max(piece.stop, span.stop)

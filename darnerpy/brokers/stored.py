@@ -92,6 +92,7 @@ class StoredQueue:
             self._journal_to_read,
             self.run,
             self._fail,
+            not store.settings.sync.always,
         )
         mover = Mover(self, find, store.space)
         self._caretaker = Caretaker(self, store.clock, self._alarm, self._loader, mover)
@@ -178,6 +179,11 @@ class StoredQueue:
             self._fail(JournalError("the journal holds items that were not known of"))
             self._known = False
             return
+        kept = sum(span.stop - span.first for span in found.kept)
+        if kept and not self._known:
+            log.warning(
+                "some items are kept, but not served", extra={"queue": self.name, "kept": kept}
+            )
         for origin in reversed(found.origins):
             self.arrivals.add(origin)
         if not self._known or self.error is not None:
@@ -215,7 +221,10 @@ class StoredQueue:
     def configure(self) -> None:
         """The settings were replaced: they hold from now on."""
         engine = self.settings.engine
-        self.settings = replace(self._store.settings.queue(self.name), engine=engine)
+        fresh = self._store.settings.queue(self.name)
+        if fresh.engine != engine:
+            log.warning("engine stays %s until a restart", engine, extra={"queue": self.name})
+        self.settings = replace(fresh, engine=engine)
         self.queue.configure()
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:

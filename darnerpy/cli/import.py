@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_apart(source: Path, data: Path) -> None:
     """Nothing is ever written in the source: the data directory may not be in it."""
-    if data.resolve().is_relative_to(source.resolve()):
+    if source.is_dir() and data.resolve().is_relative_to(source.resolve()):
         raise ConfigError(f"--data {data}: a directory outside of {source} was expected")
 
 

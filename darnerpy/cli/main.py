@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except OSError as error:
         if error.filename:
-            return _complain(f"{error.filename}: {error.strerror}", USAGE)
+            return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}", USAGE)
         # What standard output did not take, Python would try to write once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _complain(f"cannot write: {error.strerror}", NOTHING)

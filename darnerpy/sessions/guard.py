@@ -49,6 +49,8 @@ class Guard:
         self._scheduler = scheduler
         self._timer: Timer | None = None
         self.status = self._read()
+        if self.status is not Status.UP:
+            log.warning("status is %s, as it was before the start", self.status)
         self._in_force = self.status
         space.changed = self._decide
         self._decide()

@@ -25,6 +25,7 @@ def check_accounting(history: History, tolerance_ms: int = DEFAULT_TOLERANCE_MS)
 
     tolerance_ms: by how much the clocks of server and clients may differ over the life of an item.
     """
+    history.check()
     timeline = Timeline(history, tolerance_ms / 1000)
     findings: list[Finding] = []
     for each in consumers(history, timeline):

@@ -10,12 +10,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import msgspec
 
+from ..errors import DarnerError
+
 __all__ = ["Delivery", "Event", "Finding", "History", "Operation", "Timeline"]
 
+_OUTCOMES = ("ok", "refused", "unknown")
+_EVENTS = ("killed", "started", "disconnected", "settled")
 Kind = Literal["put", "get", "open", "close", "abort", "peek", "flush", "delete"]
 
 
@@ -73,13 +77,34 @@ class History(msgspec.Struct):
     drained: list[tuple[str, str]] = []
     about: str = ""
 
+    def check(self) -> None:
+        """Raises `DarnerError` for a record that says nothing, or something that cannot be."""
+        values: set[str] = set()
+        for each in self.operations:
+            if each.kind not in get_args(Kind) or each.outcome not in _OUTCOMES:
+                raise DarnerError(f"no such kind or outcome: {each}")
+            if each.returned is not None and each.returned < each.invoked:
+                raise DarnerError(f"it returned before it was invoked: {each}")
+            if each.kind in ("put", "close", "abort") and each.value is None:
+                raise DarnerError(f"a value is missing: {each}")
+            if each.kind == "put" and each.value is not None:
+                if each.value in values:
+                    raise DarnerError(f"the value was put before: {each}")
+                values.add(each.value)
+        for event in self.events:
+            if event.kind not in _EVENTS:
+                raise DarnerError(f"no such event: {event.kind}, one of {_EVENTS} was expected")
+
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Raises `msgspec.ValidationError`, which says where, if it is no history."""
-        return msgspec.json.decode(text, type=cls)
+        """Raises `DarnerError`, which says where, if it is no history."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise DarnerError(f"no history: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def check_order(history: History, tolerance_ms: int = DEFAULT_TOLERANCE_MS) -> l
 
     Takes O(n log n), and longer only where operations whose answers were lost could be the reason.
     """
+    history.check()
     timeline = Timeline(history, tolerance_ms / 1000)
     return [finding for each in consumers(history, timeline) for finding in _check(each)]
 

@@ -15,6 +15,7 @@ from tests.brokers.house import House, until
 
 pytestmark = pytest.mark.asyncio
 
+ALWAYS = SyncPolicy(always=True)
 NEVER = SyncPolicy(always=False)
 
 
@@ -137,3 +138,17 @@ async def test_a_damaged_table_is_repaired_and_the_good_part_served(
         await house.put(b"q", b"goes on")
         assert await house.take(b"q") == b"goes on"
     assert any("repaired" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(("sync", "left"), [(ALWAYS, [b"1", b"9"]), (NEVER, [b"1"])])
+async def test_what_lies_behind_a_gap(tmp_path: Path, sync: SyncPolicy, left: list[bytes]) -> None:
+    """With everything synced it can only be damage, and costs what is damaged; else all behind it."""
+    async with House(tmp_path, sync=sync) as house:
+        for n in range(1, 10):
+            await house.put(b"q", b"%d" % n)
+    for n in range(2, 9):
+        change(tmp_path, n, None)
+    async with House(tmp_path, sync=sync) as house:
+        assert await house.drain(b"q") == left
+        stored = house.broker.queues[b"q"]
+        assert sum(span.stop - span.first for span in stored.queue.kept) == 9 - len(left)

@@ -356,6 +356,8 @@ class _Client:
         # Whatever it still has to answer there is committed before what is put now.
         for queue in QUEUES:
             talk.put(queue, self._value(), 0)
+        # It closes that one when all its replies have left, some turns of its loop later.
+        time.sleep(0.02)
         for _ in range(4):
             talk.version()
         self._traffic.event("settled", left.name)
