@@ -14,6 +14,8 @@ _LONGEST_MS = 60_000
 class Alarm:
     """ring: called when a time that was asked for has come, or a little early."""
 
+    __slots__ = ("_clock", "_ring", "_scheduler", "_timer", "_when")
+
     def __init__(self, clock: Clock, scheduler: Scheduler, ring: Callable[[], None]) -> None:
         self._clock = clock
         self._scheduler = scheduler

@@ -26,6 +26,17 @@ _LOOK_MS = 1000
 class Caretaker:
     """retired: the queue was deleted because of its age."""
 
+    __slots__ = (
+        "_alarm",
+        "_clock",
+        "_left_alone",
+        "_loader",
+        "_mover",
+        "_queue",
+        "_stored",
+        "retired",
+    )
+
     def __init__(
         self, stored: "StoredQueue", clock: Clock, alarm: Alarm, loader: Loader, mover: Mover
     ) -> None:

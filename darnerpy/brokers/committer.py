@@ -28,6 +28,18 @@ class Committer:
     next batch may be written.
     """
 
+    __slots__ = (
+        "_again",
+        "_fail",
+        "_inline_run",
+        "_queue",
+        "_run",
+        "_store",
+        "_sync_timer",
+        "_writing",
+        "_wrote",
+    )
+
     def __init__(
         self,
         store: Store,

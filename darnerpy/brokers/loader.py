@@ -33,6 +33,19 @@ class Loader:
     open. fail: called with an error that makes the journal useless.
     """
 
+    __slots__ = (
+        "_clean_prefix",
+        "_directory",
+        "_fail",
+        "_journal",
+        "_loading",
+        "_queue",
+        "_run",
+        "_windows",
+        "lost",
+        "recovered_to",
+    )
+
     def __init__(
         self,
         queue: Queue,

@@ -30,16 +30,20 @@ _REMEMBERED = 10_000
 class Arrivals:
     """What has been moved here lately."""
 
+    __slots__ = ("_known",)
+
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[bytes, bytes, int, int], None] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, bytes, int, int], None] | None = None
 
     def add(self, origin: Origin) -> None:
+        if self._known is None:  # most queues never need it
+            self._known = OrderedDict()
         self._known[_identity(origin)] = None
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
     def __contains__(self, origin: Origin) -> bool:
-        return _identity(origin) in self._known
+        return self._known is not None and _identity(origin) in self._known
 
 
 def _identity(origin: Origin) -> tuple[bytes, bytes, int, int]:
@@ -49,6 +53,8 @@ def _identity(origin: Origin) -> tuple[bytes, bytes, int, int]:
 
 class Mover:
     """find: gives the queue of a name, made if need be."""
+
+    __slots__ = ("_find", "_queue", "_source", "_space")
 
     def __init__(
         self, source: "StoredQueue", find: "Callable[[bytes], StoredQueue]", space: Space

@@ -65,7 +65,7 @@ class StoredQueue:
         self.large = LargeFiles(self.directory / "large")
         self.arrivals = Arrivals()
         self._store = store
-        self._alarm = Alarm(store.clock, store.scheduler, lambda: self._caretaker.look_after())
+        self._alarm = Alarm(store.clock, store.scheduler, self._look_after)
         self.queue = Queue(
             name,
             store.clock,
@@ -229,6 +229,9 @@ class StoredQueue:
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:
         return self._store.settings.queue(self.name, consumer) if consumer else self.settings
+
+    def _look_after(self) -> None:
+        self._caretaker.look_after()
 
     def expire(self, consumer: Consumer, done: Callable[[int], None]) -> None:
         """Have expired items leave the head of a consumer; done is told how many, once."""

@@ -38,6 +38,25 @@ class Trimmer:
     is trimmed as far as it goes and compacted.
     """
 
+    __slots__ = (
+        "_busy",
+        "_deleted",
+        "_due_id",
+        "_due_offset",
+        "_halted",
+        "_id",
+        "_later",
+        "_offset",
+        "_queue",
+        "_quiet",
+        "_run",
+        "_seen",
+        "_wanted",
+        "_watching",
+        "compactions",
+        "trims",
+    )
+
     def __init__(self, queue: Queue, run: Run, later: Callable[..., object]) -> None:
         self.trims = 0
         self.compactions = 0

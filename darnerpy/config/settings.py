@@ -193,6 +193,11 @@ class QueueRule:
         return re.compile(translate(self.glob.decode("latin-1")).encode("latin-1"))
 
 
+_SHARED = 1000
+_shared: dict[QueueSettings, QueueSettings] = {}
+"""Ten thousand queues have few different settings: equal ones are one object."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one server. Times are milliseconds, None where off; sizes are bytes."""
@@ -303,9 +308,12 @@ class Settings:
             off["dead_letter"] = b""
         if found.max_attempts and not off.get("dead_letter", found.dead_letter):
             off["max_attempts"] = 0
-        if found.copy_from == consumer:
+        if found.copy_from and found.copy_from == consumer:
             off["copy_from"] = b""
-        return replace(found, **off)
+        chosen = replace(found, **off) if off else found
+        if len(_shared) >= _SHARED:
+            _shared.clear()
+        return _shared.setdefault(chosen, chosen)
 
     def merged(self, name: bytes, consumer: bytes = b"") -> QueueSettings:
         """Return what the tables give, even what makes no sense for this queue."""

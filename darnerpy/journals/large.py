@@ -94,13 +94,15 @@ class LargeFiles:
     made: the queue's directory was there once, so that it is not made again if it has gone.
     """
 
+    __slots__ = ("_abandoned", "_crcs", "_directory", "_lock", "_number", "_used", "made")
+
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._number = 0
         self._used = directory.exists()
         self._abandoned = False
         self._lock = Lock()
-        self._crcs: dict[int, int] = {}
+        self._crcs: dict[int, int] | None = None
         self.made = False
 
     @contextmanager
@@ -123,6 +125,8 @@ class LargeFiles:
 
     def finished(self, upload: Upload) -> None:
         """A file is whole."""
+        if self._crcs is None:  # most queues have no large items
+            self._crcs = {}
         self._crcs[upload.number] = upload.crc
 
     def upload(self) -> Upload:
@@ -136,7 +140,8 @@ class LargeFiles:
         """
         try:
             for item in items:
-                item.crc = self._crcs.pop(item.large, item.crc)
+                if self._crcs is not None:
+                    item.crc = self._crcs.pop(item.large, item.crc)
                 os.rename(self._part(item), self._item(item))
             if sync:
                 sync_directory(self._directory)

@@ -36,10 +36,12 @@ class _Limit(NamedTuple):
 class Limits:
     """any: whether there are any limits at all."""
 
+    __slots__ = ("_limits", "_queue", "any")
+
     def __init__(self, queue: "Queue") -> None:
         self.any = False
         self._queue = queue
-        self._limits: list[_Limit] = []
+        self._limits: tuple[_Limit, ...] = ()
 
     def configure(self, consumers: Iterable[Consumer]) -> None:
         """These are the consumers now, with these settings."""
@@ -54,7 +56,7 @@ class Limits:
                 lag = consumer.settings
                 discard = lag.lag_action == "discard"
                 everyone.append(_Limit(consumer, lag.max_lag_items, lag.max_lag_bytes, discard))
-        self._limits = [limit for limit in everyone if limit[1:3] != (None, None)]
+        self._limits = tuple(limit for limit in everyone if limit[1:3] != (None, None))
         self.any = bool(self._limits) or any(each.settings.max_idle for each in consumers)
 
     def admit(self, size: int, only: Consumer | None) -> None:

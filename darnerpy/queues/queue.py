@@ -51,7 +51,7 @@ class Queue(Log):
         on_alarm: Callable[[int], None] = _nobody,
     ) -> None:
         self.outgoing: list[Departure] = []
-        self.received: dict[int, int] = {}
+        self.received: dict[int, int] | None = None
         self.last_origin: Origin | None = None
         self.expiring = self.ages = False
         self.on_alarm = on_alarm
@@ -95,6 +95,8 @@ class Queue(Log):
         if only is not None:
             self._check_bounds(self._others(only))
         if origin is not None:
+            if self.received is None:  # most queues are no target
+                self.received = {}
             self.received[origin.why] = self.received.get(origin.why, 0) + 1
             self.last_origin = origin
         batch = self.batch

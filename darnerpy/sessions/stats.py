@@ -120,8 +120,8 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, now: int) -> Iterator[S
     yield "dropped", counters.dropped
     yield "lagging", int(queue.limits.is_warned(consumer))
     if not consumer.name:
-        yield "received_expired", queue.received.get(EXPIRED, 0)
-        yield "received_dead", queue.received.get(DEAD, 0)
+        yield "received_expired", (queue.received or {}).get(EXPIRED, 0)
+        yield "received_dead", (queue.received or {}).get(DEAD, 0)
         yield "received_last", _last_received(stored)
         yield "damaged_items", stored.lost
         yield "kept", sum(span.stop - span.first for span in queue.kept)
