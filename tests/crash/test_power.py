@@ -46,6 +46,15 @@ def test_a_power_cut_under_load(disk: Disk, sync: str) -> None:
 
 def test_what_lies_behind_a_gap_is_kept_and_reported(disk: Disk) -> None:
     """Unsynced, the kernel may write the newer of LevelDB's two logs, and not the older."""
+    for _ in range(5):
+        if _cut_and_look(disk):
+            return
+        shutil.rmtree(disk.mounted / "data")
+    pytest.fail("no cut has left a gap")
+
+
+def _cut_and_look(disk: Disk) -> bool:
+    """False if there was no gap: the older log was in a table already when the power went."""
     server = ServerProcess(disk.mounted, sync="never", min_free_disk="off")
     try:
         server.start()
@@ -83,6 +92,8 @@ def test_what_lies_behind_a_gap_is_kept_and_reported(disk: Disk) -> None:
                     damaged = int(wire.stats("q")["damaged_items"])
                 if not life:
                     assert numbers == list(range(1, len(numbers) + 1))
+                    if len(numbers) == sent[0]:
+                        return False
                     assert len(numbers) < sent[0]
                     reported = server.wait_for_log("items are missing")
                     assert " queue=q " in reported, reported
@@ -99,6 +110,7 @@ def test_what_lies_behind_a_gap_is_kept_and_reported(disk: Disk) -> None:
             kept = [key for key in keys if block_key(gap) <= key < block_key(gap + lost)]
         database.close()
     assert kept, "what lies behind the gap is gone"
+    return True
 
 
 def _put_until(server: ServerProcess, stop: threading.Event) -> list[int]:
