@@ -12,10 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import QueueFullError, ServerError
-from ..journals.large import Upload
+from ..journals.large import LargeFiles, Upload
 from ..queues.batches import Completion
 from ..queues.departures import Departure
-from ..queues.items import Origin
+from ..queues.items import Item, Origin
 from ..queues.queue import Queue
 from .space import Space
 
@@ -89,11 +89,10 @@ class Mover:
             self._queue.left(departure, True)
         elif item.large:
             upload = target.begin_upload()
-            files = self._source.large
-            work = lambda: upload.link(files.path_of(item), item.crc or None)  # noqa: E731
+            work = partial(_link, upload, self._source.large, item)
             target.in_thread(work, partial(self._linked, departure, target, origin, upload))
         else:
-            self._put(departure, target, origin, 0)
+            self._put(departure, target, origin, None)
 
     def _linked(
         self,
@@ -109,19 +108,28 @@ class Mover:
             target.in_thread(upload.discard, lambda *_: None)
             self._queue.left(departure, False)
         else:
-            self._put(departure, target, origin, upload.number)
+            self._put(departure, target, origin, upload)
 
-    def _put(self, departure: Departure, target: "StoredQueue", origin: Origin, large: int) -> None:
+    def _put(
+        self, departure: Departure, target: "StoredQueue", origin: Origin, upload: Upload | None
+    ) -> None:
         item = departure.item
+        large = 0 if upload is None else upload.number
         try:
             # Synced whatever the policy: an item that was on disk must not come off it by moving.
             commit = target.queue.put(
                 item.data, item.size, item.flags, 0, sync=True, large=large, origin=origin
             )
         except (QueueFullError, ServerError):
+            if upload is not None:
+                target.in_thread(upload.discard, lambda *_: None)
             self._queue.left(departure, False)
             return
         commit.dependents.append(_Arrival(self._queue, departure, target.arrivals, origin, commit))
+
+
+def _link(upload: Upload, files: LargeFiles, item: Item) -> None:
+    upload.link(files.path_of(item), item.crc or None)
 
 
 class _Written:

@@ -216,6 +216,15 @@ class StoredQueue:
         # A database cannot be open twice: this counts as work under way.
         self.run(partial(_close, journal, unsynced), self._shut, False)
 
+    def _shut(self, result: None, error: BaseException | None) -> None:
+        if error is not None:
+            self._loader.report(Damage(f"closing it failed: {error}"))
+        queue = self.queue
+        # Whoever waits for items to come needs no journal, only who waits for those on disk.
+        waited_for = any(c.line.waiters and not queue.is_empty(c) for c in queue.consumers.values())
+        if self._callbacks or queue.unwritten or waited_for:
+            self._open()
+
     # -- in time -----------------------------------------------------------------------------------
 
     def configure(self) -> None:
@@ -224,7 +233,8 @@ class StoredQueue:
         fresh = self._store.settings.queue(self.name)
         if fresh.engine != engine:
             log.warning("engine stays %s until a restart", engine, extra={"queue": self.name})
-        self.settings = replace(fresh, engine=engine)
+            fresh = replace(fresh, engine=engine)
+        self.settings = fresh
         self.queue.configure()
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:
@@ -258,15 +268,6 @@ class StoredQueue:
     def retired(self) -> bool:
         """Whether it was deleted because of its age."""
         return self._caretaker.retired
-
-    def _shut(self, result: None, error: BaseException | None) -> None:
-        if error is not None:
-            self._loader.report(Damage(f"closing it failed: {error}"))
-        queue = self.queue
-        # Whoever waits for items to come needs no journal, only who waits for those on disk.
-        waited_for = any(c.line.waiters and not queue.is_empty(c) for c in queue.consumers.values())
-        if self._callbacks or queue.unwritten or waited_for:
-            self._open()
 
     def run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
         """Have something done with the journal, which is kept open meanwhile."""

@@ -84,6 +84,21 @@ async def test_what_expires_is_moved(tmp_path: Path, size: int) -> None:
         assert await house.drain(b"late") == [data]
 
 
+async def test_a_large_item_leaves_nothing_where_it_was_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darnerpy.queues.queue.RETRY_MS", 10)
+    settings = rules(work={"expire_to": b"late", "max_age": 1}, late={"max_items": 1})
+    async with House(tmp_path, **settings) as house:
+        await house.put(b"late", b"in the way")
+        await house.put_large(b"work", b"x" * 300_000)
+        await asyncio.sleep(1.3)
+        assert len(list((tmp_path / "queues" / "late").rglob("*.part"))) <= 1
+        assert await house.take(b"late") == b"in the way"
+        await until(lambda: house.broker.queues[b"work"].queue.own.counters.expired == 1)
+        assert await house.drain(b"late") == [b"x" * 300_000]
+
+
 async def test_a_full_target_takes_it_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
