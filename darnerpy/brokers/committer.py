@@ -66,7 +66,7 @@ class Committer:
             return
         store = self._store
         sync = batch.sync or (store.settings.sync.always and _must_last(batch))
-        if not sync and store.may_write_inline(batch, self._inline_run):
+        if not sync and store.may_write_inline(batch, self._inline_run, journal):
             self._inline_run += batch.size + _BATCH_OVERHEAD
             try:
                 seconds = _timed_write(journal, batch, sync)

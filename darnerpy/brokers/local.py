@@ -19,6 +19,7 @@ from .backup import Told, back_up
 from .datadir import DataDir
 from .scheduling import Scheduler
 from .space import Space
+from .startup import Startup
 from .store import Store
 from .stored import StoredQueue
 
@@ -26,16 +27,13 @@ __all__ = ["LocalBroker"]
 
 log = logging.getLogger("darnerpy.broker")
 
-_REST_S = 0.001
-
 
 class LocalBroker:
     """queues: every queue there is, and those that only have waiters.
 
     aliases: names that stand for several queues and consumers; alias_puts: items and bytes put to
     each. created, deleted, retired: counts since the start, the last of those deleted because of
-    their age. loading: whether some queues' counters are still unknown, because their journals have
-    not been opened yet.
+    their age.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class LocalBroker:
         self.created = 0
         self.deleted = 0
         self.retired = 0
-        self.loading = False
+        self._loading: Startup | None = None
         self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
         self._changed: list[StoredQueue] = []
@@ -150,23 +148,16 @@ class LocalBroker:
     # -- start and stop ----------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Open every journal once, in turn and in the background, to learn what is in it."""
-        self.loading = True
-        self.space.watch(self._store.settings.min_free_disk)
-        self._unknown = [stored for stored in self.queues.values() if not stored.ready]
-        self._unknown.reverse()
-        self._load_next()
+        """Open every journal once, in the background, to learn what is in it."""
+        store = self._store
+        self.space.watch(store.settings.min_free_disk)
+        queues = list(self.queues.values())
+        self._loading = Startup(queues, store.clock, self._scheduler, store.journals.most)
 
-    def _load_next(self) -> None:
-        while self._unknown:
-            stored = self._unknown.pop()
-            if not stored.ready and stored.error is None and stored.deletion is None:
-                stored.when_ready(self._rest)
-                return
-        self.loading = False
-
-    def _rest(self) -> None:
-        self._scheduler.call_later(_REST_S, self._load_next)
+    @property
+    def loading(self) -> bool:
+        """Whether some queues' counters are still unknown: not all journals have been opened yet."""
+        return self._loading is not None and not self._loading.over
 
     def measure(self, done: Callable[[], None]) -> None:
         """Bring `disk_bytes` of the open journals up to date, then call back."""
@@ -193,7 +184,7 @@ class LocalBroker:
 
     @property
     def open_journals(self) -> int:
-        return self._store.open_journals
+        return len(self._store.journals)
 
     @property
     def commit_ms(self) -> float:

@@ -74,6 +74,7 @@ class StoredQueue:
             self._settings_of,
             self._alarm.set,
         )
+        self.last_used = 0
         self.stored = stored
         self.ready = not stored
         self.error: ServerError | None = None
@@ -209,7 +210,7 @@ class StoredQueue:
     def shut(self, sync: bool = False) -> None:
         """Close an idle journal, synced first if asked; it is opened again when it is needed."""
         journal, self._journal = self._journal, None
-        self._store.closed(self)
+        self._store.journals.remove(self)
         if journal is None:
             return
         unsynced = self._committer.forget() or sync
@@ -290,7 +291,7 @@ class StoredQueue:
         if self.error is not None or not self._known:
             return
         if self._journal is not None:
-            self._store.used(self)
+            self._store.journals.use(self)
             self._committer.commit(self._journal)
         elif self.queue.unwritten:
             self.stored = True
@@ -322,7 +323,7 @@ class StoredQueue:
         if self._journal is None:
             self._open()
         else:
-            self._store.used(self)
+            self._store.journals.use(self)
         return self._journal
 
     @property
@@ -386,7 +387,7 @@ class StoredQueue:
         if self._users:
             return
         journal, self._journal = self._journal, None
-        self._store.closed(self)
+        self._store.journals.remove(self)
         if journal is not None:
             self.run(partial(_close, journal, False), _ignore)
             return
@@ -420,7 +421,7 @@ class StoredQueue:
             return
         self._committer.forget()
         journal, self._journal = self._journal, None
-        self._store.closed(self)
+        self._store.journals.remove(self)
         self._users += 1
         self._store.in_thread(partial(self._discard, journal), self._discarded)
 

@@ -26,6 +26,7 @@ from ..units import (
 
 __all__ = [
     "ADDRESSES",
+    "AUTO_COUNT",
     "BOOLEAN",
     "CONSUMER",
     "CONSUMERS",
@@ -76,11 +77,12 @@ def text_of_name(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _optional(kind: Kind[T]) -> Kind[T | None]:
+def _optional(kind: Kind[T], word: str = "off") -> Kind[T | None]:
+    """A kind whose values have one more, None, written as a word."""
     return Kind(
-        f'"off" or {kind.expected}',
-        lambda value: None if value == "off" else kind.parse(value),
-        lambda value: "off" if value is None else kind.write(value),
+        f'"{word}" or {kind.expected}',
+        lambda value: None if value == word else kind.parse(value),
+        lambda value: word if value is None else kind.write(value),
     )
 
 
@@ -210,6 +212,7 @@ DURATION = Kind(_DURATION_WORDS, _positive_duration, write_duration)
 GRACE = Kind("a duration such as 0s, 500ms, 2s or 10m", parse_duration, write_duration)
 TIMEOUT = _optional(DURATION)
 OPTIONAL_COUNT = _optional(integer(1))
+AUTO_COUNT = _optional(integer(1), "auto")
 OPTIONAL_SIZE = _optional(size())
 QUEUE = Kind('the name of a queue, without a +, or ""', _queue, text_of_name)
 DEAD_LETTER = Kind('"drop", the name of a queue, without a +, or ""', _queue, text_of_name)

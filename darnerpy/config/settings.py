@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ..units import Address, SyncPolicy, UnixAddress
 from .kinds import (
     ADDRESSES,
+    AUTO_COUNT,
     BOOLEAN,
     CONSUMER,
     CONSUMERS,
@@ -227,8 +228,11 @@ class Settings:
     max_open_reads: int = option(
         integer(1), "1", "Items a connection may hold open at once, for each consumer."
     )
-    max_open_journals: int = option(
-        integer(1), "64", "Queues on disk kept open at once; others are opened when needed."
+    max_open_journals: int | None = option(
+        AUTO_COUNT,
+        "auto",
+        "Queues on disk kept open at once; others are opened when needed. auto is 160, or fewer if "
+        "there are not enough descriptors.",
     )
     window_memory: int = option(
         size(), "16MiB", "Memory for the heads of all queues together; the rest stays on disk."

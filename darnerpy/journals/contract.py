@@ -64,6 +64,10 @@ class Piece:
 
 
 class Journal(Protocol):
+    """inline_run: bytes that can be written in a row, unsynced, without ever waiting for the disk."""
+
+    inline_run: int
+
     def recover(self) -> Recovery:
         """Read what is needed to go on: the last marks and the last items."""
         ...
@@ -110,6 +114,9 @@ class Engine(Protocol):
         """Whether there is a journal in a directory that had one."""
         ...
 
-    def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
-        """Open or create the journal of a queue in its directory. Raises `JournalError`."""
+    def open(self, directory: Path, name: bytes, large: LargeFiles, memory: int) -> Journal:
+        """Open or create the journal of a queue in its directory. Raises `JournalError`.
+
+        memory: bytes of what is written that it may gather before they go to their place on disk.
+        """
         ...

@@ -19,7 +19,7 @@ from ..queues.items import Item, Origin
 from ..queues.positions import Span
 from .contract import Damage, Journal, Piece, Recovery
 from .large import LargeFiles
-from .opening import FAILURES, Database, journal_errors
+from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
 from .records import (
     BLOCK,
     MarkRecord,
@@ -48,13 +48,15 @@ _COPY_REST_S = 0.002
 
 
 class LevelDbEngine:
-    """opening: gives the database in a directory; a simulation puts its own in."""
+    """opening: gives the database in a directory, with so much memory; a simulation puts its own in."""
 
-    def __init__(self, opening: Callable[[Path], Database] = Database) -> None:
+    def __init__(self, opening: Callable[[Path, int], Database] = Database) -> None:
         self._opening = opening
 
-    def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
-        return LevelDbJournal(self._opening(directory / "leveldb"), name, large)
+    def open(
+        self, directory: Path, name: bytes, large: LargeFiles, memory: int = WRITE_BUFFER
+    ) -> Journal:
+        return LevelDbJournal(self._opening(directory / "leveldb", memory), name, large)
 
     def exists(self, directory: Path) -> bool:
         return self._opening is not Database or (directory / "leveldb" / "CURRENT").exists()
@@ -81,6 +83,8 @@ class LevelDbJournal:
         self._unsynced = False
         self._full_mark = mark_key(1, 0)
         self._database = database
+        # While one buffer is written to a table, a second one can be filled at once.
+        self.inline_run = database.memory // 2
         self._errors = self._database.errors
         self._db = self._database.handle
         try:

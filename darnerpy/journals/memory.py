@@ -4,6 +4,7 @@ Keeps what was written as a journal would, so that a queue on it behaves the sam
 Large items still go to files, since memory must not depend on the size of an item.
 """
 
+import sys
 from bisect import bisect_left
 from pathlib import Path
 from threading import Lock
@@ -21,12 +22,14 @@ class MemoryEngine:
     def exists(self, directory: Path) -> bool:
         return True
 
-    def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
+    def open(self, directory: Path, name: bytes, large: LargeFiles, memory: int) -> Journal:
         directory.mkdir(parents=True, exist_ok=True)
         return MemoryJournal(name, large)
 
 
 class MemoryJournal:
+    inline_run = sys.maxsize
+
     def __init__(self, name: bytes, large: LargeFiles) -> None:
         self._name = name
         self._large = large

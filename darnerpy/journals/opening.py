@@ -19,7 +19,7 @@ from .durable import make_directory
 __all__ = ["FAILURES", "WRITE_BUFFER", "Database", "journal_errors"]
 
 WRITE_BUFFER = 1024 * 1024
-"""Bytes LevelDB gathers in memory before it writes a table; filling it may make a write wait."""
+"""Bytes LevelDB gathers in memory before it writes a table, unless other memory is given."""
 
 FAILURES = (plyvel.Error, OSError, RuntimeError)
 
@@ -28,19 +28,21 @@ _OPTIONS: dict[str, Any] = {
     "max_open_files": 74,
     "max_file_size": 1024 * 1024,
     "lru_cache_size": 1024 * 1024,
-    "write_buffer_size": WRITE_BUFFER,
 }
 
 
 class Database:
-    """handle: the open LevelDB. damage: what had to be given up to open it.
+    """handle: the open LevelDB. damage: what had to be given up to open it. memory: bytes it gathers
+    before it writes a table; filling them may make a write wait.
 
     Raises `JournalError` if it cannot be opened at all.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, memory: int = WRITE_BUFFER) -> None:
         self.path = path
+        self.memory = memory
         self.damage: list[Damage] = []
+        self._options = _OPTIONS | {"write_buffer_size": memory}
         self._note = path.with_suffix(".repair")
         with journal_errors("open"):
             make_directory(path)
@@ -54,11 +56,11 @@ class Database:
         if not (self.path / "CURRENT").exists() and any(self.path.glob("*.l[do][bg]")):
             return self._repair("CURRENT is not there")  # LevelDB would begin anew, and say nothing
         try:
-            return plyvel.DB(path, create_if_missing=True, paranoid_checks=True, **_OPTIONS)
+            return plyvel.DB(path, create_if_missing=True, paranoid_checks=True, **self._options)
         except plyvel.CorruptionError as error:
             self.damage.append(Damage(f"LevelDB refused to open it: {_text(error)}"))
         try:
-            return plyvel.DB(path, **_OPTIONS)
+            return plyvel.DB(path, **self._options)
         except plyvel.CorruptionError as error:
             return self._repair(_text(error))
 
@@ -67,7 +69,7 @@ class Database:
         self.damage.append(Damage(f"LevelDB is damaged and was repaired: {why}"))
         plyvel.repair_db(os.fspath(self.path), paranoid_checks=True)
         self._note.unlink(missing_ok=True)
-        return plyvel.DB(os.fspath(self.path), create_if_missing=True, **_OPTIONS)
+        return plyvel.DB(os.fspath(self.path), create_if_missing=True, **self._options)
 
     def check_is_there(self) -> None:
         """Raises `OSError` if this is no longer what lies in its directory: it would be written to

@@ -72,8 +72,8 @@ class FaultyEngine:
     def exists(self, directory: Path) -> bool:
         return self._engine.exists(directory)
 
-    def open(self, directory: Path, name: bytes, large: LargeFiles) -> Journal:
-        journal = self._faults.run("open", self._engine.open, directory, name, large)
+    def open(self, directory: Path, name: bytes, large: LargeFiles, memory: int) -> Journal:
+        journal = self._faults.run("open", self._engine.open, directory, name, large, memory)
         return FaultyJournal(journal, self._faults)
 
 
@@ -81,6 +81,7 @@ class FaultyJournal:
     def __init__(self, journal: Journal, faults: Faults) -> None:
         self._journal = journal
         self._faults = faults
+        self.inline_run = journal.inline_run
 
     def write(self, batch: Batch, sync: bool) -> None:
         self._faults.syncs.append(sync)

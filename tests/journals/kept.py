@@ -27,7 +27,7 @@ class Kept:
 
     def open(self) -> Recovery:
         self.large = LargeFiles(self._directory / "large")
-        self.journal = self._engine.open(self._directory, b"work", self.large)
+        self.journal = self._engine.open(self._directory, b"work", self.large, 1 << 20)
         try:
             self.found = found = self.journal.recover()
         except JournalError:

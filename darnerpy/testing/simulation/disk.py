@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...journals.opening import Database
+from ...journals.opening import WRITE_BUFFER, Database
 
 __all__ = ["Disk", "SimulatedDatabase"]
 
@@ -38,7 +38,7 @@ class Disk:
         self._chance = chance
         self._contents: dict[Path, _Content] = {}
 
-    def open(self, path: Path) -> Database:
+    def open(self, path: Path, memory: int) -> Database:
         self.fail_perhaps("open")
         return SimulatedDatabase(self, path, self._contents.setdefault(path, _Content()))
 
@@ -70,6 +70,7 @@ class SimulatedDatabase(Database):
     def __init__(self, disk: Disk, path: Path, content: _Content) -> None:
         self.path = path
         self.damage = []
+        self.memory = WRITE_BUFFER
         self.handle: Any = _Handle(disk, content)
 
     def check_is_there(self) -> None:

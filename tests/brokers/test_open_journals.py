@@ -1,0 +1,113 @@
+"""Which journal is closed for another: by what that costs whoever uses the queues."""
+
+import resource
+
+import pytest
+
+from darnerpy.brokers.descriptors import (
+    JOURNAL_DESCRIPTORS,
+    connections_possible,
+    journals_possible,
+    raise_limit,
+)
+from darnerpy.brokers.open_journals import OpenJournals, journals_by_default
+
+FIT = 64
+
+
+class Holder:
+    """Counts how often its journal had to be opened. idle: it may be closed."""
+
+    def __init__(self, journals: OpenJournals) -> None:
+        self.last_used = 0
+        self.idle = True
+        self.openings = 0
+        self.is_open = False
+        self._journals = journals
+
+    def ask(self) -> None:
+        if self.is_open:
+            self._journals.use(self)
+        else:
+            self.openings += 1
+            self.is_open = True
+            self._journals.add(self)
+
+    def shut(self) -> None:
+        self.is_open = False
+        self._journals.remove(self)
+
+
+def holders(count: int) -> tuple[OpenJournals, list[Holder]]:
+    journals = OpenJournals(FIT)
+    return journals, [Holder(journals) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("count", "share"), [(FIT, 0.01), (66, 0.15), (80, 0.6)])
+def test_going_round_a_few_more_queues_than_fit_opens_few(count: int, share: float) -> None:
+    journals, queues = holders(count)
+    rounds = 200
+    for _ in range(rounds):
+        for queue in queues:
+            queue.ask()
+            assert len(journals) <= FIT
+    opened = sum(queue.openings for queue in queues)
+    assert opened / (rounds * count) < share
+
+
+def test_a_queue_that_is_always_used_stays_open() -> None:
+    _, queues = holders(1000)
+    busy, *others = queues
+    for queue in others * 3:
+        busy.ask()
+        queue.ask()
+    assert busy.openings == 1
+
+
+def test_what_is_worked_on_is_not_closed() -> None:
+    journals, queues = holders(FIT + 20)
+    for queue in queues[:FIT]:
+        queue.ask()
+        queue.idle = False
+    for queue in queues[FIT:]:
+        queue.ask()
+    assert all(queue.openings == 1 and queue.is_open for queue in queues[:FIT])
+    for queue in queues[:FIT]:
+        queue.idle = True
+    queues[-1].shut()
+    queues[-1].ask()
+    assert len(journals) == FIT
+
+
+def test_the_first_journals_get_much_memory_and_many_get_little() -> None:
+    journals, queues = holders(200)
+    lent = [journals.lend(queue) for queue in queues]
+    assert lent[0] == 1 << 20
+    assert lent[-1] == 1 << 17
+    assert sum(lent) <= 64 << 20
+    assert journals.lend(queues[0]) == 1 << 20  # opened again without having been closed
+    queues[0].shut()
+    assert journals.lend(queues[-1]) == 1 << 20
+    assert journals.lend(queues[0]) == 1 << 17
+
+
+def test_descriptors_are_shared_out() -> None:
+    for limit in (64, 256, 1024, 16384, 1 << 20):
+        journals = journals_possible(limit)
+        connections = connections_possible(limit, min(160, journals))
+        assert 1 <= journals * JOURNAL_DESCRIPTORS <= max(limit // 4, JOURNAL_DESCRIPTORS)
+        assert 1 <= connections <= limit
+    assert journals_possible(1024) == 42
+    assert connections_possible(16384, 160) > 12_000
+
+
+def test_the_limit_is_raised_as_far_as_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+        assert journals_by_default() == 8
+        raise_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+        assert journals_by_default() == min(160, journals_possible(hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
