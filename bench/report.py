@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bench import floods, targets
 from bench.results import Results
-from bench.servers import CANNED
+from bench.servers import CANNED, DARNERPY, DARNERPY_SYNC, REDIS, REDIS_SYNC
 
 _HEADINGS = {
     "ops_per_s": "ops/s",
@@ -124,10 +124,43 @@ def _shortfalls(results: Results) -> list[str]:
     ]
 
 
+def _answer(results: Results) -> list[str]:
+    """What a reader wants to know first: how many items a second, how soon, beside what."""
+    cells = {
+        "items put a second": (floods.SMALL, floods.label("set", 100), DARNERPY, REDIS),
+        "items taken a second": (floods.SMALL, floods.label("get", 100), DARNERPY, REDIS),
+        "items put a second, each synced to disk before its answer": (
+            floods.SYNCED,
+            floods.label("set", 100),
+            DARNERPY_SYNC,
+            REDIS_SYNC,
+        ),
+    }
+    rows = []
+    for what, (scenario, cell, ours, theirs) in cells.items():
+        found = [
+            _show(metric, results.value(scenario, cell, server.name, metric)) or "–"
+            for server in (ours, theirs)
+            for metric in ("ops_per_s", "p99_us")
+        ]
+        rows.append((what, *found))
+    return [
+        "How fast is it? With 100 clients and items of 64 bytes, the server on one core:",
+        "",
+        *_table(["", "darnerpy", "p99", "Redis", "p99"], rows),
+        "Redis keeps its items in memory; darnerpy keeps them on disk, and its memory stays the "
+        "same however many wait.",
+        "",
+    ]
+
+
 def markdown(results: Results, machine: dict[str, str], how: str) -> str:
     today = datetime.now(UTC).date().isoformat()
     lines = [
         "# Benchmarks",
+        "",
+        *_answer(results),
+        "## How it was measured",
         "",
         f"{today}, by `make bench` ({how}). The server runs alone on one core, "
         "the load on another; each cell is run on all servers one right after the other, in "

@@ -89,8 +89,8 @@ class QueueSettings:
     max_attempts: int = option(
         integer(0),
         "0",
-        "An item that comes back from its delivery of this number goes to the dead letter; "
-        "0 is no limit.",
+        "How often an item may be delivered. If it is not confirmed after so many deliveries, it "
+        "moves to dead_letter; 0 is no limit.",
         for_consumers=True,
     )
     dead_letter: bytes = option(
