@@ -11,10 +11,13 @@ __all__ = [
     "DamageError",
     "DarnerError",
     "DataDirError",
+    "DataFormatError",
     "JournalError",
+    "ListenError",
     "NewerFormatError",
     "QueueFullError",
     "ServerError",
+    "UnavailableError",
 ]
 
 
@@ -50,5 +53,17 @@ class ConfigError(DarnerError):
     """An option has no usable value; the text names where it was set and what was expected."""
 
 
-class DataDirError(DarnerError):
+class DataFormatError(DarnerError):
+    """The data directory is none, or of a format that this darnerpy does not know."""
+
+
+class UnavailableError(DarnerError):
+    """Something the process needs cannot be had now; another time it may be."""
+
+
+class DataDirError(UnavailableError):
     """The data directory cannot be used: another server has it, or it cannot be written."""
+
+
+class ListenError(UnavailableError):
+    """An address cannot be listened on: it is taken, or not allowed."""

@@ -14,7 +14,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ..errors import DataDirError, JournalError
+from ..errors import DarnerError, DataDirError, JournalError
 from ..journals.durable import make_directory, sync_directory
 from ..names import file_name, from_file_name
 from .formats import check_format, upgrade
@@ -27,7 +27,8 @@ class DataDir:
 
     as_it_is: to look at; it must be there, of the current version, and nothing in it is changed.
 
-    Raises `DataDirError` naming the path: used by another server, not writable, or of another format.
+    Raises `DataDirError` naming the file: used by another server, or not writable;
+    `DataFormatError` if the directory is of another format.
     """
 
     def __init__(self, path: Path, as_it_is: bool = False) -> None:
@@ -44,8 +45,7 @@ class DataDir:
                 make_directory(path)
             self._lock = os.open(path / "LOCK", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror
-            raise DataDirError(f"data directory {path}: {why}") from error
+            raise _unusable(path, error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -60,8 +60,8 @@ class DataDir:
                 self._prepare()
         except OSError as error:
             self.close()
-            raise DataDirError(f"data directory {path}: {error.strerror}") from error
-        except DataDirError:
+            raise _unusable(path, error) from error
+        except DarnerError:
             self.close()
             raise
 
@@ -134,3 +134,11 @@ class DataDir:
         except OSError as error:
             raise JournalError(f"cannot delete {directory.name}: {error.strerror}") from error
         return grave
+
+
+def _unusable(path: Path, error: OSError) -> DataDirError:
+    """What keeps a data directory from being used, by the file that does."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return DataDirError(f"data directory {path}: {error.filename or path} is no directory")
+    file = f"{error.filename}: " if error.filename and error.filename != str(path) else ""
+    return DataDirError(f"data directory {path}: {file}{error.strerror}")

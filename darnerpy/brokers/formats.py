@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import DataDirError
+from ..errors import DataFormatError
 from ..journals.durable import sync_directory
 
 __all__ = ["CURRENT", "STEPS", "check_format", "upgrade", "write_format"]
@@ -25,10 +25,10 @@ A step that was cut off is done again from its beginning, so it must bear that. 
 
 
 def check_format(data: Path) -> None:
-    """Raises `DataDirError` unless a directory is of the current version."""
+    """Raises `DataFormatError` unless a directory is of the current version."""
     version = _read(data)
     if version < CURRENT:
-        raise DataDirError(
+        raise DataFormatError(
             f"{data / 'FORMAT'}: format {version} is of an older darnerpy, {CURRENT} is expected: "
             "start the server with it once, which brings it up to date"
         )
@@ -37,7 +37,7 @@ def check_format(data: Path) -> None:
 def upgrade(data: Path) -> None:
     """Make a directory one of the current version; a new one is.
 
-    Raises `DataDirError` if there is no way from its version to this one.
+    Raises `DataFormatError` if there is no way from its version to this one.
     """
     if not (data / "FORMAT").exists():
         write_format(data, CURRENT)
@@ -63,13 +63,13 @@ def _read(data: Path) -> int:
     try:
         text = note.read_bytes()[:32].strip().decode("ascii", "backslashreplace")
     except FileNotFoundError:
-        raise DataDirError(f"{note} is not there: {data} is no data directory") from None
+        raise DataFormatError(f"{note} is not there: {data} is no data directory") from None
     version = int(text) if text.isdecimal() else 0
     if version > CURRENT:
-        raise DataDirError(
+        raise DataFormatError(
             f"{note}: format {version} is of a newer darnerpy, this one knows up to {CURRENT}: "
             "use a version that knows it; nothing was changed"
         )
     if version != CURRENT and version not in STEPS:
-        raise DataDirError(f"{note}: {text!r} is no format, 1 to {CURRENT} was expected")
+        raise DataFormatError(f"{note}: {text!r} is no format, 1 to {CURRENT} was expected")
     return version

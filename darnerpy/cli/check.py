@@ -13,11 +13,12 @@ from pathlib import Path
 
 from ..brokers.datadir import DataDir
 from ..clock import SystemClock
-from ..errors import DataDirError
+from ..errors import DarnerError
 from ..inspection.check import check_queue
 from ..inspection.findings import QueueCheck
 from ..inspection.repair import Repair
 from .client import queue_name
+from .owner import as_owner
 from .progress import Bar
 
 
@@ -42,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    with as_owner(args.data):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     clean = True
     with closing(DataDir(args.data, as_it_is=True)) as data:
         directories = list(_directories(data, args.queues))
@@ -68,7 +74,7 @@ def _directories(data: DataDir, queues: list[bytes]) -> Iterator[Path]:
     for queue in queues:
         directory = data.directory(queue)
         if not directory.exists():
-            raise DataDirError(f"{data.path}: there is no queue {os.fsdecode(queue)}")
+            raise DarnerError(f"{data.path}: there is no queue {os.fsdecode(queue)}")
         yield directory
 
 

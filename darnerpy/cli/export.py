@@ -14,12 +14,13 @@ from typing import BinaryIO
 
 from ..brokers.datadir import DataDir
 from ..clock import SystemClock
-from ..errors import DataDirError
+from ..errors import DarnerError
 from ..inspection.export import FORMATS, export
 from ..inspection.findings import QueueCheck
 from ..inspection.offline import open_queue
 from ..journals.durable import sync_directory
 from .client import queue_name
+from .owner import as_owner
 from .progress import Bar
 
 
@@ -42,13 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with closing(DataDir(args.data, as_it_is=True)) as data:
+    # What is written is of whoever asked for it, so it is opened first.
+    with (
+        _output(args.output) as file,
+        as_owner(args.data),
+        closing(DataDir(args.data, as_it_is=True)) as data,
+    ):
         directory = data.directory(args.queue)
         if not directory.exists():
-            raise DataDirError(f"{data.path}: there is no queue {os.fsdecode(args.queue)}")
+            raise DarnerError(f"{data.path}: there is no queue {os.fsdecode(args.queue)}")
         check = QueueCheck(directory.name, args.queue)
         bar = Bar(directory.name)
-        with open_queue(directory) as queue, _output(args.output) as file:
+        with open_queue(directory) as queue:
             try:
                 end = export(queue, check, FORMATS[args.format], file, SystemClock(), bar.show)
             finally:

@@ -21,6 +21,7 @@ from ..migration.report import text
 from ..migration.siberite import SiberiteSource
 from ..migration.source import Source
 from ..migration.transfer import transfer
+from .owner import as_owner
 
 SOURCES: dict[str, Callable[[Path], Source]] = {
     "darner": DarnerSource,
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     _check_apart(args.source, args.data)
     source = SOURCES[args.kind](args.source)
     progress = _show if sys.stderr.isatty() else _show_nothing
-    report = transfer(source, args.data, SystemClock(), args.dry_run, progress)
+    with as_owner(args.data):
+        report = transfer(source, args.data, SystemClock(), args.dry_run, progress)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if args.json:

@@ -1,7 +1,6 @@
 """The entry of `darnerpy`: finds the command, runs it, and turns what it raises into an exit code.
 
-0 done; 1 nothing there, or not stored, or the output could not be written; 2 wrong usage;
-3 the server refused; 4 the server cannot be reached.
+The codes are in README.md, once for all commands.
 """
 
 import argparse
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .. import __version__
-from ..errors import ConfigError, DarnerError
+from ..errors import ConfigError, DarnerError, DataFormatError, UnavailableError
 from .client import Refused, Unreachable
 
 COMMANDS = {
@@ -28,7 +27,7 @@ COMMANDS = {
     "check": "tell whether the queues on disk are whole, and repair those that are not",
 }
 
-NOTHING, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
+NOTHING, USAGE, REFUSED, UNREACHABLE, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,12 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     chosen = next((word for word in words if not word.startswith("-")), None)
     parser = argparse.ArgumentParser(
-        prog="darnerpy", description="A persistent queue server, and commands to use one."
+        prog="darnerpy",
+        description="A persistent queue server, and commands to use one.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"darnerpy {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
+        command = commands.add_parser(
+            name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
+        )
         if name == chosen:
             module = import_module(f"darnerpy.cli.{name}")
             module.add_arguments(command)
@@ -64,8 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(error: DarnerError) -> int:
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | DataFormatError):
         return USAGE
+    if isinstance(error, UnavailableError):
+        return UNAVAILABLE
     if isinstance(error, Refused):
         return REFUSED
     return UNREACHABLE if isinstance(error, Unreachable) else NOTHING

@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ..config import Settings, add_flags, load, restart_needed
 from ..errors import ConfigError
 from ..server.logs import start_logging
 from ..server.server import Server
+from .owner import foreign_owner
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,12 +28,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = load(args.config, os.environ, vars(args))
+    _refuse_as_root(settings.data)
     start_logging(settings.log_level)
     # A commit thread that has written needs the interpreter back at once: replies wait for it.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
         runner.run(_serve(settings, lambda: load(args.config, os.environ, vars(args))))
     return 0
+
+
+def _refuse_as_root(data: Path) -> None:
+    owner = foreign_owner(data)
+    if owner is not None:
+        raise ConfigError(
+            f"data directory {data}: belongs to user {owner[0]}, who could not open what root "
+            "leaves in it: run the server as that user"
+        )
 
 
 def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop]:

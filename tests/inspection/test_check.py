@@ -272,7 +272,7 @@ def test_a_directory_in_use_is_refused_by_name(
 ) -> None:
     data = data_directory(tmp_path / "data")
     with closing(DataDir(data)):
-        assert main(["check", os.fspath(data)]) == 1
+        assert main(["check", os.fspath(data)]) == 5
     assert (
         f"{data} is in use by another darnerpy (process {os.getpid()})" in capsys.readouterr().err
     )
@@ -282,7 +282,7 @@ def test_what_is_no_data_directory_is_not_made_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for flags in ([], ["--repair"]):
-        assert main(["check", os.fspath(tmp_path / "nothing"), *flags]) == 1
+        assert main(["check", os.fspath(tmp_path / "nothing"), *flags]) == 2
         assert "is no data directory" in capsys.readouterr().err
     assert not (tmp_path / "nothing").exists()
     data = data_directory(tmp_path / "data")

@@ -231,7 +231,7 @@ def test_what_cannot_be_exported_leaves_no_file(
     assert main(["export", "nosuch", *flags]) == 1
     assert "there is no queue nosuch" in capsys.readouterr().err
     with closing(DataDir(data)):
-        assert main(["export", "work", *flags]) == 1
+        assert main(["export", "work", *flags]) == 5
     assert "in use" in capsys.readouterr().err
     assert not list(tmp_path.glob("file*"))
 

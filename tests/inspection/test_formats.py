@@ -10,7 +10,7 @@ import pytest
 from darnerpy.brokers import formats
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
-from darnerpy.errors import DataDirError
+from darnerpy.errors import DataDirError, DataFormatError
 from tests.fixtures.make import AUDITED, DEAD, ODD, WAITING, fill
 from tests.inspection.queues import contents, data_directory, fingerprints
 from tests.servers import ServerProcess
@@ -78,7 +78,7 @@ def test_a_newer_version_is_refused_by_all_and_left(
         if words[0] == "import":
             words[3] = os.fspath(tmp_path / "source")
             (tmp_path / "source").mkdir()
-        assert main(words) == 1, words
+        assert main(words) == 2, words
         error = capsys.readouterr().err
         assert f"{data / 'FORMAT'}: format 2 is of a newer darnerpy" in error
         assert "knows up to 1: use a version that knows it; nothing was changed" in error
@@ -89,7 +89,7 @@ def test_a_note_that_says_nothing_is_refused(tmp_path: Path) -> None:
     data = data_directory(tmp_path / "data")
     for text in ("", "0\n", "one\n", "-1\n"):
         (data / "FORMAT").write_text(text)
-        with pytest.raises(DataDirError, match="is no format, 1 to 1 was expected"):
+        with pytest.raises(DataFormatError, match="is no format, 1 to 1 was expected"):
             DataDir(data)
 
 
@@ -111,7 +111,7 @@ def test_steps_lead_up_once_each_and_again_when_cut_off(
     data = data_directory(tmp_path / "data")
     monkeypatch.setattr(formats, "CURRENT", 3)
     monkeypatch.setattr(formats, "STEPS", {1: first, 2: second})
-    with pytest.raises(DataDirError, match="start the server with it once"):
+    with pytest.raises(DataFormatError, match="start the server with it once"):
         DataDir(data, as_it_is=True)
     with pytest.raises(DataDirError, match="cut off"):
         DataDir(data)

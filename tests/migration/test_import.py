@@ -208,7 +208,7 @@ def test_a_data_directory_in_use_is_refused(source: Path, server: ServerProcess)
 
     result = run_import("kestrel", source, server.data)
 
-    assert result.returncode == 1
+    assert result.returncode == 5
     assert b"is in use by another darnerpy" in result.stderr
 
 
