@@ -198,6 +198,7 @@ class StoredQueue:
         self.error = None
         self.ready = self.deletion is None
         self._store.opened(self)
+        log.debug("journal opened", extra={"queue": self.name, "bytes": size})
         self.commit()
         self._loader.load_for_waiters()
         self._alarm.set(0)
@@ -214,6 +215,7 @@ class StoredQueue:
         if journal is None:
             return
         unsynced = self._committer.forget() or sync
+        log.debug("journal closed", extra={"queue": self.name})
         # A database cannot be open twice: this counts as work under way.
         self.run(partial(_close, journal, unsynced), self._shut, False)
 

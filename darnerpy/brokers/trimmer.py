@@ -5,6 +5,7 @@ only when the one before is safely done: a full mark is written, what lies below
 when enough was deleted the files are compacted. All in the background thread.
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -15,6 +16,8 @@ from ..queues.batches import Batch
 from ..queues.queue import Queue
 
 __all__ = ["Trimmer"]
+
+log = logging.getLogger("darnerpy.journal")
 
 _BYTES = 16 * 1024 * 1024
 _IDS = 200_000
@@ -147,6 +150,7 @@ class Trimmer:
             return
         self._deleted += offset - self._offset + (stop - self._id) * _ITEM_BYTES
         self.trims += 1
+        log.debug("trimmed", extra={"queue": self._queue.name, "below": stop})
         self._trimmed_to(stop, offset)
         much = self._deleted >= _COMPACT_BYTES and self._deleted >= self._queue.next_offset - offset
         if much or self._quiet:

@@ -12,6 +12,7 @@ from importlib import import_module
 from .. import __version__
 from ..errors import ConfigError, DarnerError, DataFormatError, UnavailableError
 from .client import Refused, Unreachable
+from .streams import open_standard_streams
 
 COMMANDS = {
     "serve": "run the server",
@@ -32,6 +33,7 @@ NOTHING, USAGE, REFUSED, UNREACHABLE, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 5, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, or raises SystemExit as argparse does."""
+    open_standard_streams()
     words = sys.argv[1:] if arguments is None else list(arguments)
     chosen = next((word for word in words if not word.startswith("-")), None)
     parser = argparse.ArgumentParser(

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import Settings, add_flags, load, restart_needed
-from ..errors import ConfigError
-from ..server.logs import start_logging
+from ..errors import ConfigError, DarnerError, UnavailableError
+from ..server.logs import Log, start_logging
 from ..server.server import Server
 from .owner import foreign_owner
 
@@ -20,6 +20,8 @@ __all__ = ["add_arguments", "run"]
 log = logging.getLogger("darnerpy.server")
 
 _SWITCH_INTERVAL_S = 0.0002
+_LAST_LINES_S = 1.0
+_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = load(args.config, os.environ, vars(args))
     _refuse_as_root(settings.data)
-    start_logging(settings.log_level)
+    lines = start_logging(settings.log_level, settings.log_format)
     # A commit thread that has written needs the interpreter back at once: replies wait for it.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
-        runner.run(_serve(settings, lambda: load(args.config, os.environ, vars(args))))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
+            runner.run(_serve(settings, lambda: load(args.config, os.environ, vars(args)), lines))
+    except (DarnerError, KeyboardInterrupt):
+        raise
+    except OSError as error:
+        raise UnavailableError(f"{error.filename or 'cannot serve'}: {error.strerror}") from error
+    except Exception:
+        log.exception("the server failed")
+        return _FAILED
+    finally:
+        lines.stop(_LAST_LINES_S)
     return 0
 
 
@@ -54,13 +66,14 @@ def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop]
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, read_again: Callable[[], Settings]) -> None:
+async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: Log) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
-    def stop_or_leave() -> None:
+    def stop_or_leave(number: signal.Signals) -> None:
         if stop.is_set():
-            os._exit(1)  # asked twice: whoever asks does not want to wait for anything
+            os._exit(_FAILED)  # asked twice: whoever asks does not want to wait for anything
+        log.info("asked to stop", extra={"signal": number.name})
         stop.set()
 
     server = Server(settings, loop)
@@ -70,7 +83,7 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings]) -> None
         fresh = read_again()
         unchanged = restart_needed(settings, fresh)
         server.apply(fresh)
-        log.info("settings reloaded")
+        lines.configure(fresh.log_level, fresh.log_format)
         if unchanged:
             log.warning("only a restart applies what changed in %s", ", ".join(unchanged))
 
@@ -79,12 +92,15 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings]) -> None
             reload()
         except ConfigError as error:
             log.error("settings are not reloaded, nothing has changed: %s", error)
+        else:
+            log.info("settings reloaded", extra={"signal": "SIGHUP"})
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop_or_leave)
+        loop.add_signal_handler(number, stop_or_leave, number)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
     server.host.reload = reload
     server.host.shut_down = stop.set
+    server.host.log_lines_lost = lambda: lines.lost
     await server.start()
     await stop.wait()
     await server.stop()

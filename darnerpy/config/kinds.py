@@ -34,6 +34,8 @@ __all__ = [
     "DROP",
     "DURATION",
     "GRACE",
+    "GROUP",
+    "MODE",
     "OPTIONAL_ADDRESSES",
     "OPTIONAL_COUNT",
     "OPTIONAL_SIZE",
@@ -152,6 +154,20 @@ def _boolean(value: object) -> bool:
     raise ValueError(value)
 
 
+def _mode(value: object) -> int:
+    text = text_of(value)
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise ValueError(value)
+    return int(text, 8)
+
+
+def _group(value: object) -> str:
+    text = text_of(value)
+    if re.search(r"[\s:\0]", text):
+        raise ValueError(value)
+    return text
+
+
 def _queue(value: object) -> bytes:
     name = name_of(value)
     try:
@@ -211,6 +227,8 @@ BOOLEAN = Kind("true or false", _boolean, lambda value: "true" if value else "fa
 DURATION = Kind(_DURATION_WORDS, _positive_duration, write_duration)
 GRACE = Kind("a duration such as 0s, 500ms, 2s or 10m", parse_duration, write_duration)
 TIMEOUT = _optional(DURATION)
+MODE = _optional(Kind('an octal mode such as "0660"', _mode, "{:04o}".format))
+GROUP = Kind('the name or number of a group, or ""', _group)
 OPTIONAL_COUNT = _optional(integer(1))
 AUTO_COUNT = _optional(integer(1), "auto")
 OPTIONAL_SIZE = _optional(size())

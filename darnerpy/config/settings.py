@@ -24,6 +24,8 @@ from .kinds import (
     DROP,
     DURATION,
     GRACE,
+    GROUP,
+    MODE,
     OPTIONAL_ADDRESSES,
     OPTIONAL_COUNT,
     OPTIONAL_SIZE,
@@ -210,6 +212,12 @@ class Settings:
     text_listen: tuple[Address | UnixAddress, ...] = option(
         OPTIONAL_ADDRESSES, "off", "Where clients of Kestrel's text protocol connect."
     )
+    listen_mode: int | None = option(
+        MODE, "off", "Who may connect to Unix sockets, by mode; off leaves it to the umask."
+    )
+    listen_group: str = option(
+        GROUP, "", "The group of Unix sockets; without one, that of the server."
+    )
     sync: SyncPolicy = option(
         SYNC,
         "always",
@@ -291,7 +299,13 @@ class Settings:
     log_level: Literal["debug", "info", "warning", "error"] = option(
         one_of("debug", "info", "warning", "error"),
         "info",
-        "The least that is worth a line.",
+        "Which events are logged: these and more serious ones.",
+        live=True,
+    )
+    log_format: Literal["text", "json"] = option(
+        one_of("text", "json"),
+        "text",
+        "A line of the log is text, or a JSON object.",
         live=True,
     )
     queue_rules: tuple[QueueRule, ...] = ()  # the least specific first

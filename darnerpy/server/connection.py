@@ -8,9 +8,12 @@ nothing of queues.
 import asyncio
 import os
 import select
+import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from ..config import Address
 from ..protocol.contract import Codec, Words
 from ..sessions.session import Session
 
@@ -39,6 +42,8 @@ class Connection(asyncio.Protocol):
         "_file",
         "_flow",
         "_held",
+        "_other_end",
+        "_port",
         "_reserved",
         "_server",
         "_session",
@@ -72,10 +77,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._fd = transport.get_extra_info("socket").fileno()
+        own = transport.get_extra_info("socket")
+        self._fd = own.fileno()
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
-            self.address = peer[0]
+            self.address, self._port = peer[:2]
+        else:
+            self._other_end = _other_end(own)
         self._session = Session(self._server.host, self, self.words)
         self._server.joined(self)
 
@@ -167,6 +175,11 @@ class Connection(asyncio.Protocol):
     # -- what the server asks ----------------------------------------------------------------------
 
     @property
+    def peer(self) -> str:
+        """Who this is, for the log."""
+        return self._other_end if self.address is None else str(Address(self.address, self._port))
+
+    @property
     def idle(self) -> bool:
         """Nothing is asked, held, half received or unsent."""
         return (
@@ -205,6 +218,12 @@ class Connection(asyncio.Protocol):
         held = self._transport.get_write_buffer_size() if self._stalled else 0
         self._flow.hold(held - self._held)
         self._held = held
+
+
+def _other_end(own: socket.socket) -> str:
+    """Of a Unix socket: its path, and the process and user that have connected."""
+    pid, uid, _ = struct.unpack("3i", own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return f"unix:{own.getsockname()},pid:{pid},uid:{uid}"
 
 
 class _FileSender:

@@ -1,40 +1,83 @@
-"""Logs to stderr, one event a line: time, level, what happened, then key=value."""
+"""The log on standard error: whatever the process has to say goes there, and nowhere else.
+
+Puts together what a line looks like and the thread that writes it. Uncaught errors, warnings and what
+libraries log go the same way as the server's own lines. A line with a `peer` is one that clients can
+cause at will: of each such kind only some a second are written, but for debug.
+"""
 
 import logging
 import sys
-from datetime import UTC, datetime
+import threading
+from types import TracebackType
 
-__all__ = ["LineFormatter", "set_log_level", "start_logging"]
+from .log_lines import JsonFormatter, TextFormatter
+from .log_writer import LogWriter
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+__all__ = ["Log", "start_logging"]
 
+_STDERR = 2
+_FORMATTERS: dict[str, type[logging.Formatter]] = {"text": TextFormatter, "json": JsonFormatter}
 
-class LineFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        parts = [when.replace("+00:00", "Z"), record.levelname.lower(), record.getMessage()]
-        for key, value in vars(record).items():
-            if key not in _STANDARD:
-                parts.append(f"{key}={_show(value)}")
-        if record.exc_info:
-            parts.append(f"trace={self.formatException(record.exc_info)!r}")
-        return " ".join(" ".join(part.split("\n")) for part in parts)
+log = logging.getLogger("darnerpy.log")
 
 
-def _show(value: object) -> str:
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    return repr(text) if not text or any(c.isspace() or not c.isprintable() for c in text) else text
+def start_logging(level: str, form: str) -> "Log":
+    """level: debug, info, warning or error. form: text or json."""
+    started = Log()
+    started.configure(level, form)
+    logging.getLogger().handlers[:] = [started]
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    sys.unraisablehook = threading.excepthook = _uncaught_elsewhere
+    return started
 
 
-def start_logging(level: str) -> None:
-    """level: debug, info, warning or error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
-    logger = logging.getLogger("darnerpy")
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    set_log_level(level)
+class Log(logging.Handler):
+    """Hands lines to the thread that writes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writer = LogWriter(_STDERR, self._say)
+
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written, since the start."""
+        return self._writer.lost
+
+    def configure(self, level: str, form: str) -> None:
+        self.setFormatter(_FORMATTERS[form]())
+        logging.getLogger("darnerpy").setLevel(level.upper())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            if self._is_wanted(record):
+                self._writer.put(self.format(record))
+        except Exception as error:  # a line that cannot be made must not end what it tells of
+            self._writer.put(self._say(f"a log line could not be made: {error!r}"))
+
+    def stop(self, timeout_s: float) -> None:
+        """Write what there still is, for at most so long. What comes after it goes Python's way."""
+        logging.getLogger().removeHandler(self)
+        logging.captureWarnings(False)
+        sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
+        threading.excepthook = threading.__excepthook__
+        self._writer.close(timeout_s)
+
+    def _is_wanted(self, record: logging.LogRecord) -> bool:
+        at_will = hasattr(record, "peer") and record.levelno > logging.DEBUG
+        return not at_will or self._writer.admits(str(record.msg), record.created)
+
+    def _say(self, text: str) -> str:
+        return self.format(log.makeRecord(log.name, logging.WARNING, "", 0, text, (), None))
 
 
-def set_log_level(level: str) -> None:
-    logging.getLogger("darnerpy").setLevel(level.upper())
+def _uncaught(
+    kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+) -> None:
+    if error is not None and not isinstance(error, SystemExit):
+        log.error("an error that nobody caught", exc_info=(type(error), error, trace))
+
+
+def _uncaught_elsewhere(args: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
+    """In a thread, or where Python cannot raise it."""
+    _uncaught(args.exc_type, args.exc_value, args.exc_traceback)

@@ -6,21 +6,20 @@ nothing that was acknowledged, and takes no longer than clients need to read, `_
 """
 
 import asyncio
-import errno
 import logging
 import os
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from .. import __version__
 from ..brokers.datadir import DataDir
 from ..brokers.local import LocalBroker
 from ..clock import SystemClock
 from ..config import Address, Settings, UnixAddress, options
-from ..errors import ConfigError
+from ..errors import ListenError
 from ..journals.workers import Workers
 from ..protocol.kestrel import KestrelCodec
 from ..protocol.kestrel_replies import WORDS as KESTREL_TEXT
@@ -30,14 +29,13 @@ from ..sessions.contract import Host
 from ..sessions.guard import Guard
 from .connection import Connection
 from .flow import Flow
-from .logs import set_log_level
 from .notify import notify
+from .sockets import listen
 
 __all__ = ["Server"]
 
 log = logging.getLogger("darnerpy.server")
 
-_BACKLOG = 4096
 _FILE_THREADS = 4
 _LAST_WORDS_S = 5.0
 _STEP_S = 0.005
@@ -79,7 +77,6 @@ class Server:
             self.settings, queue_rules=settings.queue_rules, aliases=settings.aliases, **live
         )
         self.host.guard.grace_ms = settings.status_grace_period
-        set_log_level(settings.log_level)
         self.broker.configure(settings)
         self._watch_over()
 
@@ -87,12 +84,21 @@ class Server:
 
     async def start(self) -> list[Address | UnixAddress]:
         """Listen; returns the addresses with the ports that were really taken."""
+        log.info(
+            "starting",
+            extra={
+                "version": __version__,
+                "pid": os.getpid(),
+                "data": self.settings.data.absolute(),
+                "queues": len(self.broker.queues),
+            },
+        )
         taken = await self._listen_on("listen", self.settings.listen, self._memcache)
         texts = await self._listen_on("text_listen", self.settings.text_listen, self._kestrel_text)
         self.broker.load()
         self._watch_over()
         for address in taken:
-            log.info("listening", extra={"address": address, "data": self.settings.data})
+            log.info("listening", extra={"address": address, "protocol": "memcache"})
         for address in texts:
             log.info("listening for Kestrel's text protocol", extra={"address": address})
         notify("READY=1")
@@ -144,28 +150,21 @@ class Server:
         taken: list[Address | UnixAddress] = []
         for address in addresses:
             try:
-                taken += await self._listen(address, connect)
-            except OSError as error:
+                listener = await listen(self._loop, address, connect, self.settings)
+            except ListenError as error:
                 await self.stop()
-                why = _reason(error)
-                raise ConfigError(f"{option}: cannot listen on {address}: {why}") from error
-        return taken
-
-    async def _listen(
-        self, address: Address | UnixAddress, connect: Callable[[], Connection]
-    ) -> list[Address | UnixAddress]:
-        if isinstance(address, UnixAddress):
-            _check_unused(address.path)
-            listener = await self._loop.create_unix_server(connect, address.path, backlog=_BACKLOG)
-            self._sockets.append(address.path)
+                raise ListenError(f"{option}: {error}") from error
+            except BaseException:
+                await self.stop()
+                raise
             self._listeners.append(listener)
-            return [address]
-        server = await self._loop.create_server(
-            connect, address.host or None, address.port, backlog=_BACKLOG
-        )
-        self._listeners.append(server)
-        names = [listening.getsockname() for listening in server.sockets]
-        return [Address(name[0], name[1]) for name in names]
+            if isinstance(address, UnixAddress):
+                self._sockets.append(address.path)
+                taken.append(address)
+            else:
+                names = [listening.getsockname() for listening in listener.sockets]
+                taken += [Address(name[0], name[1]) for name in names]
+        return taken
 
     # -- connections -------------------------------------------------------------------------------
 
@@ -176,6 +175,8 @@ class Server:
             counters.refused_connections += 1
             connection.write(connection.words.server_error(refusal))
             connection.close()
+        elif log.isEnabledFor(logging.DEBUG):
+            log.debug("a connection was opened", extra={"peer": connection.peer})
         self._connections.add(connection)
         counters.connections += 1
         counters.total_connections += 1
@@ -194,6 +195,8 @@ class Server:
 
     def left(self, connection: Connection) -> None:
         if connection in self._connections:
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("a connection was closed", extra={"peer": connection.peer})
             self._connections.discard(connection)
             self._paused.discard(connection)
             self.host.counters.connections -= 1
@@ -253,21 +256,11 @@ class Server:
                 elif not connection.since[number]:
                     connection.since[number] = now
                 elif now - connection.since[number] >= limit:
-                    log.info("closing a connection: %s for %d ms", words[number], limit)
+                    log.info(
+                        "closing a connection: %s for %d ms",
+                        words[number],
+                        limit,
+                        extra={"peer": connection.peer},
+                    )
                     connection.abort()
                     break
-
-
-def _reason(error: OSError) -> str:
-    # The loops put words of their own around the reason; a name that is not found has no errno.
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
-
-
-def _check_unused(path: str) -> None:
-    """Raises `OSError` if someone listens there. A file left from a crash the loops replace."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        if probe.connect_ex(path) in (0, errno.EAGAIN):
-            raise OSError(errno.EADDRINUSE, "")

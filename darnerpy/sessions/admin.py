@@ -4,6 +4,7 @@ Whether it may is decided where commands are dispatched. What reload and shutdow
 whoever runs the server (see `Host`).
 """
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,8 @@ __all__ = [
     "verbosity",
     "version",
 ]
+
+log = logging.getLogger("darnerpy.session")
 
 
 def stats(session: "Session", command: Stats) -> None:
@@ -86,32 +89,44 @@ def status(session: "Session", command: AskStatus) -> None:
 
 
 def set_status(session: "Session", command: SetStatus) -> None:
+    before = session.host.guard.status
     session.host.guard.set(Status(command.status))
+    about = {"status": command.status, "before": before, "peer": session.outlet.peer}
+    log.warning("status was set", extra=about)
     session.slots.add(None, session.words.status_changed)
 
 
 def back_up(session: "Session", command: Backup) -> None:
     session.obstacles |= Obstacle.QUEUE
-    told = partial(_backed_up, session)
+    told = partial(_backed_up, session, command.name)
     session.host.broker.back_up(command.queues, command.name, told)
 
 
-def _backed_up(session: "Session", error: ServerError | None) -> None:
+def _backed_up(session: "Session", name: str, error: ServerError | None) -> None:
+    about = {"backup": name, "peer": session.outlet.peer}
+    if error is None:
+        log.info("backup written", extra=about)
+    else:
+        log.warning("no backup was written: %s", error, extra=about)
     words = session.words
     reply = words.ok if error is None else words.server_error(str(error))
     session.answer_late(Obstacle.QUEUE, None, reply)
 
 
 def reload(session: "Session", command: Reload) -> None:
+    about = {"peer": session.outlet.peer}
     try:
         session.host.reload()
     except ConfigError as error:
+        log.warning("settings are not reloaded, nothing has changed: %s", error, extra=about)
         raise ServerError(f"nothing has changed: {error}") from error
+    log.info("settings reloaded", extra=about)
     session.slots.add(None, session.words.reloaded)
 
 
 def shut_down(session: "Session", command: Shutdown) -> None:
     session.host.shut_down()
+    log.info("asked to stop", extra={"peer": session.outlet.peer})
     if session.words.shutting_down:
         session.slots.add(None, session.words.shutting_down)
     session.close()

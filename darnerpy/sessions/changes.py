@@ -4,6 +4,7 @@ By the server's status these are changes, though they need no disk. A name that 
 alias, are answered as if something had been done.
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["delete", "flush", "flush_all", "flush_all_expired", "flush_expired"]
 
+log = logging.getLogger("darnerpy.session")
+
 
 def delete(session: "Session", command: Delete) -> None:
     _check(session)
@@ -29,6 +32,8 @@ def delete(session: "Session", command: Delete) -> None:
         commit = stored.delete()
     elif stored is not None and command.consumer in stored.queue.consumers:
         commit = stored.queue.drop(stored.queue.consumers[command.consumer])
+    if commit is not None:
+        _note(session, "deleted", command)
     if not command.noreply:
         session.slots.add(commit, session.words.deleted)
 
@@ -41,12 +46,15 @@ def flush(session: "Session", command: Flush) -> None:
         commit = stored.queue.flush()
     elif stored is not None and command.consumer in stored.queue.consumers:
         commit = stored.queue.flush(stored.queue.consumers[command.consumer])
+    if commit is not None:
+        _note(session, "flushed", command)
     session.slots.add(commit, session.words.flushed)
 
 
 def flush_all(session: "Session", command: FlushAll) -> None:
     _check(session)
     commit = Gathered([stored.queue.flush() for stored in _every(session)])
+    log.info("all queues flushed", extra={"peer": session.outlet.peer})
     if not command.noreply:
         session.slots.add(commit, session.words.flushed_all)
 
@@ -63,6 +71,11 @@ def flush_all_expired(session: "Session", command: FlushAllExpired) -> None:
     _check(session)
     every = _every(session)
     _Sweeping(session, [(each, own) for each in every for own in each.queue.consumers.values()])
+
+
+def _note(session: "Session", what: str, command: Delete | Flush) -> None:
+    name = command.queue + (b"+" + command.consumer if command.consumer else b"")
+    log.info(what, extra={"queue": name, "peer": session.outlet.peer})
 
 
 def _check(session: "Session") -> None:

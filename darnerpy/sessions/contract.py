@@ -37,9 +37,12 @@ class NotReady(Exception):
 
 
 class Outlet(Protocol):
-    """The way to the client. paused: its input is not being read."""
+    """The way to the client. paused: its input is not being read. peer: who it is, for the log."""
 
     paused: bool
+
+    @property
+    def peer(self) -> str: ...
 
     def write(self, data: bytes) -> None: ...
 
@@ -68,6 +71,7 @@ class Host:
 
     reload: reads the settings again, all or nothing; raises `ConfigError`. shut_down: begins to stop
     the server, as a signal would. Both raise `ServerError` until whoever runs the server sets them.
+    log_lines_lost: how many could not be written.
     """
 
     __slots__ = (
@@ -75,6 +79,7 @@ class Host:
         "clock",
         "counters",
         "guard",
+        "log_lines_lost",
         "output_limit",
         "reload",
         "scheduler",
@@ -99,6 +104,7 @@ class Host:
         self.output_limit = 256 * 1024
         self.reload: Callable[[], None] = _not_available
         self.shut_down: Callable[[], None] = _not_available
+        self.log_lines_lost: Callable[[], int] = int
 
 
 def _not_available() -> None:

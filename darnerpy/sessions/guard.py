@@ -61,7 +61,6 @@ class Guard:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        log.warning("status is now %s, it was %s", status, self.status)
         self.status = status
         if _ORDER.index(status) > _ORDER.index(self._in_force) and self.grace_ms:
             self._timer = self._scheduler.call_later(self.grace_ms / 1000, self._enforce)

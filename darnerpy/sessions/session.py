@@ -6,6 +6,7 @@ queue up. Only commits overlap. However the session ends, what it holds goes bac
 leaves every line. Knows no socket (see `Outlet`) and no bytes but those of replies.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -53,6 +54,8 @@ from .slots import Slots
 from .writes import Writes
 
 __all__ = ["Session"]
+
+log = logging.getLogger("darnerpy.session")
 
 
 class Session:
@@ -292,6 +295,8 @@ _Decide = Callable[[Session, Any], None]
 def _if_allowed(decide: _Decide) -> _Decide:
     def decide_if_allowed(session: Session, command: Command) -> None:
         if not session.host.settings.admin_commands:
+            verb = type(command).__name__
+            log.warning("not allowed", extra={"command": verb, "peer": session.outlet.peer})
             raise ClientError("not allowed: administrative commands are off (admin_commands)")
         decide(session, command)
 

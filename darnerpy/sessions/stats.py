@@ -84,6 +84,7 @@ def server_stats(host: Host) -> Iterator[Stat]:
     yield "commit_ms", f"{broker.commit_ms:.3f}"
     yield "open_journals", broker.open_journals
     yield "loading", int(broker.loading)
+    yield "log_lines_lost", host.log_lines_lost()
 
 
 def queue_stats(stored: StoredQueue, consumer: Consumer, now: int) -> Iterator[Stat]:

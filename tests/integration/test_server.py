@@ -4,8 +4,10 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,10 @@ SERVE = (sys.executable, "-m", "darnerpy.cli.main", "serve")
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) \S.*")
 
 
-def refused(*flags: str, code: int = 2, **environ: str) -> str:
+def refused(*flags: str, code: int = 2, as_user: tuple[str, ...] = (), **environ: str) -> str:
     """Start a server that must not start; returns what it complained about, in one line."""
     done = subprocess.run(
-        (*SERVE, *flags),
+        (*as_user, *SERVE, *flags),
         capture_output=True,
         text=True,
         env=os.environ | environ,
@@ -73,7 +75,7 @@ def test_a_data_directory_of_a_later_version(make_server: MakeServer) -> None:
 
 def test_an_address_that_is_taken(make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server()
-    told = refused(f"--data={tmp_path}/other", f"--listen={server.address}")
+    told = refused(f"--data={tmp_path}/other", f"--listen={server.address}", code=5)
     assert told == f"listen: cannot listen on {server.address}: Address already in use"
 
 
@@ -145,11 +147,53 @@ def test_a_unix_socket_of_someone_else(make_server: MakeServer, tmp_path: Path) 
     file.write_text("mine")
     server = make_server(listen=[f"unix:{path}"])
     for taken in (path, file):
-        told = refused(f"--data={tmp_path / 'other'}", f"--listen=unix:{taken}")
+        told = refused(f"--data={tmp_path / 'other'}", f"--listen=unix:{taken}", code=5)
         assert told == f"listen: cannot listen on unix:{taken}: Address already in use"
     assert file.read_text() == "mine"
     with server.connect() as wire:
         assert wire.ask(b"version\r\n") == b"VERSION 1.0.0\r\n"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_who_may_connect_to_a_unix_socket(
+    make_server: MakeServer, tmp_path: Path, loop: str
+) -> None:
+    memcache, text = tmp_path / "memcache", tmp_path / "text"
+    listen = [f"unix:{memcache}"]
+    server = make_server(
+        listen=listen, text_listen=f"unix:{text}", loop=loop, listen_mode="0660", listen_group="1"
+    )
+    for path in (memcache, text):
+        assert (mode(path), path.stat().st_gid) == (0o660, 1)
+    with server.connect() as wire:
+        assert wire.ask(b"version\r\n") == b"VERSION 1.0.0\r\n"
+    server.stop()
+    server = make_server(listen=listen, loop=loop, listen_mode="606")
+    assert mode(memcache) == 0o606
+    server.stop()
+    make_server(listen=listen, loop=loop)
+    assert mode(memcache) == 0o777 & ~umask()
+
+
+def umask() -> int:
+    (found,) = re.findall(r"Umask:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found, 8)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_a_group_that_the_user_is_not_in() -> None:
+    with tempfile.TemporaryDirectory() as path:
+        os.chown(path, 65534, 65534)
+        flags = (f"--data={path}/data", f"--listen=unix:{path}/socket")
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        told = refused(*flags, "--listen-group=1", code=5, as_user=nobody)
+        assert told.startswith(f"listen: cannot listen on unix:{path}/socket: this user may not")
+        told = refused(*flags, "--listen-group=no-such-group", as_user=nobody)
+        assert told == "listen_group: there is no group 'no-such-group'"
 
 
 # --- stopping
@@ -235,7 +279,7 @@ def test_logs_are_lines(make_server: MakeServer) -> None:
     server.stop()
     lines = server.log().splitlines()
     assert all(LOG_LINE.fullmatch(line) for line in lines), lines
-    assert lines[0].split()[2] == "listening"
+    assert lines[0].split()[2] == "starting"
     assert lines[-1].split()[2] == "stopped"
 
 

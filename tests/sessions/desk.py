@@ -31,6 +31,8 @@ def host_of(house: House, **settings: object) -> Host:
 class Desk:
     """One client's session; what it answers is in `told`."""
 
+    peer = "desk"
+
     def __init__(self, host: Host, text: bool = False) -> None:
         self.paused = False
         self.gone = False

@@ -198,6 +198,14 @@ def test_several_addresses_from_every_source(toml: Write) -> None:
         'dialect = "redis"',
         'loop = ["uvloop"]',
         'log_level = "INFO"',
+        'log_format = "xml"',
+        'listen_mode = "0888"',
+        'listen_mode = "4660"',
+        'listen_mode = "66"',
+        "listen_mode = 660",
+        "listen_mode = 0o660",
+        'listen_group = "a b"',
+        "listen_group = 33",
     ],
 )
 def test_a_bad_value_is_refused_with_source_value_and_expectation(toml: Write, line: str) -> None:
@@ -260,7 +268,7 @@ def test_the_words_of_a_refusal(toml: Write) -> None:
     ("text", "complaint"),
     [
         ("max_open_read = 1", "max_open_read: unknown key; did you mean max_open_reads?"),
-        ("zzz = 1", "zzz: unknown key; known are data, listen, text_listen, sync,"),
+        ("zzz = 1", "zzz: unknown key; known are data, listen, text_listen, listen_mode,"),
         ("engine = 'memory'", 'engine: belongs in a table such as [queues."*"]'),
         ("queues = 5", 'queues: expected tables such as [queues."*"], not 5'),
         ("[queues]\nengine = 'memory'", 'queues."engine": expected a table [queues."engine"]'),

@@ -54,6 +54,7 @@ class Link:
     """
 
     paused = False
+    peer = "simulated"
 
     def __init__(self, world: "World", heard: Callable[[bytes], None]) -> None:
         self.ended = False
