@@ -26,6 +26,7 @@ COMMANDS = {
     "backup": "have the server write a copy of its queues",
     "export": "write a queue on disk into a file",
     "check": "tell whether the queues on disk are whole, and repair those that are not",
+    "config": "check a configuration, or show where each of its values comes from",
 }
 
 NOTHING, USAGE, REFUSED, UNREACHABLE, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 5, 130

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..config import Settings, add_flags, load, restart_needed
+from ..config import Settings, add_flags, check_variables, load, restart_needed
 from ..errors import ConfigError, DarnerError, UnavailableError
 from ..server.logs import Log, start_logging
 from ..server.server import Server
@@ -25,6 +25,7 @@ _FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "darnerpy serve [--config FILE] [--OPTION VALUE] ..."
     add_flags(parser)
 
 
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config, os.environ, vars(args))
     _refuse_as_root(settings.data)
     lines = start_logging(settings.log_level, settings.log_format)
+    for name in check_variables(os.environ):
+        log.warning("unknown variable", extra={"variable": name})
     # A commit thread that has written needs the interpreter back at once: replies wait for it.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:

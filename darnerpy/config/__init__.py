@@ -1,26 +1,31 @@
 """The configuration: every option, where it is read, and what a queue or consumer goes by."""
 
 from ..units import Address, SyncPolicy, UnixAddress
-from .kinds import DROP
+from .kinds import DROP, text_of_name
 from .options import options
+from .origins import Origins
 from .settings import Aliases, QueueRule, QueueSettings, Settings, restart_needed
 from .sources import load
+from .unknown import check_variables
 from .words import add_flags, describe, written, written_queue
 
 __all__ = [
     "DROP",
     "Address",
     "Aliases",
+    "Origins",
     "QueueRule",
     "QueueSettings",
     "Settings",
     "SyncPolicy",
     "UnixAddress",
     "add_flags",
+    "check_variables",
     "describe",
     "load",
     "options",
     "restart_needed",
+    "text_of_name",
     "written",
     "written_queue",
 ]

@@ -60,12 +60,16 @@ DROP = b"drop"
 
 @dataclass(frozen=True)
 class Kind(Generic[T]):
-    """How a value is read and written. `parse` raises ValueError; `write` gives what it reads."""
+    """How a value is read and written. `parse` raises ValueError; `write` gives what it reads.
+
+    metavar: what stands for a value in the help of a flag.
+    """
 
     expected: str
     parse: Callable[[object], T]
     write: Callable[[T], str] = str
     repeats: bool = False  # as a flag it may be given several times
+    metavar: str = "VALUE"
 
 
 def name_of(value: object) -> bytes:
@@ -85,6 +89,7 @@ def _optional(kind: Kind[T], word: str = "off") -> Kind[T | None]:
         f'"{word}" or {kind.expected}',
         lambda value: None if value == word else kind.parse(value),
         lambda value: word if value is None else kind.write(value),
+        metavar=kind.metavar,
     )
 
 
@@ -96,7 +101,7 @@ def integer(least: int) -> Kind[int]:
             raise ValueError(value)
         return value
 
-    return Kind(f"a whole number, at least {least}", parse)
+    return Kind(f"a whole number, at least {least}", parse, metavar="NUMBER")
 
 
 def size(most: int | None = None) -> Kind[int]:
@@ -107,7 +112,9 @@ def size(most: int | None = None) -> Kind[int]:
         return size
 
     limit = "" if most is None else f", at most {write_size(most)}"
-    return Kind(f"a size such as 512, 64KiB, 8MiB or 1GiB{limit}", parse, write_size)
+    return Kind(
+        f"a size such as 512, 64KiB, 8MiB or 1GiB{limit}", parse, write_size, metavar="SIZE"
+    )
 
 
 def one_of(*words: str) -> Kind[Any]:
@@ -116,7 +123,8 @@ def one_of(*words: str) -> Kind[Any]:
             raise ValueError(value)
         return text_of(value)
 
-    return Kind(" or ".join(f'"{word}"' for word in words), parse)
+    expected = " or ".join(f'"{word}"' for word in words)
+    return Kind(expected, parse, metavar=f"{{{','.join(words)}}}")
 
 
 def _path(value: object) -> Path:
@@ -162,8 +170,8 @@ def _mode(value: object) -> int:
 
 
 def _group(value: object) -> str:
-    text = text_of(value)
-    if re.search(r"[\s:\0]", text):
+    text = str(value) if type(value) is int else text_of(value)
+    if re.search(r"^-|[\s:\0]", text):
         raise ValueError(value)
     return text
 
@@ -202,15 +210,20 @@ def _consumers(value: object) -> tuple[bytes, ...]:
 _DURATION_WORDS = "a duration such as 500ms, 2s, 10m, 1h or 7d"
 _ADDRESS_WORDS = "addresses: HOST:PORT, [IPv6]:PORT or unix:/path"
 
-PATH = Kind("a path", _path)
+PATH = Kind("a path", _path, metavar="PATH")
 ADDRESSES: Kind[Addresses] = Kind(
-    _ADDRESS_WORDS, _addresses, lambda value: ", ".join(map(str, value)), repeats=True
+    _ADDRESS_WORDS,
+    _addresses,
+    lambda value: ", ".join(map(str, value)),
+    repeats=True,
+    metavar="ADDRESS",
 )
 OPTIONAL_ADDRESSES: Kind[Addresses] = Kind(
     f'"off" or {_ADDRESS_WORDS}',
     lambda value: () if value in ("off", ["off"]) else _addresses(value),
     lambda value: ADDRESSES.write(value) or "off",
     repeats=True,
+    metavar="ADDRESS",
 )
 SYNC = Kind(
     f'"always", "never" or {_DURATION_WORDS}',
@@ -222,19 +235,29 @@ SYNC = Kind(
         if policy.interval_ms is None
         else write_duration(policy.interval_ms)
     ),
+    metavar="{always,never,DURATION}",
 )
-BOOLEAN = Kind("true or false", _boolean, lambda value: "true" if value else "false")
-DURATION = Kind(_DURATION_WORDS, _positive_duration, write_duration)
-GRACE = Kind("a duration such as 0s, 500ms, 2s or 10m", parse_duration, write_duration)
+BOOLEAN = Kind(
+    "true or false",
+    _boolean,
+    lambda value: "true" if value else "false",
+    metavar="{true,false}",
+)
+DURATION = Kind(_DURATION_WORDS, _positive_duration, write_duration, metavar="DURATION")
+GRACE = Kind(
+    "a duration such as 0s, 500ms, 2s or 10m", parse_duration, write_duration, metavar="DURATION"
+)
 TIMEOUT = _optional(DURATION)
-MODE = _optional(Kind('an octal mode such as "0660"', _mode, "{:04o}".format))
-GROUP = Kind('the name or number of a group, or ""', _group)
+MODE = _optional(Kind('an octal mode such as "0660"', _mode, "{:04o}".format, metavar="MODE"))
+GROUP = Kind('the name or number of a group, or ""', _group, metavar="GROUP")
 OPTIONAL_COUNT = _optional(integer(1))
 AUTO_COUNT = _optional(integer(1), "auto")
 OPTIONAL_SIZE = _optional(size())
-QUEUE = Kind('the name of a queue, without a +, or ""', _queue, text_of_name)
-DEAD_LETTER = Kind('"drop", the name of a queue, without a +, or ""', _queue, text_of_name)
-CONSUMER = Kind('the name of a consumer or ""', _consumer, text_of_name)
+QUEUE = Kind('the name of a queue, without a +, or ""', _queue, text_of_name, metavar="QUEUE")
+DEAD_LETTER = Kind(
+    '"drop", the name of a queue, without a +, or ""', _queue, text_of_name, metavar="QUEUE"
+)
+CONSUMER = Kind('the name of a consumer or ""', _consumer, text_of_name, metavar="CONSUMER")
 CONSUMERS = Kind(
     "a list of names of consumers, each once and without a comma",
     _consumers,

@@ -14,6 +14,7 @@ from .checks import check
 from .kinds import name_of
 from .options import options, shown
 from .settings import QueueRule, QueueSettings, Settings
+from .unknown import check_variables, refuse_unknown
 
 __all__ = ["load"]
 
@@ -26,11 +27,12 @@ def load(config_path: str | None, environ: Mapping[str, str], flags: _Values) ->
     `flags` holds text, or a list of it, by option name, and may hold other names, which are not
     looked at: `vars()` of the parsed arguments will do. An empty variable counts as unset.
     """
+    check_variables(environ)
     document = _read(config_path) if config_path else {}
     prefix = f"{config_path}: " if config_path else ""
     tables = document.pop("queues", {})
     aliases = dict(_aliases(document.pop("aliases", {}), prefix))
-    _refuse_unknown(document, Settings, prefix)
+    refuse_unknown(document, Settings, prefix)
     values = _chosen(Settings, document, prefix)
     values |= _chosen_outside(Settings, environ, flags)
 
@@ -73,7 +75,7 @@ def _queue_tables(tables: object, prefix: str) -> Iterator[tuple[str, dict[str, 
         if not isinstance(table, dict):
             expected = f'expected a table [queues."{glob}"]'
             raise ConfigError(f"{where[:-1]}: {expected}, not {shown(table)}")
-        _refuse_unknown(table, QueueSettings, where)
+        refuse_unknown(table, QueueSettings, where)
         if "+" in glob:
             _refuse_for_queues_only(table, where)
         yield glob, _chosen(QueueSettings, table, where)
@@ -116,24 +118,6 @@ def _split(name: object, where: str) -> tuple[bytes, bytes]:
         raise ConfigError(f"{where}: expected a name, not {shown(name)}") from None
     except ClientError as error:
         raise ConfigError(f"{where}: expected a name, not {shown(name)}: {error}") from None
-
-
-def _refuse_unknown(
-    table: Iterable[str], settings: type[Settings] | type[QueueSettings], prefix: str
-) -> None:
-    known = options(settings)
-    for key in table:
-        if key in known:
-            continue
-        if key in options(QueueSettings):
-            raise ConfigError(f'{prefix}{key}: belongs in a table such as [queues."*"]')
-        if key in options(Settings):
-            raise ConfigError(f"{prefix}{key}: is for the whole server, above the first table")
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-        raise ConfigError(f"{prefix}{key}: unknown key{hint}")
 
 
 def _chosen(

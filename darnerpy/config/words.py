@@ -12,18 +12,28 @@ __all__ = ["add_flags", "describe", "written", "written_queue"]
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add `--config` and one flag an option. A flag not given leaves no attribute behind."""
     parser.add_argument("--config", metavar="FILE", help="a TOML file of settings")
-    for each in [*options(Settings).values(), *options(QueueSettings).values()]:
-        if each.table_only:
-            continue
-        default = each.default or '""'
-        parser.add_argument(
-            each.flag,
-            dest=each.name,
-            default=argparse.SUPPRESS,
-            action="append" if each.kind.repeats else "store",
-            metavar="VALUE",
-            help=f"{each.help} Takes {each.kind.expected}; default {default}.",
-        )
+    server = parser.add_argument_group("the server")
+    every_queue = parser.add_argument_group(
+        "every queue",
+        'Each of these stands for a line of [queues."*"]: a table of the file with a more specific '
+        "name goes before it.",
+    )
+    for group, settings in ((server, Settings), (every_queue, QueueSettings)):
+        for each in options(settings).values():
+            if not each.table_only:
+                _add_flag(group, each)
+
+
+def _add_flag(group: argparse._ArgumentGroup, option: Option) -> None:
+    default = option.default or '""'
+    group.add_argument(
+        option.flag,
+        dest=option.name,
+        default=argparse.SUPPRESS,
+        action="append" if option.kind.repeats else "store",
+        metavar=option.kind.metavar,
+        help=f"{option.help} Takes {option.kind.expected}; default {default}.",
+    )
 
 
 def describe() -> str:

@@ -14,6 +14,7 @@ from darnerpy.config import (
     SyncPolicy,
     UnixAddress,
     add_flags,
+    check_variables,
     describe,
     load,
     options,
@@ -64,9 +65,48 @@ def test_an_empty_variable_is_unset() -> None:
     assert load(None, {"DARNERPY_LISTEN": ""}, {}) == Settings()
 
 
-def test_variables_that_are_no_options_are_left_alone() -> None:
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "DARNERPY_SERVER",
+        "DARNERPY_PURE",
+        "DARNERPY_SERVICE_HOST",
+        "DARNERPY_SERVICE_PORT",
+        "DARNERPY_SERVICE_PORT_MEMCACHE",
+        "DARNERPY_PORT",
+        "DARNERPY_PORT_22133_TCP",
+        "DARNERPY_PORT_22133_TCP_ADDR",
+        "DARNERPY_HEADLESS_SERVICE_HOST",
+        "DARNERPY_HEADLESS_PORT_22133_TCP_PROTO",
+        "DARNERPYX",
+        "SYNCH",
+    ],
+)
+def test_variables_that_are_somebody_elses_are_left_alone(variable: str) -> None:
     """Kubernetes sets such names for a service called darnerpy."""
-    assert load(None, {"DARNERPY_SERVICE_PORT": "tcp://10.0.0.1"}, {}) == Settings()
+    assert load(None, {variable: "tcp://10.0.0.1"}, {}) == Settings()
+    assert check_variables({variable: "x"}) == []
+
+
+def test_variables_that_nobody_knows_are_told() -> None:
+    environ = {"DARNERPY_HOME": "/x", "DARNERPY_COLOUR": "red", "DARNERPY_EMPTY": ""}
+    assert load(None, environ, {}) == Settings()
+    assert check_variables(environ) == ["DARNERPY_COLOUR", "DARNERPY_HOME"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "near"),
+    [
+        ("DARNERPY_SYNCH", "DARNERPY_SYNC"),
+        ("DARNERPY_MAX_OPEN_READ", "DARNERPY_MAX_OPEN_READS"),
+        ("DARNERPY_MAX_ITEM", "DARNERPY_MAX_ITEMS"),
+        ("DARNERPY_LISTNE", "DARNERPY_LISTEN"),
+    ],
+)
+def test_variables_that_are_nearly_options_are_refused(variable: str, near: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(None, {variable: "1"}, {})
+    assert str(error.value) == f"{variable}: unknown variable; did you mean {near}?"
 
 
 def test_an_error_in_a_weaker_source_is_still_an_error(toml: Write) -> None:
@@ -205,7 +245,7 @@ def test_several_addresses_from_every_source(toml: Write) -> None:
         "listen_mode = 660",
         "listen_mode = 0o660",
         'listen_group = "a b"',
-        "listen_group = 33",
+        "listen_group = -33",
     ],
 )
 def test_a_bad_value_is_refused_with_source_value_and_expectation(toml: Write, line: str) -> None:
@@ -269,6 +309,13 @@ def test_the_words_of_a_refusal(toml: Write) -> None:
     [
         ("max_open_read = 1", "max_open_read: unknown key; did you mean max_open_reads?"),
         ("zzz = 1", "zzz: unknown key; known are data, listen, text_listen, listen_mode,"),
+        ("max_itms = 1", "max_itms: unknown key; did you mean max_items?"),
+        ("[queue.work]", 'queue: unknown table; did you mean [queues."*"]?'),
+        ("queue = 5", 'queue: unknown key; did you mean [queues."*"]?'),
+        ("[alias]", "alias: unknown table; did you mean [aliases]?"),
+        ("[server]", 'server: unknown table; known are [queues."*"] and [aliases]; options of the'),
+        ("[sync]", "sync: expected"),
+        ("[queues.mail.new]", 'for the queue mail.new write [queues."mail.new"]'),
         ("engine = 'memory'", 'engine: belongs in a table such as [queues."*"]'),
         ("queues = 5", 'queues: expected tables such as [queues."*"], not 5'),
         ("[queues]\nengine = 'memory'", 'queues."engine": expected a table [queues."engine"]'),
@@ -305,26 +352,26 @@ def test_the_documentation_holds_the_table() -> None:
     assert f"<!-- options -->\n{describe()}<!-- /options -->" in page
 
 
-def test_the_examples_in_the_documentation_are_valid(toml: Write) -> None:
-    page = (ROOT / "docs/configuration.md").read_text()
-    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    assert len(examples) > 1
-    for example in examples:
-        assert load(toml(example), {}, {}) != Settings()
-
-
 def test_the_help_names_every_flag() -> None:
     parser = argparse.ArgumentParser()
     add_flags(parser)
     help = parser.format_help()
     for each in (options(Settings) | options(QueueSettings)).values():
-        assert (f"{each.flag} VALUE" in help) is not each.table_only
+        assert (f"{each.flag} {each.kind.metavar}" in help) is not each.table_only
+    server, _, every_queue = help.partition('a line of [queues."*"]')
+    for name, each in options(Settings).items():
+        assert f"\n  {each.flag} " in server, name
+    for name, each in options(QueueSettings).items():
+        assert (f"\n  {each.flag} " in every_queue) is not each.table_only, name
 
 
 def test_what_differs_from_queue_to_queue_is_in_the_file_only(toml: Write) -> None:
-    outside = {"DARNERPY_CONSUMERS": "a", "DARNERPY_COPY_FROM": "a"}
-    assert load(None, outside, {"consumers": "a", "copy_from": "a"}) == Settings()
-    settings = load(toml('[queues.work]\nconsumers = ["a", "b"]\ncopy_from = "a"'), outside, {})
+    for name in "consumers", "copy_from":
+        with pytest.raises(ConfigError, match=f"{name} is for a table of the file"):
+            load(None, {f"DARNERPY_{name.upper()}": "a"}, {})
+    flags = {"consumers": "a", "copy_from": "a"}
+    assert load(None, {}, flags) == Settings()
+    settings = load(toml('[queues.work]\nconsumers = ["a", "b"]\ncopy_from = "a"'), {}, flags)
     assert settings.queue(b"work").consumers == (b"a", b"b")
     assert settings.queue(b"work").copy_from == b"a"
 

@@ -110,6 +110,8 @@ def test_what_a_running_server_cannot_change() -> None:
             "data": "other",
             "listen": "a:1",
             "text_listen": "a:2",
+            "listen_mode": "0660",
+            "listen_group": "1",
             "sync": "never",
             "dialect": "kestrel",
             "loop": "asyncio",
@@ -126,6 +128,7 @@ def test_what_a_running_server_cannot_change() -> None:
             "admin_commands": "false",
             "status_grace_period": "1s",
             "log_level": "debug",
+            "log_format": "json",
         },
     )
     assert all(getattr(old, name) != getattr(everything, name) for name in options(Settings))
@@ -133,6 +136,8 @@ def test_what_a_running_server_cannot_change() -> None:
         "data",
         "listen",
         "text_listen",
+        "listen_mode",
+        "listen_group",
         "sync",
         "dialect",
         "loop",
