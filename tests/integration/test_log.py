@@ -228,13 +228,13 @@ def test_json(make_server: MakeServer) -> None:
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("settings reloaded")
         wire.put("größe", b"x")
-    flags = ("--listen=nowhere.invalid:1", "--log-format=json")
+    flags = ("--listen=unix:/nowhere/socket", "--log-format=json")
     server.stop()
     done = subprocess.run(
         (*SERVE, f"--data={server.data}", *flags), capture_output=True, text=True, check=False
     )
     *lines, complaint = done.stderr.splitlines()
-    assert complaint.startswith("darnerpy: listen: cannot listen on nowhere.invalid:1: ")
+    assert complaint.startswith("darnerpy: listen: cannot listen on unix:/nowhere/socket: ")
     events = [json.loads(line) for line in lines]
     assert [each["message"] for each in events][:1] == ["starting"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", events[0].pop("time"))

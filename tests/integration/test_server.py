@@ -164,11 +164,16 @@ def test_who_may_connect_to_a_unix_socket(
 ) -> None:
     memcache, text = tmp_path / "memcache", tmp_path / "text"
     listen = [f"unix:{memcache}"]
+    group = os.getgid() or 1
     server = make_server(
-        listen=listen, text_listen=f"unix:{text}", loop=loop, listen_mode="0660", listen_group="1"
+        listen=listen,
+        text_listen=f"unix:{text}",
+        loop=loop,
+        listen_mode="0660",
+        listen_group=group,
     )
     for path in (memcache, text):
-        assert (mode(path), path.stat().st_gid) == (0o660, 1)
+        assert (mode(path), path.stat().st_gid) == (0o660, group)
     with server.connect() as wire:
         assert wire.ask(b"version\r\n") == b"VERSION 1.0.0\r\n"
     server.stop()
