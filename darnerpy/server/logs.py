@@ -64,8 +64,10 @@ class Log(logging.Handler):
         self._writer.close(timeout_s)
 
     def _is_wanted(self, record: logging.LogRecord) -> bool:
-        at_will = hasattr(record, "peer") and record.levelno > logging.DEBUG
-        return not at_will or self._writer.admits(str(record.msg), record.created)
+        if record.levelno <= logging.DEBUG or not hasattr(record, "peer"):
+            return True
+        kind = str(record.msg).partition(": %")[0]
+        return self._writer.admits(kind, record.created)
 
     def _say(self, text: str) -> str:
         return self.format(log.makeRecord(log.name, logging.WARNING, "", 0, text, (), None))

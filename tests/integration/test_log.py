@@ -219,6 +219,48 @@ def test_what_clients_can_cause_is_written_at_a_bounded_rate(make_server: MakeSe
     assert server.log().count(" info all queues flushed peer=") < 1000
 
 
+STRAY = """
+import asyncio, gc, logging, sys, threading, warnings
+from darnerpy.server.logs import start_logging
+
+lines = start_logging("info", "text")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+warnings.warn("old\\nways")
+logging.getLogger("asyncio").error("from the loop")
+
+
+class Stray:
+    def __del__(self):
+        raise KeyError("stray")
+
+
+Stray()
+sys.excepthook(ValueError, ValueError("at the top"), None)
+logging.getLogger("darnerpy").info("bad", extra={"queue": b"\\x1b[2Jx\\n", "what": "it's so"})
+logging.getLogger("darnerpy").info("wrong %d", "x")
+lines.stop(10)
+"""
+
+
+def test_what_nobody_meant_to_log_is_logged() -> None:
+    done = subprocess.run((sys.executable, "-c", STRAY), capture_output=True, text=True, check=True)
+    lines = [line.split(" ", 1)[1] for line in done.stderr.splitlines()]
+    beginnings = (
+        r"error an error that nobody caught trace='Traceback .*ZeroDivisionError",
+        r"warning .*UserWarning: old\\nways",
+        r"error from the loop$",
+        r"error an error that nobody caught trace=.*KeyError",
+        r"error an error that nobody caught trace=.*at the top",
+        r"info bad queue=\\x1b\[2Jx\\n what='it\\'s so'$",
+        r"warning a log line could not be made: TypeError",
+    )
+    assert len(lines) == len(beginnings), done.stderr
+    for line, beginning in zip(lines, beginnings, strict=True):
+        assert re.match(beginning, line), line
+
+
 # --- As JSON
 
 

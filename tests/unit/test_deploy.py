@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from darnerpy.cli.main import UNAVAILABLE, USAGE
 from darnerpy.config import QueueSettings, Settings, load, options
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,14 @@ def test_the_unit_starts_the_server_with_the_example_configuration() -> None:
     _, command, flag, path = shlex.split(start)
     assert (command, flag) == ("serve", "--config")
     assert Path(path).name == CONFIG.name
+
+
+def test_the_unit_starts_again_what_may_work_then() -> None:
+    unit = dict(re.findall(r"(?m)^(\w+)=(.*)", UNIT.read_text()))
+    assert unit["Restart"] == "on-failure"
+    assert unit["StartLimitIntervalSec"] == "0"  # else systemd gives up after five seconds
+    assert unit["RestartPreventExitStatus"].split() == [str(USAGE)]
+    assert UNAVAILABLE != USAGE
 
 
 def test_the_example_configuration_shows_the_defaults(tmp_path: Path) -> None:
