@@ -27,13 +27,12 @@ log = logging.getLogger("darnerpy.session")
 def delete(session: "Session", command: Delete) -> None:
     _check(session)
     stored = session.existing(command.queue)
+    _note(session, "asked to delete", command, stored)
     commit: Completion | None = None
     if stored is not None and not command.consumer:
         commit = stored.delete()
     elif stored is not None and command.consumer in stored.queue.consumers:
         commit = stored.queue.drop(stored.queue.consumers[command.consumer])
-    if commit is not None:
-        _note(session, "deleted", command)
     if not command.noreply:
         session.slots.add(commit, session.words.deleted)
 
@@ -41,20 +40,19 @@ def delete(session: "Session", command: Delete) -> None:
 def flush(session: "Session", command: Flush) -> None:
     _check(session)
     stored = session.existing(command.queue)
+    _note(session, "asked to flush", command, stored)
     commit: Completion | None = None
     if stored is not None and not command.consumer:
         commit = stored.queue.flush()
     elif stored is not None and command.consumer in stored.queue.consumers:
         commit = stored.queue.flush(stored.queue.consumers[command.consumer])
-    if commit is not None:
-        _note(session, "flushed", command)
     session.slots.add(commit, session.words.flushed)
 
 
 def flush_all(session: "Session", command: FlushAll) -> None:
     _check(session)
     commit = Gathered([stored.queue.flush() for stored in _every(session)])
-    log.info("all queues flushed", extra={"peer": session.outlet.peer})
+    log.info("asked to flush all queues", extra={"peer": session.outlet.peer})
     if not command.noreply:
         session.slots.add(commit, session.words.flushed_all)
 
@@ -73,9 +71,13 @@ def flush_all_expired(session: "Session", command: FlushAllExpired) -> None:
     _Sweeping(session, [(each, own) for each in every for own in each.queue.consumers.values()])
 
 
-def _note(session: "Session", what: str, command: Delete | Flush) -> None:
-    name = command.queue + (b"+" + command.consumer if command.consumer else b"")
-    log.info(what, extra={"queue": name, "peer": session.outlet.peer})
+def _note(
+    session: "Session", what: str, command: Delete | Flush, stored: StoredQueue | None
+) -> None:
+    """Log who asks, if there is such a queue or consumer."""
+    if stored is not None and (not command.consumer or command.consumer in stored.queue.consumers):
+        name = command.queue + (b"+" + command.consumer if command.consumer else b"")
+        log.info(what, extra={"queue": name, "peer": session.outlet.peer})
 
 
 def _check(session: "Session") -> None:

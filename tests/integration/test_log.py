@@ -135,8 +135,8 @@ def test_names_are_shown_as_their_text(make_server: MakeServer) -> None:
             wire.expect(b"STORED\r\nDELETED\r\n")
         peer = "{}:{}".format(*wire.socket.getsockname())
     for text in names.values():
-        line = server.wait_for_log(f"deleted queue={re.escape(text)} ")
-        assert line.endswith(f" deleted queue={text} peer={peer}")
+        line = server.wait_for_log(f"asked to delete queue={re.escape(text)} ")
+        assert line.endswith(f" asked to delete queue={text} peer={peer}")
 
 
 def test_who_administers_is_named(make_server: MakeServer) -> None:
@@ -152,9 +152,9 @@ def test_who_administers_is_named(make_server: MakeServer) -> None:
         (server.data.parent / "darnerpy.toml").write_text("max_connections = -1\n")
         wire.ask(b"reload\r\n")
         for line in (
-            "info flushed queue=work",
-            "info all queues flushed",
-            "info deleted queue=work\\+audit",
+            "info asked to flush queue=work",
+            "info asked to flush all queues",
+            "info asked to delete queue=work\\+audit",
             "warning status was set status=readonly before=up",
             "info backup written backup=one",
             "info settings reloaded",
@@ -209,14 +209,14 @@ def test_what_clients_can_cause_is_written_at_a_bounded_rate(make_server: MakeSe
     with server.connect() as wire:
         wire.send(b"flush_all\r\n" * 3000)
         wire.expect(b"OK\r\n" * 3000)
-    told = r"(\d+) more lines were left out: all queues flushed\n"
+    told = r"(\d+) more lines were left out: asked to flush all queues\n"
 
     def counted() -> int:
-        written = server.log().count(" info all queues flushed peer=")
+        written = server.log().count(" info asked to flush all queues peer=")
         return written + sum(map(int, re.findall(told, server.log())))
 
     wait_until(lambda: counted() == 3000)
-    assert server.log().count(" info all queues flushed peer=") < 1000
+    assert server.log().count(" info asked to flush all queues peer=") < 1000
 
 
 STRAY = """
@@ -304,7 +304,9 @@ def test_the_form_can_be_reloaded(make_server: MakeServer) -> None:
         wire.send(b"delete gr\xc3\xb6\xc3\x9fe\r\ndelete a\xff\r\n")
         wire.expect(b"DELETED\r\n" * 2)
         peer = "{}:{}".format(*wire.socket.getsockname())
-    lines = [server.wait_for_log(f'"message": "deleted", "queue": "{n}') for n in ("größe", "a")]
+    lines = [
+        server.wait_for_log(f'"message": "asked to delete", "queue": "{n}') for n in ("größe", "a")
+    ]
     events = [json.loads(line) for line in lines]
     assert [each["queue"] for each in events] == ["größe", r"a\xff"]
     assert {each["peer"] for each in events} == {peer}
