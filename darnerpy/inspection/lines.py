@@ -6,6 +6,7 @@ surrogates, as Python has them. Times are milliseconds since the epoch.
 
 import json
 from collections.abc import Callable, Iterator
+from json import JSONDecodeError
 from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
@@ -20,7 +21,8 @@ __all__ = ["End", "Head", "Line", "Place", "compare", "head_of", "names_in", "pa
 
 VERSION = 1
 
-_Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+_LATEST = (1 << 63) - 1
+_Number = Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
 _Word = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
 _Kind = TypeVar("_Kind")
 _WHY = {EXPIRED: "expired", DEAD: "dead"}
@@ -94,7 +96,7 @@ class Line(_Object, rename={"readers": "for"}):
             item.id,
             item.flags,
             item.created,
-            item.expiry,
+            min(item.expiry, _LATEST),  # servers once stored one more
             None if item.readers is None else sorted(map(_text, item.readers)),
             None if item.origin is None else _Origin.of(item.origin),
             {_text(name): _Return(back.attempts, back.due) for name, back in item.returns.items()},
@@ -188,9 +190,16 @@ def spell(thing: Head | Line | End) -> bytes:
 def parse(kind: type[_Kind], text: bytes, place: Place) -> _Kind:
     """Raises `SourceError` saying what was expected."""
     try:
-        return msgspec.convert(json.loads(text), kind)
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = f" ({error.msg}, column {error.colno})" if isinstance(error, JSONDecodeError) else ""
+        raise place.error(
+            f"a JSON object, as `darnerpy export` writes it, was expected, and this is none{why}"
+        ) from None
+    try:
+        return msgspec.convert(said, kind)
     except (ValueError, RecursionError) as error:  # msgspec's errors are such, too
-        raise place.error(str(error)) from None
+        raise place.error(f"this is no line of an export: {error}") from None
 
 
 def _text(name: bytes) -> str:

@@ -62,4 +62,4 @@ class Groups:
         """When an item expires, in milliseconds since the epoch; 0 is never."""
         if expiry_ms <= 0:
             return 1 if expiry_ms else 0
-        return min(self._session.host.clock.now_ms() + expiry_ms, 2**63)
+        return self._session.host.clock.now_ms() + expiry_ms

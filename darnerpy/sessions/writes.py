@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Writes"]
 
-_RELATIVE_EXPTIME = 2_592_000
-"""An exptime below it counts from now, else it is Unix time (memcached's border: 30 days)."""
+_MAX_RELATIVE = 2_592_000
+"""Up to it, 30 days, an exptime counts from now, beyond it is Unix time (memcached's border)."""
+
+_LATEST = 2**63 - 1
+"""The last time that journals and exports can say."""
 
 _UPLOAD_AHEAD = 512 * 1024
 _BATCH_LIMIT = 4 * 1024 * 1024
@@ -168,9 +171,9 @@ class Writes:
         """When an item expires, in milliseconds since the epoch."""
         if exptime < 0:
             return 1
-        if exptime < _RELATIVE_EXPTIME:
+        if exptime <= _MAX_RELATIVE:
             return self._host.clock.now_ms() + exptime * 1000
-        return min(exptime * 1000, 2**63)
+        return min(exptime * 1000, _LATEST)
 
     def _check_size(self, store: Store, places: list[_Place]) -> None:
         for place in places:

@@ -113,7 +113,7 @@ def test_several_keys(client: Any, queue: str) -> None:
 
 
 def test_expiry(client: Any, queue: str) -> None:
-    client.set(queue, "dead", 2_592_000)  # is a date in January 1970
+    client.set(queue, "dead", 2_592_001)  # is a date in January 1970
     client.set(queue, "alive", 60)
     assert [client.get(queue), client.get(queue)] == ["alive", None]
 

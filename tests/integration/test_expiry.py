@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.conftest import MakeServer
 from tests.dialogues import END, STORED
 from tests.servers import ServerProcess, Wire, wait_until
@@ -52,10 +54,27 @@ def test_a_waiter_gets_no_expired_item(server: ServerProcess, wire: Wire, queue:
         assert waiter.read_reply().endswith(b"alive\r\nEND\r\n")
 
 
+@pytest.mark.parametrize(
+    ("exptime", "lives"),
+    [
+        (2_591_999, True),
+        (2_592_000, True),
+        (2_592_001, False),
+        (4_000_000_000, True),
+        (2**62, True),
+    ],
+)
+def test_thirty_days_are_the_last_that_count_from_now(
+    wire: Wire, queue: str, exptime: int, lives: bool
+) -> None:
+    put(wire, queue, exptime, b"x")
+    assert (wire.get(queue) == b"x") is lives
+
+
 def test_expiry_is_kept_over_a_restart(make_server: MakeServer, queue: str) -> None:
     server = make_server(sync="never")
     with server.connect() as wire:
-        put(wire, queue, 2_592_000, b"dead")
+        put(wire, queue, 2_592_001, b"dead")
         put(wire, queue, 1, b"short")
         put(wire, queue, 3600, b"alive")
     with server.restart().connect() as wire:

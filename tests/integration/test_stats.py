@@ -79,7 +79,7 @@ def test_the_server(make_server: MakeServer) -> None:
 
 def test_a_queue(server: ServerProcess, wire: Wire, queue: str) -> None:
     wire.put(queue, b"abc", b"defg", b"", b"hij")
-    wire.ask(f"set {queue} 0 2592000 5\r\nstale\r\n".encode())
+    wire.ask(f"set {queue} 0 2592001 5\r\nstale\r\n".encode())
     stats = wire.stats(queue)
     expected = {"items": "5", "bytes": "15", "total_items": "5", "mem_items": "5", "waiters": "0"}
     assert expected.items() <= stats.items()

@@ -69,7 +69,7 @@ KEPT: list[Row] = [
         STORED + hit(data=b"\r\n\0\xff") + END,
     ),
     ("exptime", b"set work 0 2591999 1\r\nx\r\nget work\r\n", STORED + HIT),
-    ("exptime", b"set work 0 2592000 1\r\nx\r\nget work\r\n", STORED + END),
+    ("exptime", b"set work 0 2592001 1\r\nx\r\nget work\r\n", STORED + END),
     ("exptime", b"set work 0 %d 1\r\nx\r\nget work\r\n" % FUTURE, STORED + HIT),
     ("exptime", b"set work 0 -1 1\r\ny\r\n" + PUT + b"get work\r\n", STORED * 2 + HIT),
     *(
