@@ -2,19 +2,28 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
-# Rewritten only when pyproject.toml is newer, so that a second `make` starts at once.
+# Rewritten only when pyproject.toml is newer, so that a second `make` starts at once. What serving
+# needs is a part of what working on it needs, which comes on top when it is asked for.
+SERVING := .venv/.serving
 STAMP := .venv/.installed
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: install serve test lint bench soak fuzz test-image clean
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
-	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+$(PY):
+	$(PYTHON) -m venv .venv
+
+$(SERVING): pyproject.toml | $(PY)
+	$(INSTALL) .
 	touch $@
 
-serve: $(STAMP)
+$(STAMP): pyproject.toml | $(PY)
+	$(INSTALL) '.[dev]'
+	touch $(SERVING) $@
+
+serve: $(SERVING)
 	.venv/bin/darnerpy serve --data data --listen 127.0.0.1:22133 $(ARGS)
 
 test: $(STAMP)
