@@ -1,8 +1,9 @@
-"""Queue names: what is allowed, how a consumer is named, and the form that is safe on disk.
+"""Names: what is allowed, how a consumer is named, and the form that is safe on disk.
 
 A name is bytes, as it came from the wire. `work+audit` is the consumer `audit` of the queue `work`:
 the first `+` splits. Names never reach the file system raw; `file_name` gives a form that is safe
-there whatever the name (`.`, `..`, `~`, capitals on case-blind disks, 250 bytes of anything).
+there whatever the name (`.`, `..`, `~`, capitals on case-blind disks, 250 bytes of anything). A backup's
+name is that of its directory, so less is allowed.
 """
 
 import hashlib
@@ -10,11 +11,15 @@ import re
 
 from .errors import ClientError
 
-__all__ = ["MAX_NAME", "file_name", "from_file_name", "split"]
+__all__ = ["BACKUP_NAME", "MAX_NAME", "file_name", "from_file_name", "is_backup_name", "split"]
 
 MAX_NAME = 250
 """Bytes a name may have at most, options not counted (memcached's limit for keys)."""
 
+BACKUP_NAME = "a backup's name, 1 to 100 of A-Z a-z 0-9 . _ - with no dot first,"
+"""What is allowed for one, for people."""
+
+_BACKUP = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _LEGAL = re.compile(rb"[\x21-\x2e\x30-\x7e\x80-\xff]+")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 _MAX_FILE_NAME = 200
@@ -38,6 +43,10 @@ def split(name: bytes) -> tuple[bytes, bytes]:
     if plus and not (queue and consumer):
         raise ClientError("queue+consumer needs a name on both sides of the +")
     return queue, consumer
+
+
+def is_backup_name(text: str) -> bool:
+    return _BACKUP.fullmatch(text) is not None
 
 
 def file_name(queue: bytes) -> str:

@@ -6,7 +6,6 @@ and on disk: what is cut off leaves nothing that looks like one.
 """
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -15,13 +14,13 @@ from pathlib import Path
 from ..errors import ServerError
 from ..journals.contract import Journal
 from ..journals.durable import make_directory, sync_directory
+from ..names import BACKUP_NAME, is_backup_name
+from .backups import sign
 from .formats import CURRENT, write_format
 from .store import Store
 from .stored import StoredQueue
 
 __all__ = ["Told", "back_up"]
-
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 Told = Callable[[ServerError | None], None]
 
@@ -33,8 +32,8 @@ def back_up(store: Store, queues: Iterable[StoredQueue], name: str, done: Told) 
     directory has failed. What was acknowledged before this call is in the backup. A queue that is
     deleted meanwhile may not be.
     """
-    if not _NAME.fullmatch(name):
-        done(ServerError("a backup's name is 1 to 100 of A-Z a-z 0-9 . _ - and begins with no dot"))
+    if not is_backup_name(name):
+        done(ServerError(f"{BACKUP_NAME} was expected"))
         return
     target = store.data.backups / name
     stored = [each for each in queues if each.stored or each.queue.unwritten]
@@ -48,6 +47,8 @@ class _Backup:
         self._draft = target.with_name(f".{target.name}")
         self._target = target
         self._done = done
+        self._created = store.clock.now_ms()
+        self._items = 0
 
     def begin(self) -> None:
         self._store.in_background(self._make, self._made)
@@ -87,6 +88,7 @@ class _Backup:
         elif (journal := stored.journal) is None:
             stored.when_ready(partial(self._copy, stored))
         else:
+            self._items += _items(stored)
             work = partial(_copy_queue, journal, stored.directory, self._draft / "queues")
             stored.run(partial(self._in_background, stored, work), _ignore, background=True)
 
@@ -101,6 +103,7 @@ class _Backup:
 
     def _finish(self) -> None:
         write_format(self._draft, CURRENT)
+        sign(self._draft, self._created, self._items)
         _sync_tree(self._draft)
         os.rename(self._draft, self._target)
         sync_directory(self._target.parent)
@@ -115,6 +118,12 @@ class _Backup:
         remove = partial(shutil.rmtree, self._draft, ignore_errors=True)
         known = error if isinstance(error, ServerError) else ServerError(f"no backup: {error}")
         self._store.in_background(remove, lambda *_: self._done(known))
+
+
+def _items(stored: StoredQueue) -> int:
+    """Items that the consumer with the most before it has not confirmed."""
+    queue = stored.queue
+    return max(queue.count(each) + len(each.open) for each in queue.consumers.values())
 
 
 def _copy_queue(journal: Journal, directory: Path, queues: Path) -> None:

@@ -8,6 +8,7 @@ is committed at its end, one batch a queue. What a queue does is in `queues`, ho
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..clock import Clock
 from ..config import Settings
@@ -16,6 +17,7 @@ from ..journals.leveldb import LevelDbEngine
 from ..queues.batches import Completion
 from ..queues.windows import Windows
 from .backup import Told, back_up
+from .backups import Kept, delete, kept
 from .datadir import DataDir
 from .scheduling import Scheduler
 from .space import Space
@@ -98,6 +100,22 @@ class LocalBroker:
                 return
             known = [stored for stored in known if stored.name in names]
         back_up(self._store, known, backup, done)
+
+    def list_backups(self, done: Callable[[list[Kept], ServerError | None], None]) -> None:
+        """Tell which backups are kept, the oldest first."""
+
+        def listed(found: list[Kept] | None, error: BaseException | None) -> None:
+            done(found or [], _error("cannot list backups", error))
+
+        self._store.in_background(partial(kept, self._store.data.backups), listed)
+
+    def delete_backup(self, name: str, done: Callable[[bool, ServerError | None], None]) -> None:
+        """Remove a backup; tell whether there was one."""
+
+        def deleted(found: bool | None, error: BaseException | None) -> None:
+            done(bool(found), _error(f"cannot delete backup {name}", error))
+
+        self._store.in_background(partial(delete, self._store.data.backups, name), deleted)
 
     def configure(self, settings: Settings) -> None:
         """Apply new settings to all queues; what they need to know of the server stays as it was."""
@@ -207,3 +225,7 @@ class LocalBroker:
             if stored.idle:
                 stored.shut(sync=True)
         self._store.close()
+
+
+def _error(what: str, error: BaseException | None) -> ServerError | None:
+    return None if error is None else ServerError(f"{what}: {error}")

@@ -1,33 +1,103 @@
-"""`darnerpy backup`: have a running server write a copy of its queues, from which a server can start.
+"""`darnerpy backup`: have a running server copy its queues, from which a server can start.
 
-The copy is made by the server, on its own disk, in `backups` of its data directory.
+The copies are the server's: in `backups` of its data directory, on its own disk, and it is asked which
+there are and to remove those that are too many.
 """
 
 import argparse
 import json
 import os
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-from .client import Client, Refused, add_connection_arguments, queue_name
+from .arguments import add_connection_arguments, backup_name, count, plain_queue_name
+from .client import Client, Unreachable
+from .table import table
+from .terminal import say
 
-_PATIENCE_S = 24 * 3600.0
+
+class _Backup(NamedTuple):
+    name: str
+    created: int
+    queues: int
+    items: int
+    bytes: int
+    path: str
+
+    def as_row(self) -> list[str]:
+        made = f"{datetime.fromtimestamp(self.created / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return [self.name, made, f"{self.queues:,}", f"{self.items:,}", f"{self.bytes:,}"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "queues", type=queue_name, nargs="*", metavar="QUEUE", help="only these; default all"
+        "queues", type=plain_queue_name, nargs="*", metavar="QUEUE", help="only these; default all"
     )
     parser.add_argument(
-        "--name", required=True, help="of the new directory: letters, digits, `.`, `_` and `-`"
+        "--name",
+        type=backup_name,
+        help="make a backup of this name: letters, digits, `.`, `_` and `-`",
     )
-    add_connection_arguments(parser)
+    parser.add_argument(
+        "--prune",
+        type=count,
+        metavar="KEEP",
+        help="remove all backups but the KEEP newest; with --name, after that one is made",
+    )
+    parser.add_argument("--list", action="store_true", help="show the backups that there are")
+    add_connection_arguments(parser, timeout="24h")
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
-    queues = b" ".join(args.queues) or b"*"
-    with Client(args.server) as server:
-        answer = server.command(b"backup %b %b" % (queues, os.fsencode(args.name)), _PATIENCE_S)
-    if answer != b"OK":
-        raise Refused(answer.decode("utf-8", "backslashreplace"))
+    if not (args.name or args.list or args.prune):
+        args.usage_error("one of --name, --list and --prune is expected")
+    if args.queues and not args.name:
+        args.usage_error("queues are for --name, the name of a backup that is to be made")
+    with Client(args.server, args.timeout) as server:
+        if args.name:
+            server.ask(b"backup", *(args.queues or [b"*"]), args.name, among=(b"OK",))
+        backups = _kept(server)
+        made = [each for each in backups if each.name.encode() == args.name]
+        pruned = _too_many(backups, made, args.prune) if args.prune else []
+        for each in pruned:
+            server.ask(b"delete_backup", each.name.encode(), among=(b"DELETED", b"NOT_FOUND"))
+    kept = [each for each in backups if each not in pruned]
     if args.json:
-        print(json.dumps({"backup": args.name}))
+        said = {"made": made, "pruned": pruned} | ({"backups": kept} if args.list else {})
+        print(json.dumps({word: [each._asdict() for each in some] for word, some in said.items()}))
+        return 0
+    for each in made:
+        say(f"{each.path}: {_contents(each)}")
+    for each in pruned:
+        say(f"{each.path}: removed")
+    if args.list and kept:
+        head = ["backup", "created", "queues", "items", "bytes"]
+        say(table([head, *(each.as_row() for each in kept)]))
     return 0
+
+
+def _too_many(backups: list[_Backup], made: list[_Backup], keep: int) -> list[_Backup]:
+    """All but so many of the newest; never one that was just made, whatever the clock says."""
+    others = [each for each in backups if each not in made]
+    return others[: max(0, len(backups) - keep)]
+
+
+def _kept(server: Client) -> list[_Backup]:
+    """The server's backups, the oldest first."""
+    found = []
+    for line in server.report(b"list_backups"):
+        try:
+            word, name, *numbers, path = os.fsdecode(line).split(" ", 6)
+            if word != "BACKUP":
+                raise ValueError(word)
+            created, queues, items, size = map(int, numbers)
+        except ValueError:
+            raise Unreachable(f"not a line about a backup: {os.fsdecode(line)[:100]}") from None
+        found.append(_Backup(name, created, queues, items, size, path))
+    return found
+
+
+def _contents(backup: _Backup) -> str:
+    counts = ((backup.queues, "queue"), (backup.items, "item"), (backup.bytes, "byte"))
+    return ", ".join(f"{number:,} {what}{'' if number == 1 else 's'}" for number, what in counts)

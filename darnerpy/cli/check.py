@@ -17,9 +17,10 @@ from ..errors import DarnerError
 from ..inspection.check import check_queue
 from ..inspection.findings import QueueCheck
 from ..inspection.repair import Repair
-from .client import queue_name
+from .arguments import data_directory, plain_queue_name
 from .owner import as_owner
 from .progress import Bar
+from .terminal import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data",
         type=Path,
         nargs="?",
-        default=Path(os.environ.get("DARNERPY_DATA") or "data"),
+        default=data_directory(),
         metavar="DIR",
         help="the data directory; no server may have it open",
     )
     parser.add_argument(
-        "queues", type=queue_name, nargs="*", metavar="QUEUE", help="only these; default all"
+        "queues", type=plain_queue_name, nargs="*", metavar="QUEUE", help="only these; default all"
     )
     parser.add_argument(
         "--repair",
@@ -99,4 +100,4 @@ def _repair(path: Path, damaged: list[QueueCheck], as_json: bool) -> None:
 
 
 def _print(check: QueueCheck, as_json: bool) -> None:
-    print(json.dumps(check.as_dict()) if as_json else "\n".join(check.lines()), flush=True)
+    say(json.dumps(check.as_dict()) if as_json else "\n".join(check.lines()))

@@ -1,29 +1,30 @@
-"""A small blocking memcache client, and the arguments every command that uses it shares.
+"""A small blocking memcache client.
 
 Owns one connection and keeps its framing: each method sends a request and reads the whole answer,
 but for an item's bytes, which come in pieces as the caller takes them. What the server refuses is
-`Refused`, a server that cannot be talked to `Unreachable`. Knows nothing of files and printing.
+`Refused`, a server that cannot be talked to `Unreachable`. What is asked is worded in `request`. Knows
+nothing of files and printing.
 """
 
-import argparse
-import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NoReturn, Self
 
-from ..errors import ClientError, DarnerError
-from ..names import split
-from ..units import Address, UnixAddress, parse_address, parse_duration
+from ..errors import DarnerError
+from ..units import Address, UnixAddress
+from .request import key, request
 
-DEFAULT_SERVER = "127.0.0.1:22133"
-TIMEOUT_S = 30.0
+__all__ = ["MAX_BATCH", "PIECE_BYTES", "Client", "Item", "Refused", "Unreachable"]
+
 PIECE_BYTES = 1 << 16
 
+MAX_BATCH = 1000
+"""Items sent at once. Each side may be waiting for the other to read: the answers must fit into the
+buffers of the system."""
+
+_MAX_TIMEOUT_S = 2_147_000.0  # what the system's calls can still count in milliseconds
 _MAX_LINE_BYTES = 1 << 16
-# Each side may be waiting for the other to read: the answers to a batch must fit into the buffers
-# of the system.
-_MAX_BATCH = 1000
 
 
 class Refused(DarnerError):
@@ -51,14 +52,18 @@ class Item:
 
 
 class Client:
-    """One connection to a server; a context manager, which closes it."""
+    """One connection to a server; a context manager, which closes it.
 
-    def __init__(self, address: Address | UnixAddress) -> None:
+    timeout_ms: how long it may take to connect, and an answer to come.
+    """
+
+    def __init__(self, address: Address | UnixAddress, timeout_ms: int) -> None:
         self._address = address
+        self._timeout_s = timeout_ms / 1000
         try:
-            self._socket = _connect(address)
-        except OSError as error:
-            self._fail(error)
+            self._socket = _connect(address, self._timeout_s)
+        except (OSError, UnicodeError) as error:
+            self._fail(error if isinstance(error, OSError) else "no such host")
         self._input = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
@@ -73,11 +78,24 @@ class Client:
         self._input.close()
         self._socket.close()
 
-    def command(self, line: bytes, timeout_s: float = TIMEOUT_S) -> bytes:
+    def command(self, *words: bytes | int) -> bytes:
         """Send a line and return the line that answers it, without the line end."""
-        self._socket.settimeout(timeout_s)
-        self._send(line + b"\r\n")
+        self._send(request(*words))
         return self._answer()
+
+    def ask(self, *words: bytes | int, among: Iterable[bytes]) -> bytes:
+        """As `command`; raises `Refused` for any answer but these."""
+        answer = self.command(*words)
+        if answer not in among:
+            raise Refused(answer.decode("utf-8", "backslashreplace"))
+        return answer
+
+    def report(self, *words: bytes) -> Iterator[bytes]:
+        """Send a line and yield the lines that answer it, up to END."""
+        answer = self.command(*words)
+        while answer != b"END":
+            yield answer
+            answer = self._answer()
 
     def stats(self, queue: bytes = b"") -> list[tuple[str, str]]:
         """Return what the server counts, for one queue or all, in the server's order.
@@ -85,21 +103,22 @@ class Client:
         Names may occur twice: `queue_a_total_items` is a field of `a`, and one of `a_total`.
         """
         found = []
-        answer = self.command(b"stats " + queue if queue else b"stats")
-        while answer != b"END":
-            word, _, rest = answer.partition(b" ")
+        for line in self.report(b"stats", *([queue] if queue else [])):
+            word, _, rest = line.partition(b" ")
             if word != b"STAT":
-                self._fail(answer)
+                self._fail(line)
             name, _, value = rest.decode("utf-8", "surrogateescape").partition(" ")
             found.append((name, value))
-            answer = self._answer()
         return found
 
-    def get(self, key: bytes, wait_ms: int = 0) -> Item | None:
-        """Ask for an item. `key` may carry options; None means the server had nothing to give."""
+    def get(self, queue: bytes, *options: bytes, wait_ms: int = 0) -> Item | None:
+        """Ask for an item; None means the server had nothing to give."""
         if wait_ms:
-            key += b"/t=%d" % wait_ms
-        answer = self.command(b"gets " + key, TIMEOUT_S + wait_ms / 1000)
+            options += (b"t=%d" % wait_ms,)
+            self._set_timeout(self._timeout_s + wait_ms / 1000)
+        answer = self.command(b"gets", key(queue, *options))
+        if wait_ms:
+            self._set_timeout(self._timeout_s)
         if answer == b"END":
             return None
         try:
@@ -110,8 +129,18 @@ class Client:
         except ValueError:
             self._fail(answer)
 
+    def end(self, *words: bytes) -> None:
+        """Send a line that the server answers by closing the connection."""
+        self._send(request(*words))
+        try:
+            line = self._input.readline(_MAX_LINE_BYTES)
+        except OSError as error:
+            self._fail(error)
+        if line:
+            raise Refused(line.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))
+
     def put(
-        self, queue: bytes, pieces: Iterable[bytes], size: int, flags: int, expire_s: int
+        self, queue: bytes, pieces: Iterable[bytes], size: int, flags: int, exptime: int
     ) -> bool:
         """Send one item in pieces of `size` bytes together; False when it is not stored.
 
@@ -119,7 +148,7 @@ class Client:
         further use, and the server has stored nothing.
         """
         left = size
-        self._send(_header(queue, flags, expire_s, size))
+        self._send(request(b"set", queue, flags, exptime, size))
         for piece in pieces:
             left -= len(piece)
             if left < 0:
@@ -131,21 +160,22 @@ class Client:
         return self._stored(self._answer())
 
     def put_all(
-        self, queue: bytes, items: Sequence[bytes], flags: int, expire_s: int
+        self, queue: bytes, items: Sequence[bytes], flags: int, exptime: int
     ) -> Iterator[bool | Refused]:
-        """Send small items without waiting in between; yield for each what became of it."""
-        for start in range(0, len(items), _MAX_BATCH):
-            batch = items[start : start + _MAX_BATCH]
-            self._send(
-                b"".join(
-                    _header(queue, flags, expire_s, len(item)) + item + b"\r\n" for item in batch
-                )
+        """Send up to `MAX_BATCH` small items at once; yield for each what became of it."""
+        self._send(
+            b"".join(
+                request(b"set", queue, flags, exptime, len(item)) + item + b"\r\n" for item in items
             )
-            for _ in batch:
-                try:
-                    yield self._stored(self._answer())
-                except Refused as refusal:
-                    yield refusal
+        )
+        for _ in items:
+            try:
+                yield self._stored(self._answer())
+            except Refused as refusal:
+                yield refusal
+
+    def _set_timeout(self, seconds: float) -> None:
+        self._socket.settimeout(min(seconds, _MAX_TIMEOUT_S))
 
     def _stored(self, answer: bytes) -> bool:
         if answer not in (b"STORED", b"NOT_STORED"):
@@ -201,60 +231,17 @@ class Client:
         raise Unreachable(f"cannot reach {self._address}: {cause}") from None
 
 
-def _connect(address: Address | UnixAddress) -> socket.socket:
+def _connect(address: Address | UnixAddress, timeout_s: float) -> socket.socket:
     if isinstance(address, Address):
-        connection = socket.create_connection((address.host, address.port), TIMEOUT_S)
+        connection = socket.create_connection((address.host, address.port), timeout_s)
         # An item goes out as header, bytes and line end: none may wait for the one before.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(TIMEOUT_S)
+    connection.settimeout(timeout_s)
     try:
         connection.connect(address.path)
     except OSError:
         connection.close()
         raise
     return connection
-
-
-def _header(queue: bytes, flags: int, expire_s: int, size: int) -> bytes:
-    return b"set %b %d %d %d\r\n" % (queue, flags, expire_s, size)
-
-
-# --- Arguments
-
-
-def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--server",
-        type=_server,
-        default=os.environ.get("DARNERPY_SERVER") or DEFAULT_SERVER,
-        metavar="ADDRESS",
-        help="HOST:PORT or unix:/path; default DARNERPY_SERVER, then " + DEFAULT_SERVER,
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def queue_name(text: str) -> bytes:
-    """Check and convert a QUEUE argument. Options such as /open are no part of a name."""
-    name = os.fsencode(text)
-    try:
-        split(name)
-    except ClientError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return name
-
-
-def duration(text: str) -> int:
-    """Convert a DURATION argument to milliseconds."""
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not a duration such as 500ms or 10s: {text}") from None
-
-
-def _server(text: str) -> Address | UnixAddress:
-    try:
-        return parse_address(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not HOST:PORT or unix:/path: {text}") from None

@@ -4,7 +4,10 @@ import argparse
 import json
 import os
 
-from .client import Client, Refused, add_connection_arguments, queue_name
+from .arguments import add_connection_arguments, queue_name
+from .client import Client
+from .known import why_not_there
+from .terminal import complain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,11 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with Client(args.server) as server:
-        answer = server.command(b"delete " + args.queue)
-    if answer not in (b"DELETED", b"NOT_FOUND"):
-        raise Refused(answer.decode("utf-8", "backslashreplace"))
-    deleted = answer == b"DELETED"
+    with Client(args.server, args.timeout) as server:
+        missing = delete(server, args.queue)
     if args.json:
-        print(json.dumps({"queue": os.fsdecode(args.queue), "deleted": deleted}))
-    return 0 if deleted else 1
+        print(json.dumps({"queue": os.fsdecode(args.queue), "deleted": not missing}))
+    if missing:
+        complain(missing)
+    return 1 if missing else 0
+
+
+def delete(server: Client, queue: bytes) -> str:
+    """Delete a queue or a consumer; returns why there was nothing to delete, "" if there was."""
+    missing = why_not_there(server, queue)
+    server.ask(b"delete", queue, among=(b"DELETED",))
+    return missing

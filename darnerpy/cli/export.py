@@ -19,20 +19,15 @@ from ..inspection.export import FORMATS, export
 from ..inspection.findings import QueueCheck
 from ..inspection.offline import open_queue
 from ..journals.durable import sync_directory
-from .client import queue_name
+from .arguments import add_data_argument, plain_queue_name
 from .owner import as_owner
 from .progress import Bar
+from .terminal import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("queue", type=queue_name, metavar="QUEUE")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("DARNERPY_DATA") or "data"),
-        metavar="DIR",
-        help="the data directory; no server may have it open",
-    )
+    parser.add_argument("queue", type=plain_queue_name, metavar="QUEUE")
+    add_data_argument(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument(
         "--format",
@@ -62,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if check.is_clean:
         print(f"{end.items:,} items, {end.bytes:,} bytes", file=sys.stderr)
         return 0
-    print("\n".join(check.lines()), file=sys.stderr)
+    print("\n".join(map(printable, check.lines())), file=sys.stderr)
     print(
         f"{end.items:,} items, {end.bytes:,} bytes were written; what is damaged is not among them",
         file=sys.stderr,

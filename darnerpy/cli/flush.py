@@ -4,7 +4,10 @@ import argparse
 import json
 import os
 
-from .client import Client, Refused, add_connection_arguments, queue_name
+from .arguments import add_connection_arguments, queue_name
+from .client import Client
+from .known import why_not_there
+from .terminal import complain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,10 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with Client(args.server) as server:
-        answer = server.command(b"flush " + args.queue)
-    if answer != b"END":
-        raise Refused(answer.decode("utf-8", "backslashreplace"))
+    with Client(args.server, args.timeout) as server:
+        missing = why_not_there(server, args.queue)
+        server.ask(b"flush", args.queue, among=(b"END",))
     if args.json:
-        print(json.dumps({"queue": os.fsdecode(args.queue), "flushed": True}))
-    return 0
+        print(json.dumps({"queue": os.fsdecode(args.queue), "flushed": not missing}))
+    if missing:
+        complain(missing)
+    return 1 if missing else 0

@@ -6,7 +6,8 @@ process is killed, it goes back to its place in the queue.
 
 import argparse
 
-from .client import Client, add_connection_arguments, queue_name
+from .arguments import add_connection_arguments, count, queue_name
+from .client import Client
 from .items import Output, add_output_arguments
 
 
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument(
         "-n",
-        type=_count,
+        type=count,
         dest="count",
         metavar="COUNT",
         help="take up to COUNT items, a line end after each; without it one, written as it is",
@@ -29,18 +30,12 @@ def run(args: argparse.Namespace) -> int:
     wanted = float("inf") if args.all else args.count or 1
     several = args.all or args.count is not None
     taken = 0
-    with Client(args.server) as server, Output(args.output, args.json, several) as output:
-        options = b"/open"
-        while taken < wanted and (item := server.get(args.queue + options, args.wait)):
-            output.write(args.queue, item)
+    with Client(args.server, args.timeout) as server, Output(args.output, args.json, several) as to:
+        options = [b"open"]
+        while taken < wanted and (item := server.get(args.queue, *options, wait_ms=args.wait)):
+            to.write(args.queue, item)
             taken += 1
-            options = b"/close/open"
+            options = [b"close", b"open"]
         if taken:
-            server.get(args.queue + b"/close")
+            server.get(args.queue, b"close")
     return 0 if taken else 1
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"not a number of items: {text}")
-    return int(text)

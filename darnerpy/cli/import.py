@@ -6,11 +6,13 @@ far it is; at the end it reports what was taken, queue by queue, and what was no
 
 import argparse
 import json
-import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from ..clock import SystemClock
 from ..errors import ConfigError
@@ -21,7 +23,9 @@ from ..migration.report import text
 from ..migration.siberite import SiberiteSource
 from ..migration.source import Source
 from ..migration.transfer import transfer
+from .arguments import add_data_argument
 from .owner import as_owner
+from .terminal import printable, say
 
 SOURCES: dict[str, Callable[[Path], Source]] = {
     "darner": DarnerSource,
@@ -30,6 +34,7 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
     "jsonl": partial(ExportedSource, form=FORMATS["jsonl"]),
     "binary": partial(ExportedSource, form=FORMATS["binary"]),
 }
+_STANDARD_INPUT = Path("-")
 
 _BAR = 30
 
@@ -39,33 +44,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         type=Path,
         metavar="SOURCE",
-        help="the other server's data directory, or the file that `darnerpy export` wrote",
+        help="the other server's data directory, or the file that `darnerpy export` wrote; for a "
+        "file - is standard input",
     )
-    parser.add_argument("--from", dest="kind", choices=SOURCES, required=True, help="whose it is")
     parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("DARNERPY_DATA", "data")),
-        metavar="DIR",
-        help="darnerpy's data directory, made if need be; no server may have it open",
+        "--from",
+        dest="kind",
+        choices=SOURCES,
+        required=True,
+        help="whose directory it is, or in which format the file is",
     )
+    add_data_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="read and report, write nothing")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     _check_apart(args.source, args.data)
-    source = SOURCES[args.kind](args.source)
     progress = _show if sys.stderr.isatty() else _show_nothing
-    with as_owner(args.data):
+    with _source(args.kind, args.source) as source, as_owner(args.data):
         report = transfer(source, args.data, SystemClock(), args.dry_run, progress)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(report.as_dict(args.dry_run), indent=2))
     else:
-        print(report.as_text(args.dry_run))
+        say(report.as_text(args.dry_run))
     return 0 if report.is_whole else 1
+
+
+@contextmanager
+def _source(kind: str, path: Path) -> Iterator[Source]:
+    if path != _STANDARD_INPUT:
+        yield SOURCES[kind](path)
+    elif kind not in FORMATS:
+        raise ConfigError(
+            f"SOURCE -: --from {kind} expects a directory; "
+            f"only {' and '.join(FORMATS)} are read from standard input"
+        )
+    else:
+        # It is read twice: once to see what there is.
+        with NamedTemporaryFile() as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            spool.flush()
+            yield ExportedSource(Path(spool.name), FORMATS[kind], "standard input")
 
 
 def _check_apart(source: Path, data: Path) -> None:
@@ -78,7 +100,10 @@ def _show(queue: bytes, items: int, part: float) -> None:
     done = round(part * _BAR)
     bar = "#" * done + "-" * (_BAR - done)
     print(
-        f"\r\x1b[K[{bar}] {text(queue)[:40]}: {items:,} items", end="", file=sys.stderr, flush=True
+        f"\r\x1b[K[{bar}] {printable(text(queue))[:40]}: {items:,} items",
+        end="",
+        file=sys.stderr,
+        flush=True,
     )
 
 

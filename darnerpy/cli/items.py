@@ -1,14 +1,20 @@
-"""How an item that was fetched is written out, for `get` and `peek`."""
+"""How an item that was fetched is written out, for `get` and `peek`.
+
+Its bytes as they are; on a terminal, which would obey some of them, as text (see `terminal`).
+"""
 
 import argparse
 import base64
 import json
 import os
+import stat
 import sys
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from .client import Item, duration
+from .arguments import MAX_WAIT_MS, duration
+from .client import Item
+from .terminal import Screen
 
 
 class Output:
@@ -43,20 +49,25 @@ class Output:
             self._stream = open(path, "wb") if path else sys.stdout.buffer  # noqa: SIM115
         if self._as_json:
             self._stream.write(_as_json(queue, item))
+        elif self._stream.isatty():
+            screen = Screen(self._stream)
+            for piece in item.pieces():
+                screen.write(piece)
+            screen.end()
         else:
             for piece in item.pieces():
                 self._stream.write(piece)
             if self._line_ends:
                 self._stream.write(b"\n")
         self._stream.flush()
-        if self._path:
+        if self._path and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
             os.fsync(self._stream.fileno())
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
-        type=duration,
+        type=duration(most_ms=MAX_WAIT_MS),
         default=0,
         metavar="DURATION",
         help="wait this long for an item, such as 500ms or 10s",

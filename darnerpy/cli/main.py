@@ -10,34 +10,59 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .. import __version__
-from ..errors import ConfigError, DarnerError, DataFormatError, UnavailableError
+from ..errors import ClientError, ConfigError, DarnerError, DataFormatError, UnavailableError
 from .client import Refused, Unreachable
 from .streams import open_standard_streams
+from .terminal import Parser, complain
 
 COMMANDS = {
     "serve": "run the server",
     "push": "put items into a queue",
     "get": "take items from a queue",
-    "peek": "show the next item and leave it there",
+    "peek": "show items and leave them there",
     "stats": "show what the server counts",
     "flush": "throw away all that waits in a queue",
     "delete": "delete a queue, or a consumer",
+    "consumers": "show the consumers of a queue, or delete one",
+    "status": "show what the server allows, or change that",
+    "reload": "have the server read its configuration again",
+    "shutdown": "stop the server",
     "import": "take over the queues that another server left on disk, or one from a file",
-    "backup": "have the server write a copy of its queues",
+    "backup": "have the server copy its queues; list and prune the copies",
     "export": "write a queue on disk into a file",
     "check": "tell whether the queues on disk are whole, and repair those that are not",
     "config": "check a configuration, or show where each of its values comes from",
 }
 
-NOTHING, USAGE, REFUSED, UNREACHABLE, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 5, 130
+NOTHING, USAGE, REFUSED, UNREACHABLE, UNAVAILABLE, INTERRUPTED, LEFT = 1, 2, 3, 4, 5, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, or raises SystemExit as argparse does."""
     open_standard_streams()
     words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        args = _parse(words)
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        if error.filename:
+            return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}", USAGE)
+        # What standard output did not take, Python would try to write once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return LEFT
+        return _complain(f"cannot write: {error.strerror}", NOTHING)
+    except DarnerError as error:
+        return _complain(str(error), _exit_code(error))
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
     chosen = next((word for word in words if not word.startswith("-")), None)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="darnerpy",
         description="A persistent queue server, and commands to use one.",
         allow_abbrev=False,
@@ -52,25 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = import_module(f"darnerpy.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    args = parser.parse_args(words)
-    try:
-        code: int = args.run(args)
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except OSError as error:
-        if error.filename:
-            return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}", USAGE)
-        # What standard output did not take, Python would try to write once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _complain(f"cannot write: {error.strerror}", NOTHING)
-    except DarnerError as error:
-        return _complain(str(error), _exit_code(error))
+    return parser.parse_args(words)
 
 
 def _exit_code(error: DarnerError) -> int:
-    if isinstance(error, ConfigError | DataFormatError):
+    if isinstance(error, ClientError | ConfigError | DataFormatError):
         return USAGE
     if isinstance(error, UnavailableError):
         return UNAVAILABLE
@@ -80,7 +91,7 @@ def _exit_code(error: DarnerError) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    print(f"darnerpy: {text}", file=sys.stderr)
+    complain(text)
     return code
 
 

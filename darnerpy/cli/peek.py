@@ -1,21 +1,48 @@
-"""`darnerpy peek`: show the next item of a queue and leave it there."""
+"""`darnerpy peek`: show items of a queue, the next one or those behind it, and leave them there."""
 
 import argparse
 
-from .client import Client, add_connection_arguments, queue_name
+from ..errors import ClientError
+from .arguments import add_connection_arguments, count, number, queue_name
+from .client import Client
 from .items import Output, add_output_arguments
+
+_MAX_OFFSET = 100_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("queue", type=queue_name, metavar="QUEUE", help="QUEUE or QUEUE+CONSUMER")
+    parser.add_argument(
+        "--offset",
+        type=number(0, _MAX_OFFSET),
+        default=0,
+        metavar="N",
+        help=f"pass over the first N items that wait, at most {_MAX_OFFSET}",
+    )
+    parser.add_argument(
+        "--count",
+        type=count,
+        metavar="M",
+        help="show up to M items, a line end after each; without it one, written as it is",
+    )
     add_output_arguments(parser)
     add_connection_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    with Client(args.server) as server, Output(args.output, args.json, line_ends=False) as output:
-        item = server.get(args.queue + b"/peek", args.wait)
-        if item is None:
-            return 1
-        output.write(args.queue, item)
-    return 0
+    places = range(args.offset, args.offset + (args.count or 1))
+    if places[-1] > _MAX_OFFSET:
+        raise ClientError(f"--offset and --count: at most {_MAX_OFFSET} may be passed over")
+    if args.wait and args.offset:
+        raise ClientError("--wait is for the next item, and goes with no --offset")
+    shown = 0
+    several = args.count is not None
+    with Client(args.server, args.timeout) as server, Output(args.output, args.json, several) as to:
+        for place in places:
+            options = (b"peek", b"offset=%d" % place) if place else (b"peek",)
+            item = server.get(args.queue, *options, wait_ms=0 if place else args.wait)
+            if item is None:
+                break
+            to.write(args.queue, item)
+            shown += 1
+    return 0 if shown else 1

@@ -9,15 +9,19 @@ import json
 import os
 import shutil
 import stat
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from io import BufferedReader
-from typing import IO, NamedTuple
+from typing import IO
 
+from ..clock import SystemClock
 from ..errors import DarnerError
-from .client import PIECE_BYTES, Client, Refused, add_connection_arguments, queue_name
+from .arguments import add_connection_arguments, duration, number, queue_name
+from .client import MAX_BATCH, PIECE_BYTES, Client, Refused
+from .request import exptime
+from .terminal import complain
 
 _SPOOL_BYTES = 8 << 20
 
@@ -31,32 +35,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lines", action="store_true", help="each line is an item, without its line end"
     )
     parser.add_argument(
-        "--expire", type=int, default=0, metavar="SECONDS", help="discard it when not taken by then"
+        "--expire",
+        type=duration(least_ms=1),
+        metavar="DURATION",
+        help="discard it when not taken within this time, such as 10s or 60d; in whole seconds, "
+        "what is begun counts",
     )
-    parser.add_argument("--flags", type=int, default=0, help="a 32 bit number kept with the item")
+    parser.add_argument(
+        "--flags",
+        type=number(0, 2**32 - 1),
+        default=0,
+        metavar="NUMBER",
+        help="a number of 32 bits that is kept with the item",
+    )
     add_connection_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     name = 0 if args.file == "-" else args.file
-    with open(name, "rb") as source, Client(args.server) as server:
+    outcome = _Outcome()
+    with open(name, "rb") as source, Client(args.server, args.timeout) as server:
         push = _push_lines if args.lines else _push_whole
-        outcome = push(server, source, args)
-    if args.json:
-        counts = {"stored": outcome.stored, "refused": outcome.refused}
-        print(json.dumps({"queue": os.fsdecode(args.queue)} | counts))
+        try:
+            push(server, source, args, outcome)
+        finally:
+            if args.json:
+                counts = {"stored": outcome.stored, "refused": outcome.refused}
+                print(json.dumps({"queue": os.fsdecode(args.queue)} | counts), flush=True)
+            elif args.lines:
+                complain(f"{outcome.stored} stored")
     if outcome.failed:
         return 3
     return 1 if outcome.refused else 0
 
 
-class _Outcome(NamedTuple):
-    stored: int
-    refused: int
-    failed: bool = False  # refused for another reason than a full queue
+@dataclass
+class _Outcome:
+    """Of the items so far. failed: one was refused for another reason than a full queue."""
+
+    stored: int = 0
+    refused: int = 0
+    failed: bool = False
 
 
-def _push_whole(server: Client, source: BufferedReader, args: argparse.Namespace) -> _Outcome:
+def _push_whole(
+    server: Client, source: BufferedReader, args: argparse.Namespace, outcome: _Outcome
+) -> None:
     with ExitStack() as stack:
         file: IO[bytes] = source
         status = os.fstat(source.fileno())
@@ -68,40 +92,54 @@ def _push_whole(server: Client, source: BufferedReader, args: argparse.Namespace
             file.seek(0)
         pieces = iter(lambda: file.read(PIECE_BYTES), b"")
         try:
-            stored = server.put(args.queue, pieces, size, args.flags, args.expire)
+            stored = server.put(args.queue, pieces, size, args.flags, _exptime(args))
         except ValueError as error:
             raise DarnerError(f"{args.file}: {error}; nothing was stored") from None
+    outcome.stored += stored
+    outcome.refused += not stored
     if not stored:
-        print("darnerpy: NOT_STORED", file=sys.stderr)
-    return _Outcome(int(stored), int(not stored))
+        complain("NOT_STORED: the queue is full")
 
 
-def _push_lines(server: Client, source: BufferedReader, args: argparse.Namespace) -> _Outcome:
-    """Push until the end, or to the end of the batch in which the server reports an error."""
-    stored = refused = 0
-    failed = False
+def _push_lines(
+    server: Client, source: BufferedReader, args: argparse.Namespace, outcome: _Outcome
+) -> None:
+    """Push until the end, or to the end of the batch in which a line is not stored."""
     for batch in _lines(source):
-        for answer in server.put_all(args.queue, batch, args.flags, args.expire):
+        first: bool | Refused = True
+        behind = 0
+        for answer in server.put_all(args.queue, batch, args.flags, _exptime(args)):
             if answer is True:
-                stored += 1
+                outcome.stored += 1
+                behind += first is not True
                 continue
-            refused += 1
-            failed = failed or isinstance(answer, Refused)
-            reason = answer or "NOT_STORED"
-            print(f"darnerpy: line {stored + refused}: {reason}", file=sys.stderr)
-        if failed:
-            break
-    return _Outcome(stored, refused, failed)
+            outcome.refused += 1
+            outcome.failed = outcome.failed or isinstance(answer, Refused)
+            if first is True:
+                first, line = answer, outcome.stored + 1
+        if first is not True:
+            also = f"; {behind} of those behind it are stored" if behind else ""
+            complain(f"line {line}: {first or 'NOT_STORED: the queue is full'}{also}")
+            return
+
+
+def _exptime(args: argparse.Namespace) -> int:
+    return exptime(args.expire, SystemClock().now_ms())
 
 
 def _lines(source: BufferedReader) -> Iterator[list[bytes]]:
-    """Yield the lines that have come so far, as soon as they have: `tail -f` may be the source."""
+    """Yield the lines that have come so far, as soon as they have: `tail -f` may be the source.
+
+    Not more than `MAX_BATCH` at once.
+    """
     begun: list[bytes] = []
     while data := source.read1(PIECE_BYTES):
         first, *others = data.split(b"\n")
         begun.append(first)
         if others:
-            yield [b"".join(begun), *others[:-1]]
+            whole = [b"".join(begun), *others[:-1]]
             begun = [others[-1]]
+            for start in range(0, len(whole), MAX_BATCH):
+                yield whole[start : start + MAX_BATCH]
     if last := b"".join(begun):
         yield [last]

@@ -3,14 +3,21 @@
 import argparse
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 
-from .client import Client, add_connection_arguments, queue_name
+from .arguments import add_connection_arguments, queue_name
+from .client import Client
+from .table import table
+from .terminal import complain, say
 
 _COLUMNS = ("items", "bytes", "open_transactions", "waiters", "age", "total_items")
 # Where one queue ends and the next begins only `items` tells, the first of each; these end alike.
 _LIKE_ITEMS = {"total_items", "expired_items", "mem_items", "put_items", "damaged_items"}
 _SERVERS_OWN = {"queue_creates", "queue_deletes", "queue_expires"}
+
+_TEXTS = {"version", "status", "sync", "received_last", "children", "error"}
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 
 _Counts = dict[str, str]
 
@@ -21,21 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with Client(args.server) as client:
+    with Client(args.server, args.timeout) as client:
         server, queues = by_queue(client.stats(args.queue or b""))
     if args.queue and not queues:
+        complain(f"there is no queue {os.fsdecode(args.queue)}")
         return 1
     if args.json:
-        numbers = {name: _numbers(counts) for name, counts in queues.items()}
-        print(
-            json.dumps(numbers if args.queue else {"server": _numbers(server), "queues": numbers})
-        )
+        found = {name: numbers(counts) for name, counts in queues.items()}
+        print(json.dumps(found if args.queue else {"server": numbers(server), "queues": found}))
     elif args.queue:
         for name, counts in queues.items():
-            _print_pairs({"queue": _printable(name)} | counts)
+            say(_pairs({"queue": name} | counts))
     else:
-        _print_pairs(server)
-        _print_table(queues)
+        say(_pairs(server))
+        if queues:
+            rows = [
+                [name, *(counts.get(c, "") for c in _COLUMNS)] for name, counts in queues.items()
+            ]
+            say("\n" + table([["queue", *_COLUMNS], *rows]))
     return 0
 
 
@@ -66,28 +76,14 @@ def by_queue(stats: Iterable[tuple[str, str]]) -> tuple[_Counts, dict[str, _Coun
     return server, queues
 
 
-def _numbers(counts: _Counts) -> dict[str, int | str]:
-    return {name: int(text) if text.isdecimal() else text for name, text in counts.items()}
+def numbers(counts: Mapping[str, str]) -> dict[str, int | float | str]:
+    """The same with numbers where the values are some."""
+    return {
+        name: text if name in _TEXTS or not _NUMBER.fullmatch(text) else json.loads(text)
+        for name, text in counts.items()
+    }
 
 
-def _print_pairs(pairs: Mapping[str, str]) -> None:
+def _pairs(pairs: Mapping[str, str]) -> str:
     width = max(map(len, pairs), default=0)
-    for name, value in pairs.items():
-        print(f"{name:<{width}}  {value}")
-
-
-def _print_table(queues: Mapping[str, _Counts]) -> None:
-    rows = [["queue", *_COLUMNS]]
-    for name, counts in queues.items():
-        rows.append([_printable(name), *(counts.get(column, "") for column in _COLUMNS)])
-    if len(rows) == 1:
-        return
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    print()
-    for name, *numbers in rows:
-        right = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
-        print("  ".join([name.ljust(widths[0]), *right]))
-
-
-def _printable(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in pairs.items())

@@ -59,27 +59,28 @@ def export(
 
 
 class ExportedSource:
-    """One queue in a file, as `export` wrote it."""
+    """One queue in a file, as `export` wrote it. title: what to call the file, by default its path."""
 
-    def __init__(self, path: Path, form: Format) -> None:
-        self.queues: list[SourceQueue] = [_ExportedQueue(path, form)]
+    def __init__(self, path: Path, form: Format, title: str = "") -> None:
+        self.queues: list[SourceQueue] = [_ExportedQueue(path, form, title or str(path))]
         self.left_alone: list[str] = []
 
 
 class _ExportedQueue:
-    def __init__(self, path: Path, form: Format) -> None:
+    def __init__(self, path: Path, form: Format, title: str) -> None:
         self._path = path
+        self._title = title
         self._form = form
         with path.open("rb") as file:
             self.size = os.fstat(file.fileno()).st_size
-            head, place = form.read_head(Reader(file), str(path))
+            head, place = form.read_head(Reader(file), title)
         self.name, self.consumers = names_in(head, place)
 
     @contextmanager
     def open(self, report: QueueReport) -> Iterator[Content]:
         with self._path.open("rb") as file:
             reader = Reader(file)
-            head, _ = self._form.read_head(reader, str(self._path))
+            head, _ = self._form.read_head(reader, self._title)
             names = frozenset({"", *head.consumers})
-            items = self._form.read_items(reader, str(self._path), names)
+            items = self._form.read_items(reader, self._title, names)
             yield Content(self.consumers, items, exact=True)

@@ -15,6 +15,7 @@ __all__ = [
     "Command",
     "Confirm",
     "Delete",
+    "DeleteBackup",
     "DumpConfig",
     "DumpStats",
     "Flush",
@@ -25,6 +26,7 @@ __all__ = [
     "Group",
     "GroupEnd",
     "GroupedPut",
+    "ListBackups",
     "Monitor",
     "Put",
     "Quit",
@@ -252,6 +254,19 @@ class Backup(Command):
 
     administrative: ClassVar[bool] = True
     queues: tuple[bytes, ...] | None
+    name: str
+
+
+class ListBackups(Command):
+    """Ask which backups there are, the oldest first."""
+
+    administrative: ClassVar[bool] = True
+
+
+class DeleteBackup(Command):
+    """name: of the backup to remove."""
+
+    administrative: ClassVar[bool] = True
     name: str
 
 

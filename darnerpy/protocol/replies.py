@@ -21,6 +21,7 @@ __all__ = [
     "OK",
     "STORED",
     "VALUE",
+    "backup",
     "block",
     "client_error",
     "one_line",
@@ -75,6 +76,12 @@ def value(key: bytes, flags: int, data: bytes, cas: int | None) -> bytes:
 
 def stat(name: bytes, number: object) -> bytes:
     return b"STAT %b %b\r\n" % (name, _bytes(number))
+
+
+def backup(name: str, created: int, queues: int, items: int, size: int, path: str) -> bytes:
+    """One line of a list of backups, which the path ends; created: milliseconds since the epoch."""
+    line = f"BACKUP {name} {created} {queues} {items} {size} {path}\r\n"
+    return line.encode("utf-8", "surrogateescape")
 
 
 def _bytes(value: object) -> bytes:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..errors import ClientError
+from ..names import BACKUP_NAME, is_backup_name
 from . import replies
 from .commands import (
     Backup,
     Command,
     Confirm,
     Delete,
+    DeleteBackup,
     DumpConfig,
     DumpStats,
     Flush,
@@ -22,6 +24,7 @@ from .commands import (
     FlushAllExpired,
     FlushExpired,
     Get,
+    ListBackups,
     Monitor,
     Quit,
     Refused,
@@ -236,11 +239,25 @@ def _backup(args: list[bytes]) -> Command:
     *queues, name = args or [b""]
     if not queues:
         raise ClientError("backup takes queues, or *, and a name")
+    backup = _backup_name(name)
     if queues == [b"*"]:
-        return Backup(None, name.decode("latin-1"))
+        return Backup(None, backup)
     if any(parse_plain_key(queue)[1] for queue in queues):
         raise ClientError("backup takes queues, not consumers of one")
-    return Backup(tuple(queues), name.decode("latin-1"))
+    return Backup(tuple(queues), backup)
+
+
+def _delete_backup(args: list[bytes]) -> Command:
+    if len(args) != 1:
+        raise ClientError("delete_backup takes the name of one backup")
+    return DeleteBackup(_backup_name(args[0]))
+
+
+def _backup_name(word: bytes) -> str:
+    name = word.decode("latin-1")
+    if not is_backup_name(name):
+        raise ClientError(f"{BACKUP_NAME} was expected")
+    return name
 
 
 def _alone(verb: str, command: Command) -> Callable[[list[bytes]], Command]:
@@ -290,6 +307,14 @@ _TABLE = (
         _status, "with s",
     ),
     Verb("backup", "backup q [q2 …] name", "copy queues, * is all, to backups/name; OK", _backup, "yes"),
+    Verb(
+        "list_backups", "list_backups", "BACKUP name created queues items bytes path each; END",
+        _alone("list_backups", ListBackups()), "yes",
+    ),
+    Verb(
+        "delete_backup", "delete_backup name", "remove backups/name; DELETED or NOT_FOUND",
+        _delete_backup, "yes",
+    ),
     Verb(
         "reload", "reload", "read the configuration again; Reloaded config.",
         _alone("reload", Reload()), "yes",

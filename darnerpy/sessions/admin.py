@@ -9,14 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..brokers.backups import Kept
 from ..config import written, written_queue
 from ..errors import ConfigError, ServerError
 from ..names import split
 from ..protocol import replies
 from ..protocol.commands import (
     Backup,
+    DeleteBackup,
     DumpConfig,
     DumpStats,
+    ListBackups,
     Reload,
     SetStatus,
     Shutdown,
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "back_up",
+    "delete_backup",
     "dump_config",
     "dump_stats",
+    "list_backups",
     "reload",
     "set_status",
     "shut_down",
@@ -110,6 +115,32 @@ def _backed_up(session: "Session", name: str, error: ServerError | None) -> None
         log.warning("no backup was written: %s", error, extra=about)
     words = session.words
     reply = words.ok if error is None else words.server_error(str(error))
+    session.answer_late(Obstacle.QUEUE, None, reply)
+
+
+def list_backups(session: "Session", command: ListBackups) -> None:
+    session.obstacles |= Obstacle.QUEUE
+    session.host.broker.list_backups(partial(_listed, session))
+
+
+def _listed(session: "Session", found: list[Kept], error: ServerError | None) -> None:
+    if error is not None:
+        reply = session.words.server_error(str(error))
+    else:
+        reply = b"".join(replies.backup(*kept) for kept in found) + replies.END
+    session.answer_late(Obstacle.QUEUE, None, reply)
+
+
+def delete_backup(session: "Session", command: DeleteBackup) -> None:
+    session.obstacles |= Obstacle.QUEUE
+    session.host.broker.delete_backup(command.name, partial(_deleted, session))
+
+
+def _deleted(session: "Session", found: bool, error: ServerError | None) -> None:
+    if error is not None:
+        reply = session.words.server_error(str(error))
+    else:
+        reply = replies.DELETED if found else replies.NOT_FOUND
     session.answer_late(Obstacle.QUEUE, None, reply)
 
 

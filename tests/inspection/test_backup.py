@@ -97,7 +97,7 @@ def test_closed_journals_and_large_items_that_are_trimmed(tmp_path: Path) -> Non
 def test_names_that_are_refused(name: str, tmp_path: Path) -> None:
     async def run() -> None:
         async with House(tmp_path / "data") as house:
-            with pytest.raises(ServerError, match="a backup's name is"):
+            with pytest.raises(ServerError, match="a backup's name, 1 to 100 of"):
                 await back_up(house, name)
 
     asyncio.run(run())

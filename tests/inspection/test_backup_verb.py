@@ -51,7 +51,7 @@ def test_what_is_refused(make_server: MakeServer, capsys: pytest.CaptureFixture[
         wire.put("work", b"1")
         assert wire.ask(b"backup work one\r\n") == b"OK\r\n"
         assert wire.ask(b"backup work one\r\n").startswith(b"SERVER_ERROR there is a backup one")
-        assert wire.ask(b"backup work ../two\r\n").startswith(b"SERVER_ERROR a backup's name is")
+        assert wire.ask(b"backup work ../two\r\n").startswith(b"CLIENT_ERROR a backup's name, 1 to")
         assert wire.ask(b"backup nosuch two\r\n") == b"SERVER_ERROR not on disk: nosuch\r\n"
         for line in (b"backup", b"backup two", b"backup work+audit two"):
             assert wire.ask(line + b"\r\n").startswith(b"CLIENT_ERROR backup takes queues"), line

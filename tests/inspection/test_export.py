@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
@@ -16,12 +17,14 @@ from hypothesis import strategies as st
 
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
+from darnerpy.inspection.lines import Line
 from darnerpy.journals.records import block_key
 from darnerpy.migration.source import Incoming
 from darnerpy.queues.batches import Returned
 from darnerpy.queues.items import DEAD, EXPIRED, Origin
 from tests.inspection.queues import LARGE, contents, fingerprints, kept, make
 from tests.servers import ServerProcess
+from tests.shell import DARNERPY
 
 FORMATS = ["jsonl", "binary"]
 CONSUMERS = [b"audit", b"\xff\xfe+x", b"z"]
@@ -138,6 +141,21 @@ def test_lines_are_made_to_be_read(data: Path, tmp_path: Path) -> None:
     assert (end["items"], len(items)) == (23, 23)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_expiry_at_the_end_of_time_comes_back(form: str, tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, sync="never") as server, server.connect() as wire:
+        assert wire.ask(b"set work 0 4611686018427387904 1\r\nx\r\n") == b"STORED\r\n"
+    export(tmp_path / "data", tmp_path / "file", form)
+    assert take_in(tmp_path / "file", tmp_path / "new", form) == 0
+    (item,) = contents(tmp_path / "new")
+    assert item.expiry == 2**63 - 1
+
+
+def test_an_expiry_that_is_later_still_is_cut_to_it() -> None:
+    line = Line.of(Incoming(1, b"x", expiry=2**63))
+    assert line.expiry == 2**63 - 1
+
+
 def test_lines_may_be_changed_on_purpose(data: Path, tmp_path: Path) -> None:
     export(data, tmp_path / "file", "jsonl")
     text = (tmp_path / "file").read_text().replace("item 7", "ITEM 7")
@@ -181,9 +199,18 @@ LARGE_LINE = json.dumps({"size": 9_000_000, "base64": "A" * 12_000_000})
         (['{"darnerpy":"queue","version":2,"queue":"q","consumers":[],"exported":0}'], "version 1"),
         (['{"darnerpy":"queue","version":1,"queue":"a/b","consumers":[],"exported":0}'], "0x2f"),
         (['{"darnerpy":"queue","version":1,"queue":"a+b","consumers":[],"exported":0}'], "without"),
-        (["HEAD", "{nonsense"], "line 2"),
-        (["HEAD", '{"text":5}'], r"line 2: Expected .*\$.text"),
-        (["HEAD", '{"text":"a","flags":4294967296}'], r"line 2: Expected .*\$.flags"),
+        (
+            ["root:x:0:0"],
+            "line 1: a JSON object, as `darnerpy export` writes it, was expected, and this is none "
+            r"\(Expecting value, column 1\)",
+        ),
+        (["5"], "line 1: this is no line of an export: Expected `object`, got `int`"),
+        (["HEAD", "{nonsense"], "line 2: a JSON object, as"),
+        (["HEAD", '{"text":5}'], r"line 2: this is no line of an export: Expected .*\$.text"),
+        (
+            ["HEAD", '{"text":"a","flags":4294967296}'],
+            r"line 2: this is no line of an export: Expected .*\$.flags",
+        ),
         (["HEAD", '{"text":"a"}', '{"text":"a","for":["b"]}'], "line 3: 'b' is none of"),
         (["HEAD", '{"text":"a","for":[]}'], "one consumer at least"),
         (["HEAD", '{"text":"a","size":2}'], "2 bytes of data were expected, there are 1"),
@@ -207,6 +234,24 @@ def test_bad_lines_are_named(
     out = capsys.readouterr()
     assert re.search(re.escape(f"{file}: ") + ".*" + expected, out.out + out.err)
     assert not list((tmp_path / "data").glob("queues/*"))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_pipe_carries_a_queue(form: str, data: Path, tmp_path: Path) -> None:
+    flags = ("--data", os.fspath(data), "--format", form)
+    exported = subprocess.run((*DARNERPY, "export", "work", *flags), stdout=subprocess.PIPE)
+    command = (*DARNERPY, "import", "--from", form, "-", "--data", os.fspath(tmp_path / "new"))
+    subprocess.run(command, input=exported.stdout, check=True)
+    assert contents(tmp_path / "new") == contents(data)
+    done = subprocess.run(command, input=exported.stdout[:-3], stdout=subprocess.PIPE)
+    assert done.returncode == 1
+
+
+def test_a_pipe_is_named(tmp_path: Path) -> None:
+    command = (*DARNERPY, "import", "--from", "jsonl", "-", "--data", os.fspath(tmp_path / "new"))
+    done = subprocess.run(command, input=b"nonsense\n", stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"darnerpy: standard input: line 1: a JSON object, as ")
 
 
 def test_damage_is_told_and_the_rest_is_there(

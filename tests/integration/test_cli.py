@@ -6,72 +6,15 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Protocol
-from uuid import uuid4
 
 import pytest
 
-from darnerpy.cli.stats import by_queue
+from darnerpy.cli.stats import by_queue, numbers
+from tests.conftest import MakeServer
+from tests.shell import Canned, Shell
 
-DARNERPY = (sys.executable, "-m", "darnerpy.cli.main")
 MIB = 1 << 20
-
-
-class Server(Protocol):
-    address: str
-
-
-class Shell:
-    """Runs `darnerpy` with one server preset."""
-
-    def __init__(self, address: str) -> None:
-        self.environ = os.environ | {"DARNERPY_SERVER": address}
-
-    def run(
-        self, *words: str, input: bytes = b"", stdout: int | IO[bytes] = subprocess.PIPE
-    ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            (*DARNERPY, *words),
-            input=input,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            env=self.environ,
-            check=False,
-            timeout=30,
-        )
-
-    @contextmanager
-    def start(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-        pipe = subprocess.PIPE
-        command = (*DARNERPY, *words)
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=self.environ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def push(self, queue: str, *items: bytes) -> None:
-        for item in items:
-            assert self.run("push", queue, input=item).returncode == 0
-
-    def get(self, queue: str) -> bytes | None:
-        done = self.run("get", queue)
-        assert done.returncode == (0 if done.stdout else 1), done.stderr
-        return done.stdout or None
-
-
-@pytest.fixture
-def shell(server: Server) -> Shell:
-    return Shell(server.address)
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"cli-{uuid4().hex[:8]}"
 
 
 # --- push and get
@@ -115,24 +58,6 @@ def test_several_items(shell: Shell, queue: str, words: tuple[str, ...], count: 
     assert shell.get(queue) == (b"3" if count == 2 else None)
 
 
-def test_lines(shell: Shell, queue: str) -> None:
-    lines = b"".join(b"%d\n" % number for number in range(2500)) + b"\nlast, with no end"
-    done = shell.run("push", queue, "--lines", "--json", input=lines)
-    assert json.loads(done.stdout) == {"queue": queue, "stored": 2502, "refused": 0}
-    assert shell.run("get", queue, "--all").stdout == lines + b"\n"
-
-
-def test_lines_are_pushed_as_they_come(shell: Shell, queue: str) -> None:
-    with shell.start("push", queue, "--lines") as push:
-        assert push.stdin
-        push.stdin.write(b"first\nhalf")
-        push.stdin.flush()
-        assert shell.run("get", queue, "--wait", "10s").stdout == b"first"
-        push.stdin.write(b" done\n")
-        push.stdin.flush()
-        assert shell.run("get", queue, "--wait", "10s").stdout == b"half done"
-
-
 def test_waiting(shell: Shell, queue: str) -> None:
     assert shell.run("get", queue, "--wait", "50ms").returncode == 1
     with shell.start("get", queue, "--wait", "20s") as get:
@@ -149,12 +74,6 @@ def test_json(shell: Shell, queue: str) -> None:
     assert binary["id"] == 2
     assert base64.b64decode(binary["base64"]) == b"\xff\0"
     assert "text" not in binary
-
-
-def test_an_expired_item_is_not_there(shell: Shell, queue: str) -> None:
-    assert shell.run("push", queue, "--expire", "-1", input=b"stale").returncode == 0
-    shell.push(queue, b"fresh")
-    assert shell.get(queue) == b"fresh"
 
 
 def test_peek_leaves_the_item(shell: Shell, queue: str) -> None:
@@ -204,7 +123,7 @@ def test_an_item_is_returned_when_its_reader_has_left(shell: Shell, queue: str) 
     os.close(reading)
     done = shell.run("get", queue, stdout=writing)
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, b"darnerpy: cannot write: Broken pipe\n")
+    assert (done.returncode, done.stderr) == (141, b"")
     assert shell.run("get", queue, "--wait", "5s").stdout == b"kept"
 
 
@@ -241,9 +160,49 @@ def test_stats(shell: Shell, queue: str) -> None:
     assert pairs[:2] == [["queue", queue], ["items", "1"]]
 
 
-def test_stats_of_a_queue_that_is_not_there(shell: Shell, queue: str) -> None:
-    done = shell.run("stats", queue)
+def test_numbers_are_numbers(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"1")
+    found = json.loads(shell.run("stats", "--json").stdout)
+    texts = {name for name, value in found["server"].items() if isinstance(value, str)}
+    assert texts == {"version", "status", "sync"}
+    assert isinstance(found["server"]["commit_ms"], float)
+    texts = {name for name, value in found["queues"][queue].items() if isinstance(value, str)}
+    assert texts == {"received_last", "error"}
+
+
+def test_which_values_are_numbers() -> None:
+    shown = numbers({"a": "-3", "b": "0.250", "c": "07", "d": "50ms", "children": "5", "e": "1e9"})
+    assert shown == {"a": -3, "b": 0.25, "c": "07", "d": "50ms", "children": "5", "e": "1e9"}
+
+
+@pytest.mark.parametrize("command", ["stats", "flush", "delete", "consumers"])
+def test_a_queue_that_is_not_there(shell: Shell, queue: str, command: str) -> None:
+    done = shell.run(command, queue)
     assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == f"darnerpy: there is no queue {queue}\n"
+
+
+@pytest.mark.parametrize("command", ["flush", "delete"])
+def test_a_consumer_that_is_not_there(shell: Shell, queue: str, command: str) -> None:
+    shell.push(queue, b"1")
+    done = shell.run(command, f"{queue}+audit", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)[f"{command}{'ed' if command == 'flush' else 'd'}"] is False
+    assert done.stderr.decode() == f"darnerpy: there is no consumer audit of {queue}\n"
+    assert shell.get(queue) == b"1"
+
+
+@pytest.mark.parametrize("command", ["flush", "delete"])
+def test_an_alias_holds_nothing(make_server: MakeServer, command: str) -> None:
+    server = make_server(toml='[aliases]\nboth = ["a", "b"]\n')
+    shell = Shell(server.address)
+    shell.push("both", b"1")
+    done = shell.run(command, "both")
+    assert (done.returncode, done.stderr.decode()) == (
+        1,
+        "darnerpy: both is an alias: it holds nothing itself\n",
+    )
+    assert shell.get("a") == shell.get("b") == b"1"
 
 
 def test_names_that_look_like_fields() -> None:
@@ -280,37 +239,19 @@ def test_an_item_over_the_limit_is_refused(shell: Shell, queue: str, tmp_path: P
     assert shell.get(queue) is None
 
 
-@contextmanager
-def canned(answer: bytes) -> Iterator[str]:
-    """A server that answers the first bytes of one client with these, and hangs up."""
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            connection.recv(1 << 16)
-            connection.sendall(answer)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(1 << 16):
-                pass
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        thread.join()
-
-
 @pytest.mark.parametrize(
     ("words", "answer", "code", "complaint"),
     [
-        (("push", "q"), b"NOT_STORED\r\n", 1, "NOT_STORED"),
-        (("push", "q", "--lines"), b"STORED\r\nNOT_STORED\r\n", 1, "line 2: NOT_STORED"),
+        (("push", "q"), b"NOT_STORED\r\n", 1, "NOT_STORED: the queue is full"),
         (("push", "q", "--lines"), b"STORED\r\nSERVER_ERROR no\r\n", 3, "line 2: SERVER_ERROR no"),
         (("push", "q"), b"SERVER_ERROR disk full\r\n", 3, "SERVER_ERROR disk full"),
         (("get", "q"), b"CLIENT_ERROR no\r\n", 3, "CLIENT_ERROR no"),
-        (("delete", "q"), b"ERROR\r\n", 3, "ERROR"),
-        (("delete", "q"), b"NOT_FOUND\r\n", 1, ""),
-        (("flush", "q"), b"OK\r\n", 3, "OK"),
+        (("delete", "q"), b"END\r\nERROR\r\n", 3, "ERROR"),
+        (("flush", "q"), b"END\r\nOK\r\n", 3, "OK"),
+        (("reload",), b"SERVER_ERROR nothing has changed: x\r\n", 3, "nothing has changed: x"),
+        (("shutdown",), b"CLIENT_ERROR not allowed\r\n", 3, "CLIENT_ERROR not allowed"),
+        (("status",), b"DOWN\r\n", 3, "DOWN"),
+        (("backup", "--list"), b"STAT a b\r\n", 4, "not a line about a backup"),
         (("get", "q"), b"", 4, "connection closed"),
         (("get", "q"), b"VALUE q 0 9 1\r\nabc", 4, "connection closed in the middle of an item"),
         (("get", "q"), b"VALUE q 0 3 1\r\nabcdef\r\nEND\r\n", 4, "does not end where it should"),
@@ -320,13 +261,13 @@ def canned(answer: bytes) -> Iterator[str]:
     ],
 )
 def test_exit_codes(words: tuple[str, ...], answer: bytes, code: int, complaint: str) -> None:
-    with canned(answer) as address:
-        done = Shell(address).run(*words, input=b"a\nb\n")
+    with Canned(answer) as server:
+        done = Shell(server.address).run(*words, input=b"a\nb\n")
     assert done.returncode == code
     assert complaint in done.stderr.decode()
     assert b"Traceback" not in done.stderr
-    if code == 4:
-        assert address in done.stderr.decode()
+    if code == 4 and "backup" not in complaint:
+        assert server.address in done.stderr.decode()
 
 
 def test_no_server(tmp_path: Path) -> None:
@@ -339,32 +280,22 @@ def test_no_server(tmp_path: Path) -> None:
             assert f"cannot reach {address}: " in done.stderr.decode()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("nosuch",),
-        ("get",),
-        ("get", "work/open"),
-        ("get", "two words"),
-        ("get", "q\r\nflush_all"),
-        ("get", "q+"),
-        ("get", "q", "-n", "0"),
-        ("get", "q", "-n", "1", "--all"),
-        ("get", "q", "--wait", "10"),
-        ("get", "q", "--server", "here"),
-        ("push", "q", "/nowhere/file"),
-        ("push", "q", "/"),
-        ("push", "q", "--flags", "red"),
-    ],
-)
-def test_wrong_usage(words: tuple[str, ...]) -> None:
-    done = Shell("127.0.0.1:1").run(*words)
-    assert done.returncode == 2
-    assert done.stderr
-    assert b"Traceback" not in done.stderr
+def test_no_such_host() -> None:
+    done = Shell("a..b:1").run("get", "q")
+    assert (done.returncode, done.stderr) == (4, b"darnerpy: cannot reach a..b:1: no such host\n")
+
+
+def test_a_server_that_does_not_answer_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        done = Shell(address).run("get", "q", "--timeout", "50ms")
+    assert (done.returncode, done.stderr.decode()) == (
+        4,
+        f"darnerpy: cannot reach {address}: no answer in time\n",
+    )
 
 
 def test_version() -> None:
-    done = Shell("").run("--version")
-    assert (done.returncode, done.stdout.split()[0]) == (0, b"darnerpy")
+    for module in ("darnerpy", "darnerpy.cli.main"):
+        said = subprocess.check_output((sys.executable, "-m", module, "--version"))
+        assert said.split()[0] == b"darnerpy"

@@ -12,6 +12,7 @@ from darnerpy.protocol import commands
 from darnerpy.protocol.commands import Command, Get, Refused, Store
 from darnerpy.protocol.verbs import VERBS, describe, parse_line
 
+_NO_BACKUP = b"a backup's name, 1 to 100 of A-Z a-z 0-9 . _ - with no dot first, was expected"
 PAGE = Path(__file__).parents[2] / "docs/protocol.md"
 
 
@@ -57,6 +58,10 @@ def refusal(line: bytes) -> tuple[bytes, bool]:
         (b"dump_stats q a+b", ("DumpStats", (b"q", b"a+b"))),
         (b"dump_config", ("DumpConfig", ())),
         (b"dump_config q", ("DumpConfig", (b"q",))),
+        (b"backup * one", ("Backup", None, "one")),
+        (b"backup a b one.two ", ("Backup", (b"a", b"b"), "one.two")),
+        (b"list_backups", ("ListBackups",)),
+        (b"delete_backup one", ("DeleteBackup", "one")),
         (b"reload", ("Reload",)),
         (b"shutdown", ("Shutdown",)),
         (b"status", ("Status",)),
@@ -138,6 +143,18 @@ def test_what_is_no_verb_of_ours_is_an_error(line: bytes) -> None:
         (b"confirm q/close 1", b"options are not allowed here: q/close"),
         (b"dump_stats a /", b"options are not allowed here: /"),
         (b"dump_config a\x01", b"queue name may not contain byte 0x01 (at 1)"),
+        (b"backup", b"backup takes queues, or *, and a name"),
+        (b"backup one", b"backup takes queues, or *, and a name"),
+        (b"backup q+c one", b"backup takes queues, not consumers of one"),
+        (b"backup q/open one", b"options are not allowed here: q/open"),
+        (b"backup * .one", _NO_BACKUP),
+        (b"backup * a/b", _NO_BACKUP),
+        (b"backup * a\rb", _NO_BACKUP),
+        (b"backup * " + b"x" * 101, _NO_BACKUP),
+        (b"delete_backup", b"delete_backup takes the name of one backup"),
+        (b"delete_backup a b", b"delete_backup takes the name of one backup"),
+        (b"delete_backup ..", _NO_BACKUP),
+        (b"list_backups x", b"list_backups takes no arguments"),
         (b"reload now", b"reload takes no arguments"),
         (b"shutdown noreply", b"shutdown takes no arguments"),
         (b"status down", b"status takes one of up readonly quiescent writeavoid, or nothing"),
@@ -247,6 +264,8 @@ def test_what_concerns_the_whole_server_is_administrative() -> None:
         "dump_config": b"dump_config q",
         "status": b"status up",
         "backup": b"backup q name",
+        "list_backups": b"list_backups",
+        "delete_backup": b"delete_backup name",
         "reload": b"reload",
         "shutdown": b"shutdown",
     }

@@ -1,0 +1,114 @@
+"""Where output goes: a terminal obeys nothing of it, a pipe gets every byte, a closed one no complaint."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darnerpy.cli.terminal import printable
+from tests.shell import DARNERPY, Shell
+
+
+def on_terminal(shell: Shell, *words: str) -> bytes:
+    """What the command shows where standard output is a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen((*DARNERPY, *words), stdout=theirs, env=shell.environ) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while data := os.read(ours, 1 << 16):
+                shown += data
+        except OSError:  # EIO: nobody has it open any more
+            os.close(ours)
+    assert process.returncode == 0
+    return shown.replace(b"\r\n", b"\n")
+
+
+EVIL = b"\x1b]0;title\x07\x9b2J\tgr\xc3\xbc\xc3\x9f\xe2\x80\xae\n\0end"
+
+
+@pytest.mark.parametrize("command", ["peek", "get"])
+def test_an_item_is_shown_and_not_obeyed(shell: Shell, queue: str, command: str) -> None:
+    shell.push(queue, EVIL)
+    assert on_terminal(shell, "peek", queue).decode() == (
+        "\\x1b]0;title\\x07\\x9b2J\tgrüß\\u202e\n\\x00end\n"
+    )
+    assert shell.run(command, queue).stdout == EVIL
+
+
+def test_a_character_in_two_pieces_is_one(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"x" * 65535 + "ü".encode() + b"\n")
+    assert on_terminal(shell, "peek", queue).decode() == "x" * 65535 + "ü\n"
+
+
+def test_names_are_shown_and_not_obeyed(shell: Shell, queue: str) -> None:
+    name = f"{queue}-\u009b2J-größe-\udcff"
+    shell.push(name, b"1")
+    shown = f"{queue}-\\x9b2J-größe-\\xff"
+    for words in (["stats"], ["stats", name], ["consumers", name]):
+        assert shown in shell.run(*words).stdout.decode(), words
+    done = shell.run("flush", f"{name}\u202e")
+    assert done.stderr.decode() == f"darnerpy: there is no queue {shown}\\u202e\n"
+    assert name.encode("utf-8", "surrogateescape") not in shell.run("stats").stdout
+    assert name in json.loads(shell.run("stats", "--json").stdout)["queues"]
+
+
+@given(st.text())
+def test_printable(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable()
+    assert text != shown or text.isprintable()
+
+
+def test_a_reader_that_has_left_is_no_news(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"1")
+    reading, writing = os.pipe()
+    os.close(reading)
+    for words in (["stats"], ["stats", "--json"], ["peek", queue], ["consumers", queue]):
+        done = shell.run(*words, stdout=writing)
+        assert (done.returncode, done.stderr) == (141, b""), words
+    os.close(writing)
+
+
+def test_an_interrupt_is_quiet(shell: Shell, queue: str) -> None:
+    command = (*DARNERPY, "get", queue, "--wait", "1h")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=shell.environ
+    ) as get:
+        while json.loads(shell.run("stats", "--json").stdout)["server"]["curr_connections"] < 2:
+            time.sleep(0.01)
+        get.send_signal(signal.SIGINT)
+        assert get.communicate(timeout=20) == (b"", b"")
+        assert get.returncode == 130
+
+
+def test_an_interrupted_push_says_what_is_stored(shell: Shell, queue: str) -> None:
+    command = (*DARNERPY, "push", queue, "--lines")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stderr=pipe, env=shell.environ) as push:
+        assert push.stdin is not None
+        push.stdin.write(b"one\n")
+        push.stdin.flush()
+        assert shell.run("peek", queue, "--wait", "20s").stdout == b"one"
+        push.send_signal(signal.SIGINT)
+        assert push.stderr is not None
+        assert push.stderr.read() == b"darnerpy: 1 stored\n"
+        assert push.wait(20) == 130
+
+
+def test_names_where_only_ascii_is_known(shell: Shell, queue: str) -> None:
+    shell.push(f"{queue}-größe", b"1")
+    done = subprocess.run(
+        (sys.executable, "-m", "darnerpy", "stats"),
+        capture_output=True,
+        check=True,
+        env=shell.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert f"{queue}-gr\\xf6\\xdfe".encode() in done.stdout
