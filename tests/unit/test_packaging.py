@@ -1,5 +1,6 @@
 """What a package index and a fresh clone get: a README whose links lead somewhere, all that tests read."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -81,7 +82,11 @@ def test_serving_installs_no_tools(
         file = tmp_path / ".venv" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    plan = subprocess.check_output(["make", "--dry-run", target], cwd=tmp_path, text=True)
+    # This may itself run under make.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    plan = subprocess.check_output(
+        ["make", "--dry-run", target], cwd=tmp_path, env=environ, text=True
+    )
     found = [line.split()[-1].strip("'") for line in plan.splitlines() if "pip install" in line]
     assert found == installs
     assert ("-m venv" in plan) is not bool(made)
