@@ -270,7 +270,10 @@ def _alone(verb: str, command: Command) -> Callable[[list[bytes]], Command]:
 
 
 def _verbosity(args: list[bytes]) -> Command:
-    return Verbosity(_take_noreply(args)[1])
+    args, noreply = _take_noreply(args)
+    if len(args) > 1 or not all(word.isdigit() for word in args):
+        raise ClientError("verbosity takes at most a number")
+    return Verbosity(noreply)
 
 
 def _unknown(args: list[bytes]) -> Command:

@@ -84,6 +84,15 @@ def test_peek_leaves_the_item(shell: Shell, queue: str) -> None:
     assert shell.get(queue) == b"stays"
 
 
+def test_peek_asks_for_one_item_after_another() -> None:
+    item = b"VALUE q 0 1 7\r\nx\r\nEND\r\n"
+    with Canned(item * 2 + b"END\r\n") as server:
+        done = Shell(server.address).run("peek", "q", "--offset", "9", "--count", "5")
+    assert (done.returncode, done.stdout) == (0, b"x\nx\n")
+    asked = b"gets q/peek/offset=%d\r\n"
+    assert server.received.get() == b"".join(asked % place for place in (9, 10, 11))
+
+
 def test_a_consumer_sees_what_is_pushed_after_it_came(shell: Shell, queue: str) -> None:
     assert shell.get(f"{queue}+audit") is None
     shell.push(queue, b"both")
