@@ -77,10 +77,16 @@ def test_a_reader_that_has_left_is_no_news(shell: Shell, queue: str) -> None:
     os.close(writing)
 
 
+def interruptible() -> None:
+    """A shell that runs the tests in its background has them ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_is_quiet(shell: Shell, queue: str) -> None:
     command = (*DARNERPY, "get", queue, "--wait", "1h")
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=shell.environ
+        command, stdout=pipe, stderr=pipe, env=shell.environ, preexec_fn=interruptible
     ) as get:
         while json.loads(shell.run("stats", "--json").stdout)["server"]["curr_connections"] < 2:
             time.sleep(0.01)
@@ -92,7 +98,9 @@ def test_an_interrupt_is_quiet(shell: Shell, queue: str) -> None:
 def test_an_interrupted_push_says_what_is_stored(shell: Shell, queue: str) -> None:
     command = (*DARNERPY, "push", queue, "--lines")
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stderr=pipe, env=shell.environ) as push:
+    with subprocess.Popen(
+        command, stdin=pipe, stderr=pipe, env=shell.environ, preexec_fn=interruptible
+    ) as push:
         assert push.stdin is not None
         push.stdin.write(b"one\n")
         push.stdin.flush()
