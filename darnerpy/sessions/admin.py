@@ -133,14 +133,16 @@ def _listed(session: "Session", found: list[Kept], error: ServerError | None) ->
 
 def delete_backup(session: "Session", command: DeleteBackup) -> None:
     session.obstacles |= Obstacle.QUEUE
-    session.host.broker.delete_backup(command.name, partial(_deleted, session))
+    session.host.broker.delete_backup(command.name, partial(_deleted, session, command.name))
 
 
-def _deleted(session: "Session", found: bool, error: ServerError | None) -> None:
+def _deleted(session: "Session", name: str, found: bool, error: ServerError | None) -> None:
     if error is not None:
         reply = session.words.server_error(str(error))
     else:
         reply = replies.DELETED if found else replies.NOT_FOUND
+        if found:
+            log.info("backup deleted", extra={"backup": name, "peer": session.outlet.peer})
     session.answer_late(Obstacle.QUEUE, None, reply)
 
 

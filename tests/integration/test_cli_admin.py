@@ -138,6 +138,7 @@ def test_backups_are_pruned(shell: Shell, own: ServerProcess) -> None:
     (own.data / "backups/mine").mkdir()
     done = shell.run("backup", "--prune", "2")
     assert done.stdout.decode() == f"{own.data}/backups/zero: removed\n"
+    own.wait_for_log(r"backup deleted backup=zero peer=127\.0\.0\.1:")
     done = shell.run("backup", "--name", "three", "--prune", "1", "--json")
     said = json.loads(done.stdout)
     assert [each["name"] for each in said["made"]] == ["three"]
