@@ -13,6 +13,7 @@ from ..names import split
 from .arguments import add_connection_arguments, plain_queue_name
 from .client import Client
 from .delete import delete
+from .known import why_not_there
 from .stats import by_queue, numbers
 from .table import table
 from .terminal import complain, say
@@ -40,15 +41,16 @@ def run(args: argparse.Namespace) -> int:
     if args.drop is not None:
         return _drop(args)
     with Client(args.server, args.timeout) as server:
-        found = _consumers(server, args.queue)
+        missing = why_not_there(server, args.queue)
+        found = {} if missing else _consumers(server, args.queue)
     if args.json:
         print(json.dumps({"queue": name, "consumers": {k: numbers(v) for k, v in found.items()}}))
     elif found:
         head = ["consumer", *_COLUMNS]
         say(table([head, *([each, *_row(counts)] for each, counts in found.items())]))
-    if not found:
-        complain(f"there is no queue {name}")
-    return 0 if found else 1
+    if missing:
+        complain(missing)
+    return 1 if missing else 0
 
 
 def _drop(args: argparse.Namespace) -> int:
@@ -67,13 +69,11 @@ def _drop(args: argparse.Namespace) -> int:
 
 
 def _consumers(server: Client, queue: bytes) -> dict[str, Mapping[str, str]]:
-    """The stats of each consumer by its full name, the queue's own first; empty without a queue."""
+    """The stats of each consumer by its full name, the queue's own first."""
     name = os.fsdecode(queue)
-    _, own = by_queue(server.stats(queue))
-    if "items" not in own.get(name, {}):
-        return {}
-    found: dict[str, Mapping[str, str]] = {name: own[name]}
-    children = own[name].get("children", "")
+    own = by_queue(server.stats(queue))[1].get(name, {})
+    found: dict[str, Mapping[str, str]] = {name: own}
+    children = own.get("children", "")
     # A consumer's name may hold a comma, but hardly this one with what follows it.
     for child in children.split(f",{name}+") if children else ():
         full = f"{name}+{child.removeprefix(f'{name}+')}"
