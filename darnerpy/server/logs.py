@@ -48,6 +48,12 @@ class Log(logging.Handler):
         self.setFormatter(_FORMATTERS[form]())
         logging.getLogger("darnerpy").setLevel(level.upper())
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Without a handler's lock: the writer has one, and an error that nobody caught may come
+        # to be logged by whoever holds it.
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             if self._is_wanted(record):

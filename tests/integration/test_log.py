@@ -261,6 +261,39 @@ def test_what_nobody_meant_to_log_is_logged() -> None:
         assert re.match(beginning, line), line
 
 
+THREADS = """
+import logging, threading
+from darnerpy.server.logs import start_logging
+
+lines = start_logging("info", "text")
+log = logging.getLogger("darnerpy")
+
+
+def say(name):
+    for number in range(500):
+        log.info("line", extra={"of": name, "number": number})
+
+
+threads = [threading.Thread(target=say, args=(name,)) for name in "abcdefgh"]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+lines.stop(10)
+assert not lines.lost
+"""
+
+
+def test_threads_do_not_mix_their_lines() -> None:
+    command = (sys.executable, "-c", THREADS)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = [line.split(" ", 1)[1] for line in done.stderr.splitlines()]
+    for name in "abcdefgh":
+        ours = [line for line in found if f" of={name} " in line]
+        assert ours == [f"info line of={name} number={number}" for number in range(500)]
+    assert len(found) == 4000
+
+
 # --- As JSON
 
 
