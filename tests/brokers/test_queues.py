@@ -8,7 +8,7 @@ import pytest
 
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.config import QueueRule, SyncPolicy
-from darnerpy.errors import DataFormatError
+from darnerpy.errors import DataDirError, DataFormatError
 from darnerpy.names import file_name
 from tests.brokers.house import House, Wait, kept, until
 
@@ -174,7 +174,7 @@ async def test_the_bound_on_open_journals_spares_queues_in_memory(tmp_path: Path
 
 async def test_a_data_directory_serves_one_at_a_time(tmp_path: Path) -> None:
     async with House(tmp_path):
-        with pytest.raises(DataFormatError, match=f"in use by another darnerpy.*{os.getpid()}"):
+        with pytest.raises(DataDirError, match=f"in use by another darnerpy.*{os.getpid()}"):
             DataDir(tmp_path)
     DataDir(tmp_path).close()
 
