@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import DamageError
 from ..journals.durable import sync_directory
-from ..migration.leveldb_format import read_manifest
+from ..journals.leveldb_format import read_manifest
 
 __all__ = ["keep_queue", "open_apart"]
 

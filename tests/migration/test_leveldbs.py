@@ -12,7 +12,7 @@ from pathlib import Path
 import plyvel
 import pytest
 
-from darnerpy.migration.leveldb_format import crc32c
+from darnerpy.journals.leveldb_format import crc32c
 from darnerpy.migration.leveldbs import BYTEWISE, Database, open_database
 from darnerpy.migration.report import QueueReport
 from darnerpy.migration.source import SourceError
