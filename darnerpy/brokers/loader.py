@@ -104,8 +104,15 @@ class Loader:
 
     def take_in(self, consumer: Consumer, piece: Piece, first: int) -> None:
         """Pass what was read of the ids from first on to the queue."""
-        self._pass_over_damage(piece)
+        passed = self._pass_over(piece.lost, kept=True)
+        if passed > piece.stop:
+            piece.stop = passed
         self._queue.loaded(consumer, piece.items, first, piece.stop)
+
+    def know(self, lost: list[tuple[Span, Damage]]) -> None:
+        """Pass over what is known to be lost before anyone comes to it."""
+        self.lost = sum(span.stop - span.first for span, _ in lost if self._is_passed(span))
+        self._pass_over(lost, kept=False)
 
     def report(self, damage: Damage) -> None:
         ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
@@ -134,16 +141,33 @@ class Loader:
         if consumer.loaded_to > before or consumer.line.waiters or consumer.excess:
             self.look_ahead(consumer)
 
-    def _pass_over_damage(self, piece: Piece) -> None:
+    def _pass_over(self, lost: list[tuple[Span, Damage]], kept: bool) -> int:
+        """Have everyone pass these; returns up to where. kept: what there is of them stays on disk."""
         passed = 0
-        for span, damage in piece.lost:
-            if span.first < passed:
+        for number, (span, damage) in enumerate(lost):
+            if span.first < passed or self._is_passed(span):
                 continue
             self.report(damage)
-            if self._clean_prefix and damage.missing and span.first < self.recovered_to:
-                span = Span(span.first, self.recovered_to, span.begin, -1)
-                piece.items = [i for i in piece.items if not span.first <= i.id < span.stop]
-                piece.stop = max(piece.stop, span.stop)
             self.lost += span.stop - span.first
-            self._queue.lose(span, keep=True)
+            self._queue.lose(span, keep=kept and not damage.missing)
             passed = span.stop
+            if self._clean_prefix and damage.missing and passed < self.recovered_to:
+                self._keep_back(span, lost[number + 1 :])
+                passed = self.recovered_to
+        return passed
+
+    def _keep_back(self, gap: Span, lost: list[tuple[Span, Damage]]) -> None:
+        """All that was put behind a gap before the last start is kept, and not served."""
+        first, begin = gap.stop, gap.end
+        for span, _ in lost:
+            if first < span.first:
+                self._queue.lose(Span(first, span.first, begin, span.begin), keep=True)
+            self._queue.lose(span, keep=False)
+            self.lost += span.stop - span.first
+            first, begin = span.stop, span.end
+        if first < self.recovered_to:
+            self._queue.lose(Span(first, self.recovered_to, begin, -1), keep=True)
+
+    def _is_passed(self, span: Span) -> bool:
+        consumers = self._queue.consumers.values()
+        return all(consumer.positions.is_confirmed(span.first) for consumer in consumers)

@@ -42,7 +42,8 @@ class StoredQueue:
     """ready: whether commands may be decided now; if not, `when_ready` calls back.
 
     stored: whether there is, or soon will be, something on disk. error: why the journal cannot be
-    used for now; commands answer it. disk_bytes: as last measured. deletion: under way, or done;
+    used for now; commands answer it. disk_bytes: as last measured. aside: where damaged files of
+    the journal were put last, "" if none were. deletion: under way, or done;
     then this object is of no use any more.
 
     dirty, gone: told when there is something to commit, and when the queue is deleted. find: gives
@@ -81,6 +82,7 @@ class StoredQueue:
         self.deletion: Completion | None = None
         self.uploads = 0
         self.disk_bytes = 0
+        self.aside = ""
         self._gone = gone
         self._trimmer = Trimmer(self.queue, self.run, store.scheduler.call_later)
         self._committer = Committer(
@@ -161,6 +163,7 @@ class StoredQueue:
         self._retry_s = _FIRST_RETRY_S
         self.large.made = True
         self.disk_bytes = size
+        self.aside = found.aside
         queue = self.queue
         if not self._known:
             queue.recover(
@@ -191,6 +194,7 @@ class StoredQueue:
             self._loader.recovered_to = queue.written
             for damage in found.damage:
                 self._loader.report(damage)
+            self._loader.know(found.lost)
         if head is not None:
             self._loader.take_in(queue.own, head, queue.own.loaded_to)
         self._trimmer.restart(found.trimmed, size)

@@ -36,7 +36,9 @@ class Recovery:
 
     batch: number of the last one. positions, returns: of each consumer by name. kept: spans cut off
     behind a gap. trimmed: ids below it are deleted. name: the queue's, as told when the journal was made.
-    origins: of the last items, where those came from that were moved here.
+    origins: of the last items, where those came from that were moved here. lost: spans known not to be
+    there any more, from before this opening or found by it; missing: a power cut may be the cause.
+    aside: where, in the queue's directory, damaged files were put last; "" if none were.
     """
 
     next_id: int = 1
@@ -49,6 +51,8 @@ class Recovery:
     damage: list[Damage] = field(default_factory=list)
     name: bytes = b""
     origins: list[Origin] = field(default_factory=list)
+    lost: list[tuple[Span, Damage]] = field(default_factory=list)
+    aside: str = ""
 
 
 @dataclass(slots=True)

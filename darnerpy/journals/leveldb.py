@@ -6,12 +6,9 @@ full disk it acknowledges what it will not find again) is met by our own checksu
 never going on after an error. See docs/journals.md for the measurements behind it.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-
-import plyvel
 
 from ..errors import DamageError, JournalError
 from ..queues.batches import Batch
@@ -22,9 +19,12 @@ from .large import LargeFiles
 from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
 from .records import (
     BLOCK,
+    LOST_KEY,
+    NAME_KEY,
     MarkRecord,
     block_key,
     decode_block,
+    decode_lost,
     decode_mark,
     encode_blocks,
     encode_mark,
@@ -36,7 +36,6 @@ from .replay import replay
 
 __all__ = ["LevelDbEngine", "LevelDbJournal"]
 
-_NAME_KEY = b"\x00" * 8 + b"\xff"
 _FIRST_KEY = block_key(1)[:-1]
 """Below all items and marks, equal to none: plyvel's reverse iterators may leave out their start."""
 _ORIGIN_BYTES = 64 * 1024
@@ -67,12 +66,12 @@ class LevelDbEngine:
         path = directory / "leveldb"
         if not (path / "CURRENT").exists():
             return None
-        with journal_errors("open"):
-            database = plyvel.DB(os.fspath(path))
-            try:
-                return database.get(_NAME_KEY)
-            finally:
-                database.close()
+        database = Database(path)
+        try:
+            with database.errors("open"):
+                return database.handle.get(NAME_KEY, verify_checksums=True)
+        finally:
+            database.handle.close()
 
 
 class LevelDbJournal:
@@ -89,8 +88,8 @@ class LevelDbJournal:
         self._db = self._database.handle
         try:
             with self._errors("open"):
-                if self._db.get(_NAME_KEY, verify_checksums=True) is None:
-                    self._db.put(_NAME_KEY, name)
+                if self._db.get(NAME_KEY, verify_checksums=True) is None:
+                    self._db.put(NAME_KEY, name)
         except JournalError:
             self._db.close()  # or its lock outlives this object for as long as the error is known
             raise
@@ -100,11 +99,11 @@ class LevelDbJournal:
     # -- reading -----------------------------------------------------------------------------------
 
     def recover(self) -> Recovery:
-        found = Recovery(damage=list(self._database.damage))
+        found = Recovery(damage=list(self._database.damage), aside=self._database.aside)
         marks: list[MarkRecord] = []
         lowest = 0
         with self._errors("recover"):
-            found.name = self._db.get(_NAME_KEY) or b""
+            found.name = self._db.get(NAME_KEY) or b""
             for key, value in self._since_full_mark():
                 try:
                     item_id, kind, number = split_key(key)
@@ -132,9 +131,23 @@ class LevelDbJournal:
                     found.damage.append(Damage(str(error)))
             if marks and marks[-1].full:
                 found.origins += self._origins_before(self._full_mark)
+            lost = self._known_as_lost(found)
         replay(found, marks, lowest or 1)
         self._trimmed = found.trimmed
+        found.lost = [each for each in lost if each[0].stop > found.trimmed]
         return found
+
+    def _known_as_lost(self, found: Recovery) -> list[tuple[Span, Damage]]:
+        stored = self._db.get(LOST_KEY, verify_checksums=True)
+        try:
+            lost = decode_lost(stored) if stored else []
+        except DamageError as error:
+            found.damage.append(Damage(str(error)))
+            return []
+        return [
+            (span, Damage("lost to damage", span.first, span.stop, missing=not damaged))
+            for span, damaged in lost
+        ]
 
     def _since_full_mark(self) -> Iterator[tuple[bytes, bytes]]:
         """What was written since the last full mark, the newest first; all if there is none."""
@@ -176,7 +189,7 @@ class LevelDbJournal:
                     taken = len(piece.items)
                     offset = self._take_block(piece, key, value, first, stop, offset)
                     size += len(value) + self._check_files(piece, taken)
-                    if size >= max_bytes:
+                    if size >= max_bytes and piece.stop > first:
                         break
                 else:
                     if piece.stop < stop:
@@ -238,7 +251,7 @@ class LevelDbJournal:
         with (
             self._errors("read"),
             self._db.iterator(
-                start=max(after, _NAME_KEY),
+                start=max(after, _FIRST_KEY),
                 include_start=False,
                 verify_checksums=True,
                 fill_cache=False,
@@ -367,10 +380,10 @@ class LevelDbJournal:
         try:
             with journal_errors("copy"):
                 batch = copy.handle.write_batch()
-                batch.put(_NAME_KEY, self._db.get(_NAME_KEY, b"", verify_checksums=True))
+                batch.put(NAME_KEY, self._db.get(NAME_KEY, b"", verify_checksums=True))
                 size = 0
                 with self._db.iterator(
-                    start=_NAME_KEY, include_start=False, verify_checksums=True, fill_cache=False
+                    start=NAME_KEY, include_start=False, verify_checksums=True, fill_cache=False
                 ) as entries:
                     for key, value in entries:
                         batch.put(key, value)

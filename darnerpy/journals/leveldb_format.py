@@ -19,10 +19,13 @@ __all__ = [
     "TRAILER_BYTES",
     "decode_block",
     "index_handle",
+    "is_right",
     "read_batch",
+    "read_entries",
     "read_handle",
     "read_log",
     "read_manifest",
+    "read_snappy",
     "unpack_block",
 ]
 
@@ -88,7 +91,7 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-def _is_right(stored: int, data: bytes) -> bool:
+def is_right(stored: int, data: bytes) -> bool:
     turned = (
         stored - 0xA282EAD8 & 0xFFFFFFFF
     )  # stored "masked", so that it may lie in what is checked
@@ -115,7 +118,7 @@ def read_log(log: bytes, damaged: Callable[[str], None]) -> Iterator[bytes]:
             continue
         if end > len(log):
             return
-        if _FRAGMENT.size + length > left or not _is_right(checksum, log[begin - 1 : end]):
+        if _FRAGMENT.size + length > left or not is_right(checksum, log[begin - 1 : end]):
             damaged(f"byte {at}: a record's checksum is wrong")
             record = None
             at += left
@@ -224,7 +227,7 @@ def read_handle(value: bytes) -> Handle:
 def unpack_block(stored: bytes) -> bytes:
     """The contents of a block, given with its trailer. Raises `DamageError`."""
     data, kind = stored[:-TRAILER_BYTES], stored[-TRAILER_BYTES]
-    if not _is_right(_U32.unpack(stored[-4:])[0], stored[:-4]):
+    if not is_right(_U32.unpack(stored[-4:])[0], stored[:-4]):
         raise DamageError("its checksum is wrong")
     if kind == _PLAIN:
         return data
@@ -234,66 +237,111 @@ def unpack_block(stored: bytes) -> bytes:
 
 
 def decode_block(block: bytes) -> list[tuple[bytes, bytes]]:
-    """The keys and values of a block, in order."""
+    """The keys and values of a block, in order. Raises `DamageError`."""
+    entries: list[tuple[bytes, bytes]] = []
     restarts = _unpack(_U32, block, len(block) - 4)[0]
     stop = len(block) - 4 - 4 * restarts
     if stop < 0:
         raise DamageError(f"it is only {len(block)} bytes")
-    fields = _Fields(block[:stop])
-    entries = []
+    _take_entries(block[:stop], entries)
+    return entries
+
+
+def read_entries(block: bytes, alone: bool = True) -> tuple[list[tuple[bytes, bytes]], int]:
+    """The keys and values of a block up to the first that is wrong, and where they end; -1 if one is.
+
+    alone: nothing follows the block; else its entries end where a key would be empty.
+    """
+    entries: list[tuple[bytes, bytes]] = []
+    restarts = int.from_bytes(block[-4:], "little")
+    stop = len(block) - 4 - 4 * restarts if alone else len(block)
+    if stop < 0:  # that number is wrong; the entries may not be
+        return read_entries(block, alone=False)[0], -1
+    try:
+        end = _take_entries(block[:stop], entries)
+    except DamageError:
+        return entries, -1
+    return entries, end if alone or end < stop else -1
+
+
+def _take_entries(data: bytes, entries: list[tuple[bytes, bytes]]) -> int:
+    """Take entries up to the end, or an empty key, which is that of none; returns where that is."""
+    fields = _Fields(data)
     key = b""
     while not fields.ended:
+        at = fields.at
         shared, fresh, size = fields.number(), fields.number(), fields.number()
+        if not (shared or fresh or size):
+            return at
         if shared > len(key):
             raise DamageError(f"a key shares {shared} bytes with one of {len(key)}")
         key = key[:shared] + fields.take(fresh)
         entries.append((key, fields.take(size)))
-    return entries
+    return len(data)
+
+
+def read_snappy(data: bytes, forgiving: bool = False) -> tuple[bytes | None, int]:
+    """What some compressed data makes, and how much of it that took; None if it is wrong.
+
+    forgiving: then what there is up to where it is wrong.
+    """
+    fields = _Fields(data)
+    out = bytearray()
+    try:
+        size = fields.number()
+        while len(out) < size:
+            _one_more(fields, out)
+        if len(out) != size:
+            raise DamageError("its compressed data is wrong")
+    except DamageError:
+        return (bytes(out) if forgiving else None), 0
+    return bytes(out), fields.at
 
 
 def _from_snappy(data: bytes) -> bytes:
-    fields = _Fields(data)
-    size = fields.number()
-    out = bytearray()
-    while not fields.ended:
-        tag = fields.byte()
-        kind = tag & 3
-        if kind == 0:
-            length = tag >> 2
-            if length >= 60:
-                length = int.from_bytes(fields.take(length - 59), "little")
-            out += fields.take(length + 1)
-            continue
-        if kind == 1:
-            length = (tag >> 2 & 7) + 4
-            offset = tag >> 5 << 8 | fields.byte()
-        else:
-            length = (tag >> 2) + 1
-            offset = int.from_bytes(fields.take(2 if kind == 2 else 4), "little")
-        if not 0 < offset <= len(out):
-            raise DamageError("its compressed data is wrong")
-        begin = len(out) - offset
-        if offset >= length:
-            out += out[begin : begin + length]
-        else:  # the copy overlaps what it makes: a pattern repeated
-            out += (bytes(out[begin:]) * (length // offset + 1))[:length]
-    if len(out) != size:
+    out, used = read_snappy(data)
+    if out is None or used != len(data):
         raise DamageError("its compressed data is wrong")
-    return bytes(out)
+    return out
+
+
+def _one_more(fields: "_Fields", out: bytearray) -> None:
+    """Take one element of compressed data."""
+    tag = fields.byte()
+    kind = tag & 3
+    if kind == 0:
+        length = tag >> 2
+        if length >= 60:
+            length = int.from_bytes(fields.take(length - 59), "little")
+        out += fields.take(length + 1)
+        return
+    if kind == 1:
+        length = (tag >> 2 & 7) + 4
+        offset = tag >> 5 << 8 | fields.byte()
+    else:
+        length = (tag >> 2) + 1
+        offset = int.from_bytes(fields.take(2 if kind == 2 else 4), "little")
+    if not 0 < offset <= len(out):
+        raise DamageError("its compressed data is wrong")
+    begin = len(out) - offset
+    if offset >= length:
+        out += out[begin : begin + length]
+    else:  # the copy overlaps what it makes: a pattern repeated
+        out += (bytes(out[begin:]) * (length // offset + 1))[:length]
 
 
 class _Fields:
     """Numbers and strings of bytes, one after another. Raises `DamageError` where they are cut off."""
 
-    __slots__ = ("_at", "_data")
+    __slots__ = ("_data", "at")
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
-        self._at = at
+        self.at = at
 
     @property
     def ended(self) -> bool:
-        return self._at >= len(self._data)
+        return self.at >= len(self._data)
 
     def byte(self) -> int:
         return self.take(1)[0]
@@ -301,11 +349,11 @@ class _Fields:
     def number(self) -> int:
         value = shift = 0
         data = self._data
-        for at in range(self._at, min(self._at + _MOST_DIGITS, len(data))):
+        for at in range(self.at, min(self.at + _MOST_DIGITS, len(data))):
             byte = data[at]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                self._at = at + 1
+                self.at = at + 1
                 return value
             shift += 7
         raise DamageError("a number in it does not end")
@@ -314,11 +362,11 @@ class _Fields:
         return self.take(self.number())
 
     def take(self, size: int) -> bytes:
-        end = self._at + size
-        data = self._data[self._at : end]
+        end = self.at + size
+        data = self._data[self.at : end]
         if len(data) < size:
             raise DamageError(f"{size} bytes in it are cut off")
-        self._at = end
+        self.at = end
         return data
 
 

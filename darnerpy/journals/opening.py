@@ -1,7 +1,8 @@
 """Opening a LevelDB in whatever state it was left, and telling what its errors mean.
 
 Owns the options, the ladder of ever more forgiving ways to open (with all checks, without, repaired)
-and the note that makes the next opening a repair. Whatever was given up on the way is reported.
+and the note that makes the next opening a repair. Before anything is given up on the way, the files are
+put aside, and what can be is won back from them. Whatever was given up is reported.
 """
 
 import os
@@ -13,8 +14,12 @@ from typing import Any
 import plyvel
 
 from ..errors import JournalError, NewerFormatError
+from .aside import discard, finish, is_same, newest, put_aside, unfinished
 from .contract import Damage
 from .durable import make_directory
+from .leveldb_format import FOOTER_BYTES
+from .remains import are_in_order, damage_in, tables_in
+from .salvage import Won, win_back
 
 __all__ = ["FAILURES", "WRITE_BUFFER", "Database", "journal_errors"]
 
@@ -32,8 +37,9 @@ _OPTIONS: dict[str, Any] = {
 
 
 class Database:
-    """handle: the open LevelDB. damage: what had to be given up to open it. memory: bytes it gathers
-    before it writes a table; filling them may make a write wait.
+    """handle: the open LevelDB. damage: what had to be given up to open it. aside: the folder, in the
+    queue's directory, with what was put aside last; "" if nothing is. memory: bytes it gathers before
+    it writes a table; filling them may make a write wait.
 
     Raises `JournalError` if it cannot be opened at all.
     """
@@ -42,34 +48,107 @@ class Database:
         self.path = path
         self.memory = memory
         self.damage: list[Damage] = []
+        self.aside = ""
         self._options = _OPTIONS | {"write_buffer_size": memory}
         self._note = path.with_suffix(".repair")
-        with journal_errors("open"):
+        with self.errors("open"):
             make_directory(path)
             self.handle = self._open()
+            self.aside = newest(path)
             self._identity = self._look()
 
     def _open(self) -> plyvel.DB:
-        path = os.fspath(self.path)
-        if self._note.exists():
-            return self._repair(self._note.read_text())
-        if not (self.path / "CURRENT").exists() and any(self.path.glob("*.l[do][bg]")):
-            return self._repair("CURRENT is not there")  # LevelDB would begin anew, and say nothing
+        left = unfinished(self.path)
+        why = self._unusable()
+        if left:
+            again = "mending it was cut off"
+            return self._mend(why or again, left[-1], repair=bool(why), everything=True)
+        if why:
+            return self._mend(why, repair=True)
+        if not are_in_order(self.path, "MANIFEST-*"):
+            # LevelDB takes what is behind for never written, and removes tables it does not know of.
+            return self._mend("its list of files is damaged", everything=True)
+        why = "" if are_in_order(self.path, "*.log") else damage_in(self.path)
+        if why:
+            return self._mend(why)
         try:
-            return plyvel.DB(path, create_if_missing=True, paranoid_checks=True, **self._options)
+            return plyvel.DB(
+                os.fspath(self.path), create_if_missing=True, paranoid_checks=True, **self._options
+            )
         except plyvel.CorruptionError as error:
-            self.damage.append(Damage(f"LevelDB refused to open it: {_text(error)}"))
+            refused = _text(error)
+        if are_in_order(self.path, "*.log") or damage_in(self.path):
+            return self._mend(refused)
         try:
-            return plyvel.DB(path, **self._options)
+            return plyvel.DB(os.fspath(self.path), **self._options)  # a power cut, and a clean beginning
         except plyvel.CorruptionError as error:
-            return self._repair(_text(error))
+            return self._mend(_text(error))
 
-    def _repair(self, why: str) -> plyvel.DB:
-        """Have LevelDB keep what it can still read; the files it cannot go into its `lost`."""
-        self.damage.append(Damage(f"LevelDB is damaged and was repaired: {why}"))
-        plyvel.repair_db(os.fspath(self.path), paranoid_checks=True)
-        self._note.unlink(missing_ok=True)
-        return plyvel.DB(os.fspath(self.path), create_if_missing=True, **self._options)
+    def _unusable(self) -> str:
+        """Why it must be repaired before it is opened; "" if nothing tells so."""
+        if self._note.exists():
+            return self._note.read_text() or "a read failed"
+        small = False
+        files = current = False
+        for entry in os.scandir(self.path):
+            current = current or entry.name == "CURRENT"
+            table = entry.name.endswith(".ldb")
+            files = files or table or entry.name.endswith(".log")
+            small = small or (table and entry.stat().st_size < FOOTER_BYTES)
+        if files and not current:
+            return "CURRENT is not there"  # LevelDB would begin anew, and say nothing
+        for table_path in tables_in(self.path).values() if small else ():
+            size = table_path.stat().st_size
+            if size < FOOTER_BYTES:
+                return f"{table_path.name} has only {size} bytes"
+        return ""
+
+    def _mend(
+        self, why: str, folder: Path | None = None, repair: bool = False, everything: bool = False
+    ) -> plyvel.DB:
+        """Open it whatever that takes, and win back what that has cost. folder: where its files were
+        put aside; repair: do not try without; everything: look for it in the tables as well.
+        """
+        folder = folder or put_aside(self.path)
+        everything = everything or not are_in_order(folder, "MANIFEST-*")
+        try:
+            handle, won = self._open_and_win_back(folder, repair, everything)
+        except plyvel.Error as error:
+            if repair or not _is_damage(error):
+                raise
+            why, repair = f"{why}; {_text(error)}", True
+            handle, won = self._open_and_win_back(folder, repair, everything)
+        try:
+            self.sync_logs()
+            self._note.unlink(missing_ok=True)
+            if everything and not won and not repair:
+                discard(folder)  # an edit that was never finished
+                return handle
+            what = "is damaged and was repaired" if repair else "is damaged"
+            told = f"LevelDB {what}: {why}; {won}; put aside in {folder.parent.name}/{folder.name}"
+            self.damage.append(Damage(told))
+            finish(self.path, folder, told)
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def _open_and_win_back(
+        self, folder: Path, repair: bool, everything: bool
+    ) -> tuple[plyvel.DB, Won]:
+        path = os.fspath(self.path)
+        if repair:
+            plyvel.repair_db(path, paranoid_checks=True)  # keeps what LevelDB can still read
+        tables = None
+        if repair or everything:
+            chosen = folder.glob("*.ldb") if everything else tables_in(folder).values()
+            tables = [table for table in chosen if not is_same(table, self.path / table.name)]
+        handle = plyvel.DB(path, create_if_missing=repair, **self._options)
+        try:
+            return handle, win_back(handle, folder, tables)
+        except BaseException:
+            handle.close()
+            raise
 
     def check_is_there(self) -> None:
         """Raises `OSError` if this is no longer what lies in its directory: it would be written to

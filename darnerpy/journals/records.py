@@ -20,15 +20,25 @@ from ..queues.positions import Span
 
 __all__ = [
     "BLOCK",
+    "BLOCK_HEAD_BYTES",
+    "BLOCK_ITEMS",
+    "ITEM_BYTES",
+    "LOST_KEY",
     "MARK",
+    "NAME_KEY",
     "MarkRecord",
     "block_key",
     "decode_block",
+    "decode_item",
+    "decode_lost",
     "decode_mark",
     "encode_blocks",
+    "encode_lost",
     "encode_mark",
     "is_full_mark",
+    "item_seed",
     "mark_key",
+    "split_block_head",
     "split_key",
 ]
 
@@ -36,6 +46,10 @@ FORMAT = 1
 BLOCK_BYTES = 64 * 1024
 BLOCK_ITEMS = 1024
 MARK, BLOCK = 0, 1  # a mark stands before the block that begins where it ends
+
+NAME_KEY = b"\x00" * 8 + b"\xff"
+LOST_KEY = NAME_KEY + b"\x01"
+"""Below all items and marks: the queue's name, and the ids of which is known that they are lost."""
 
 _KEY = Struct(">QB")
 _MARK_KEY = Struct(">QBQ")
@@ -48,6 +62,11 @@ _CONSUMER = Struct("<BQQBII")
 _SPAN = Struct("<QQQQ")
 _RETURNED = Struct("<QIQ")
 _ORIGIN = Struct("<BQQBB")
+_LOST = Struct("<QQQQB")
+
+BLOCK_HEAD_BYTES = _BLOCK.size
+ITEM_BYTES = _ITEM.size + _CRC.size
+"""What an item takes beside its data."""
 
 _KIND_LARGE, _KIND_MOVED = 1, 2  # what the kind of an item is made of; 0 is the usual
 
@@ -148,14 +167,7 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
         if good and not kind:
             items.append(Item(item_id, size, data, flags, created, expiry, offset))
         elif good:
-            origin = _decode_origin(data) if kind & _KIND_MOVED else None
-            body: bytes | None = data[len(data) - size :]
-            number = crc = 0
-            if kind & _KIND_LARGE:
-                body, (number, crc) = None, _LARGE.unpack(data[-_LARGE.size :])
-            items.append(
-                Item(item_id, size, body, flags, created, expiry, offset, number, origin, crc)
-            )
+            items.append(_decode_other(item_id, kind, size, data, flags, created, expiry, offset))
         else:
             wrong = wrong or f"item {item_id} at byte {at} of its block has a wrong checksum"
         offset += size
@@ -164,6 +176,55 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
     if not items:
         raise DamageError(wrong or f"block of item {item_id} holds nothing")
     return items, stop, wrong
+
+
+def _decode_other(
+    item_id: int,
+    kind: int,
+    size: int,
+    data: bytes,
+    flags: int,
+    created: int,
+    expiry: int,
+    offset: int,
+) -> Item:
+    """An item that is large or was moved."""
+    origin = _decode_origin(data) if kind & _KIND_MOVED else None
+    body: bytes | None = data[len(data) - size :]
+    number = crc = 0
+    if kind & _KIND_LARGE:
+        body, (number, crc) = None, _LARGE.unpack(data[-_LARGE.size :])
+    return Item(item_id, size, body, flags, created, expiry, offset, number, origin, crc)
+
+
+def split_block_head(value: bytes) -> tuple[int, int, int]:
+    """How many items a block has, when they were put, and the offset of the first."""
+    _, count, created, offset = _BLOCK.unpack_from(value)
+    return count, created, offset
+
+
+def item_seed(key: bytes, value: bytes) -> int:
+    """What the checksums of a block's items begin with."""
+    return crc32(value[: _BLOCK.size], crc32(key))
+
+
+def decode_item(
+    value: bytes, at: int, seed: int, item_id: int, created: int
+) -> tuple[Item, int] | None:
+    """The item of an id if it begins at some byte of a block, and where it ends; its offset is not known."""
+    try:
+        kind, flags, size, expiry = _ITEM.unpack_from(value, at)
+        begin = at + _ITEM.size
+        stored = _LARGE.size if kind & _KIND_LARGE else size
+        end = begin + stored + (_origin_size(value, begin) if kind & _KIND_MOVED else 0)
+        data = value[begin:end]
+        crc = crc32(data, crc32(value[at:begin], seed + item_id & 0xFFFFFFFF))
+        if _CRC.unpack_from(value, end)[0] != crc:
+            return None
+    except StructError:
+        return None
+    item = _decode_other(item_id, kind, size, data, flags, created, expiry, 0)
+    return item, end + _CRC.size
 
 
 def _encode_origin(origin: Origin) -> bytes:
@@ -269,3 +330,19 @@ def _decode_mark(body: bytes) -> MarkRecord:
 def _decode_spans(body: bytes, at: int, count: int) -> list[Span]:
     stop = at + count * _SPAN.size
     return [Span(*fields) for fields in _SPAN.iter_unpack(body[at:stop])]
+
+
+def encode_lost(lost: list[tuple[Span, bool]]) -> bytes:
+    """lost: ids that are not there any more; true where damage is the cause, and no power cut can be."""
+    body = bytes([FORMAT]) + b"".join(_LOST.pack(*span, damaged) for span, damaged in lost)
+    return body + _CRC.pack(crc32(body, crc32(LOST_KEY)))
+
+
+def decode_lost(value: bytes) -> list[tuple[Span, bool]]:
+    """Raises `DamageError`, or `NewerFormatError` for what a later version wrote."""
+    body = value[: -_CRC.size]
+    if len(value) < _CRC.size or _CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(LOST_KEY)):
+        raise DamageError("the list of lost items has a wrong checksum")
+    if body[:1] != bytes([FORMAT]):
+        raise NewerFormatError(f"the list of lost items has format {body[0]}, {FORMAT} is known")
+    return [(Span(*fields), bool(damaged)) for *fields, damaged in _LOST.iter_unpack(body[1:])]

@@ -70,6 +70,7 @@ class SimulatedDatabase(Database):
     def __init__(self, disk: Disk, path: Path, content: _Content) -> None:
         self.path = path
         self.damage = []
+        self.aside = ""
         self.memory = WRITE_BUFFER
         self.handle: Any = _Handle(disk, content)
 

@@ -1,0 +1,196 @@
+"""What the files of a LevelDB still hold, as they lie in a folder, whole or damaged.
+
+Reads the logs and tables of one folder and changes none. Tells whether logs are damaged or only end as
+a power cut leaves them: a break with something sound behind it is damage, for what is written last is
+what a cut takes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import DamageError
+from .leveldb_format import Manifest, read_batch, read_manifest
+from .leveldb_logs import is_in_order, stretches
+from .leveldb_tables import Part, read_table
+from .records import BLOCK, split_block_head, split_key
+
+__all__ = [
+    "Entry",
+    "Region",
+    "Remains",
+    "are_in_order",
+    "damage_in",
+    "id_in",
+    "manifest_of",
+    "tables_in",
+]
+
+_LOG = re.compile(r"(\d+)\.log")
+_TABLE = re.compile(r"(\d+)\.(?:ldb|sst)")
+_KEY_ID_BYTES = 8
+
+
+class Entry(NamedTuple):
+    """tag: the higher, the newer. value: empty for a deletion."""
+
+    key: bytes
+    tag: int
+    value: bytes
+
+
+class Region(NamedTuple):
+    """Bytes in which something may lie, of ids from first up to stop; stop: 0 if it is not known."""
+
+    data: bytes
+    first: int
+    stop: int
+
+
+# -- what is in use, and whether it is whole -------------------------------------------------------
+
+
+def manifest_of(database: Path) -> Manifest | None:
+    """Which files are in use; None if that cannot be told."""
+    try:
+        name = (database / "CURRENT").read_text("ascii").strip()
+        return read_manifest((database / name).read_bytes())
+    except (OSError, ValueError, DamageError):
+        return None
+
+
+def tables_in(database: Path) -> dict[int, Path]:
+    """The tables in use; all if that cannot be told."""
+    tables = {int(m[1]): path for path in database.iterdir() if (m := _TABLE.fullmatch(path.name))}
+    manifest = manifest_of(database)
+    if manifest is None:
+        return tables
+    used = {number for level in manifest.levels.values() for number in level}
+    return {number: path for number, path in tables.items() if number in used}
+
+
+def _logs_in(database: Path) -> list[Path]:
+    """The logs in use, the oldest first; all if that cannot be told."""
+    manifest = manifest_of(database)
+    logs = {int(m[1]): path for path in database.iterdir() if (m := _LOG.fullmatch(path.name))}
+    return [
+        logs[number]
+        for number in sorted(logs)
+        if manifest is None or number >= manifest.log or number == manifest.previous_log
+    ]
+
+
+def are_in_order(database: Path, pattern: str) -> bool:
+    """Whether logs, or manifests, lead from record to record to their ends. Cheap."""
+    return all(is_in_order(path.read_bytes()) for path in database.glob(pattern))
+
+
+def damage_in(database: Path) -> str:
+    """What is wrong with the logs in use; "" if nothing is, or they end as a power cut leaves them."""
+    cut = ""
+    for path in _logs_in(database):
+        log = path.read_bytes()
+        broken = ""
+        for stretch in stretches(log):
+            if stretch.record is not None:
+                if broken or cut:
+                    return (broken and f"{path.name} is damaged") or cut
+            elif stretch.cut or stretch.never_written:
+                broken = broken or "cut"
+            else:
+                broken = "damaged"
+        if log and not log.strip(b"\0"):
+            return f"{path.name} holds nothing but NULs"
+        if broken == "damaged" or not (broken or is_in_order(log)):
+            return f"{path.name} is damaged"
+        if broken:
+            cut = f"{path.name} ends too early"
+    return ""
+
+
+# -- what is in it ---------------------------------------------------------------------------------
+
+
+class Remains:
+    """newest: the last entry of each key in the logs. regions: of the logs. doubts: from which id up to
+    which (0: unknown) a power cut may have taken what is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.newest: dict[bytes, Entry] = {}
+        self.regions: list[Region] = []
+        self.doubts: list[tuple[int, int]] = []
+        self._next_id = 0
+        self._open: list[bytes] = []
+        self._in_doubt = False
+        logs = _logs_in(folder)
+        for path in logs:
+            self._read_log(path.read_bytes(), last=path == logs[-1])
+            self._in_doubt = True  # the next one may not begin where this one ends
+        self._close(0)
+
+    def take(self, entry: Entry) -> None:
+        known = self.newest.get(entry.key)
+        if known is None or known.tag <= entry.tag:
+            self.newest[entry.key] = entry
+
+    def is_deleted(self, entry: Entry) -> bool:
+        """Whether something newer says so."""
+        known = self.newest.get(entry.key)
+        return known is not None and not known.value and known.tag > entry.tag
+
+    def _read_log(self, log: bytes, last: bool) -> None:
+        ended = False
+        for stretch in stretches(log):
+            if stretch.record is None:
+                self._open.append(stretch.broken)
+                ended = stretch.cut or stretch.never_written
+                self._in_doubt = self._in_doubt or ended
+                continue
+            ended = False
+            try:
+                entries = [Entry(*fields) for fields in read_batch(stretch.record)]
+            except DamageError:
+                self._open.append(stretch.record)
+            else:
+                self._take_batch(entries)
+        if last and ended and self._open:
+            self._open.pop()  # it was being written: nobody was told of it
+
+    def _take_batch(self, entries: Iterable[Entry]) -> None:
+        begin, end = 0, self._next_id
+        for entry in entries:
+            self.take(entry)
+            try:
+                first, kind, _ = split_key(entry.key)
+            except DamageError:
+                continue
+            if not entry.value:
+                continue
+            begin = min(begin or first, first)
+            end = max(end, first + split_block_head(entry.value)[0] if kind == BLOCK else first)
+        if begin and begin >= self._next_id:
+            self._close(begin)
+        self._next_id = end
+
+    def _close(self, stop: int) -> None:
+        """What was open lies before this id."""
+        self.regions += [Region(data, self._next_id, stop) for data in self._open]
+        if self._in_doubt and (stop == 0 or self._next_id < stop):
+            self.doubts.append((self._next_id, stop))
+        self._open = []
+        self._in_doubt = False
+
+
+def table_parts(path: Path) -> Iterator[tuple[Part, list[Entry], Region | None]]:
+    """The parts of a table, each with what can be told of it, and what cannot."""
+    for part in read_table(path.read_bytes()):
+        entries, rest = part.entries()
+        found = [Entry(*fields) for fields in entries]
+        stop = id_in(part.high) + 1 if part.high else 0
+        yield part, found, Region(rest, id_in(part.low), stop) if rest else None
+
+
+def id_in(key: bytes) -> int:
+    """The id of a key, or of what lies between keys and may be shorter than one."""
+    return int.from_bytes(key[:_KEY_ID_BYTES].ljust(_KEY_ID_BYTES, b"\0"), "big")

@@ -1,0 +1,337 @@
+"""Winning back what LevelDB gave up, from the files that were put aside before it did.
+
+What it has opened, or repaired, is what there is. To that is added every item and mark that the files
+still hold, by their own checksums and under their own ids, unless all consumers are past them. Then it
+is known which ids are lost, and whether a power cut may be the cause. Done again after it was cut off,
+it comes to the same.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from ..errors import DamageError, NewerFormatError
+from ..queues.batches import Batch
+from ..queues.items import Item
+from ..queues.positions import Positions, Span
+from .contract import Recovery
+from .finding import find_items, find_marks, items_of
+from .records import (
+    BLOCK,
+    BLOCK_ITEMS,
+    ITEM_BYTES,
+    LOST_KEY,
+    MARK,
+    MarkRecord,
+    block_key,
+    decode_block,
+    decode_lost,
+    decode_mark,
+    encode_blocks,
+    encode_lost,
+    split_block_head,
+    split_key,
+)
+from .remains import Region, Remains, id_in, manifest_of, table_parts
+from .replay import replay
+
+__all__ = ["Won", "win_back"]
+
+_LOWEST = block_key(0)[:-1]
+_STEP = 256 * 1024
+_ENDLESS = 1 << 62
+
+
+@dataclass(slots=True)
+class Won:
+    """How much was won back, and how many ids are lost of those that somebody was still to get."""
+
+    items: int = 0
+    marks: int = 0
+    lost: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.items or self.marks or self.lost)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.items} items and {self.marks} marks were won back, {self.lost} items are lost"
+        )
+
+
+def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
+    """Put into an open LevelDB, unsynced, what it misses of the files in a folder: of the logs, and of
+    these tables. None: the tables are all whole and in use.
+    """
+    won = Won()
+    remains = Remains(folder)
+    regions = list(remains.regions)
+    for table in tables or ():
+        regions += _look_into(table, remains)
+    won.marks = _put_marks(handle, remains, regions)
+    standing = _standing(handle)
+    consumers = list(standing.positions.values()) or [Positions()]
+    low = min(at.position for at in consumers)
+    if tables is None:
+        low = max(low, _end_of_tables(handle, folder))
+    stored = _Stored(handle, low)
+    if tables is not None:
+        stored.untangle()
+    won.items = stored.add(_items_in_logs(remains, stored))
+    for table in tables or ():
+        won.items += stored.add(_items_in_table(table, remains))
+    won.items += stored.add(_items_in_regions(regions, stored))
+    lost = list(_lost(stored, standing, consumers, remains.doubts))
+    won.lost = sum(span.stop - span.first for span, _ in lost)
+    _note(handle, lost, standing.trimmed)
+    return won
+
+
+# -- marks -----------------------------------------------------------------------------------------
+
+
+def _look_into(table: Path, remains: Remains) -> list[Region]:
+    """Take in what a table says but for its items; returns where more may lie."""
+    regions = []
+    for _, entries, region in table_parts(table):
+        for entry in entries:
+            if not entry.value or len(entry.key) != len(block_key(0)):
+                remains.take(entry)
+        if region is not None:
+            regions.append(region)
+    return regions
+
+
+def _put_marks(handle: Any, remains: Remains, regions: list[Region]) -> int:
+    """Put back the marks that are missing; those that are there are newer or the same."""
+    found = {entry.key: entry.value for entry in remains.newest.values() if entry.value}
+    for region in regions:
+        marks = find_marks(region.data)
+        found.update((key, value) for key, value in marks if key not in remains.newest)
+    count = 0
+    for key, value in found.items():
+        if _mark_in(key, value) and handle.get(key) is None:
+            handle.put(key, value)
+            count += 1
+    return count
+
+
+def _mark_in(key: bytes, value: bytes) -> MarkRecord | None:
+    try:
+        return decode_mark(key, value) if split_key(key)[1] == MARK else None
+    except (DamageError, NewerFormatError):
+        return None
+
+
+def _standing(handle: Any) -> Recovery:
+    """Where consumers stand, as the next recovery will find it."""
+    found = Recovery()
+    marks = []
+    with handle.iterator(start=_LOWEST, reverse=True, verify_checksums=True) as entries:
+        for key, value in entries:
+            mark = _mark_in(key, value)
+            if mark is not None:
+                marks.append(mark)
+                found.next_id = max(found.next_id, mark.next_id)
+                found.next_offset = max(found.next_offset, mark.next_offset)
+                if mark.full:
+                    break
+    replay(found, marks, 1)
+    return found
+
+
+# -- items -----------------------------------------------------------------------------------------
+
+
+class _Stored:
+    """The ids from one on that an open LevelDB has. spans: of them, sorted."""
+
+    def __init__(self, handle: Any, low: int) -> None:
+        self.low = low
+        self._handle = handle
+        self._spans: list[tuple[int, int]] = []
+        self._tangled: list[bytes] = []
+        last, last_key = 0, b""
+        start = max(0, low - BLOCK_ITEMS)
+        with handle.iterator(
+            start=block_key(start)[:-1], verify_checksums=True, fill_cache=False
+        ) as entries:
+            for key, value in entries:
+                if len(key) != len(block_key(0)):
+                    continue
+                first, stop = _span_of(key, value)
+                if first < last:
+                    self._tangled += [last_key, key]
+                self._has(first, stop)
+                last, last_key = max(last, stop), key
+
+    @property
+    def stop(self) -> int:
+        """The id after the last one."""
+        return self._spans[-1][1] if self._spans else self.low
+
+    def _has(self, first: int, stop: int) -> None:
+        if self._spans and self._spans[-1][1] >= first:
+            self._spans[-1] = (self._spans[-1][0], max(stop, self._spans[-1][1]))
+        else:
+            self._spans.append((first, stop))
+
+    def missing(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """The spans within this one that it does not have."""
+        first = max(first, self.low)
+        at = max(0, bisect_right(self._spans, (first, _ENDLESS)) - 1)
+        for begin, end in self._spans[at:]:
+            if begin >= stop:
+                break
+            if begin > first:
+                yield first, begin
+            first = max(first, end)
+        if first < stop:
+            yield first, stop
+
+    def add(self, found: Iterable[list[Item]]) -> int:
+        """Write what it does not have; returns how many items that were."""
+        count = size = 0
+        batch = self._handle.write_batch()
+        for items in found:
+            wanted = [item for item in items if next(self.missing(item.id, item.id + 1), None)]
+            for _, run in groupby(enumerate(wanted), lambda each: each[1].id - each[0]):
+                size += self._put(batch, [item for _, item in run])
+            count += len(wanted)
+            if size >= _STEP:
+                batch.write()
+                batch.clear()
+                size = 0
+        batch.write()
+        return count
+
+    def _put(self, batch: Any, items: list[Item]) -> int:
+        size = sum(item.size for item in items if not item.large)
+        for key, value in encode_blocks(Batch(number=0, created=0, items=items, size=size)):
+            batch.put(key, value)
+        insort(self._spans, (items[0].id, items[-1].id + 1))
+        merged: list[tuple[int, int]] = []
+        self._spans, spans = merged, self._spans
+        for first, stop in spans:
+            self._has(first, stop)
+        return size + ITEM_BYTES * len(items)
+
+    def untangle(self) -> None:
+        """Where blocks hold the same ids, as when a deletion was lost, make them hold each once."""
+        items: dict[int, Item] = {}
+        batch = self._handle.write_batch()
+        for key in dict.fromkeys(self._tangled):
+            for item in items_of(key, self._handle.get(key) or b"", mend=False):
+                items.setdefault(item.id, item)
+            batch.delete(key)
+        wanted = [items[item_id] for item_id in sorted(items)]
+        for _, run in groupby(enumerate(wanted), lambda each: each[1].id - each[0]):
+            self._put(batch, [item for _, item in run])
+        batch.write()
+
+    def offsets(self, first: int, stop: int) -> tuple[int, int]:
+        """Where in the stream what is between begins and ends; -1 where that cannot be told."""
+        begin = end = -1
+        after = self._handle.get(block_key(stop))
+        if after is not None:
+            end = split_block_head(after)[2]
+        with self._handle.iterator(
+            start=_LOWEST, stop=block_key(first), reverse=True, include_stop=False
+        ) as entries:
+            for key, value in entries:
+                if len(key) == len(block_key(0)):
+                    items = items_of(key, value, mend=False)
+                    if items and items[-1].id + 1 == first:
+                        begin = items[-1].offset + items[-1].size
+                    break
+        return begin, end
+
+
+def _span_of(key: bytes, value: bytes) -> tuple[int, int]:
+    """The ids of a block; only the first one if it cannot be believed."""
+    first = id_in(key)
+    try:
+        return first, decode_block(key, value)[1]
+    except (DamageError, NewerFormatError):
+        return first, first + 1
+
+
+def _end_of_tables(handle: Any, folder: Path) -> int:
+    """The id after the last one that is in a table; what the logs had comes after it."""
+    manifest = manifest_of(folder)
+    end = 1
+    for level in manifest.levels.values() if manifest else ():
+        for table in level.values():
+            key = table.largest[:-8]
+            value = handle.get(key)
+            is_block = value is not None and len(key) == len(block_key(0))
+            end = max(end, _span_of(key, value)[1] if is_block else id_in(key))
+    return end
+
+
+def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[list[Item]]:
+    for key, entry in sorted(remains.newest.items()):
+        if entry.value and len(key) == len(block_key(0)) and key[-1] == BLOCK:
+            stop = id_in(key) + split_block_head(entry.value)[0]
+            if any(stored.missing(id_in(key), stop)):
+                yield items_of(key, entry.value)
+
+
+def _items_in_table(table: Path, remains: Remains) -> Iterator[list[Item]]:
+    for _, entries, _ in table_parts(table):
+        for entry in entries:
+            is_block = entry.value and len(entry.key) == len(block_key(0))
+            if is_block and not remains.is_deleted(entry):
+                yield items_of(entry.key, entry.value)
+
+
+def _items_in_regions(regions: list[Region], stored: _Stored) -> Iterator[list[Item]]:
+    for region in regions:
+        # Where nothing is known to follow there may be as many more as there is room for.
+        stop = stored.stop + len(region.data) // ITEM_BYTES + 1
+        stop = min(region.stop or stop, stop)
+        gaps = list(stored.missing(region.first, stop)) or [(stop, stop)]
+        for first, end in gaps:
+            yield from find_items(region.data, first, end)
+
+
+# -- what is lost ----------------------------------------------------------------------------------
+
+
+def _lost(
+    stored: _Stored, standing: Recovery, consumers: list[Positions], doubts: list[tuple[int, int]]
+) -> Iterator[tuple[Span, bool]]:
+    """The ids that some consumer was still to get and that are not there; whether damage alone can be
+    the cause."""
+    for first, stop in stored.missing(stored.low, max(stored.stop, standing.next_id)):
+        begin, end = stored.offsets(first, stop)
+        if stop == standing.next_id and end < 0:
+            end = standing.next_offset
+        end = max(end, begin, 0)
+        gap = Span(first, stop, begin if begin >= 0 else end, end)
+        damaged = not any(a < stop and (not b or first < b) for a, b in doubts)
+        told = Positions(0)
+        for at in consumers:
+            for piece in at.unconfirmed(gap):
+                for fresh in list(told.unconfirmed(piece)):
+                    told.confirm(fresh)
+                    yield fresh, damaged
+
+
+def _note(handle: Any, lost: list[tuple[Span, bool]], trimmed: int) -> None:
+    """Make what is lost known for good, beside what was known before."""
+    known: list[tuple[Span, bool]] = []
+    stored = handle.get(LOST_KEY)
+    if stored is not None:
+        try:
+            known = [each for each in decode_lost(stored) if each[0].stop > trimmed]
+        except DamageError:
+            pass
+    spans = sorted(span for span, _ in known)
+    before = Positions(0, 0, spans)
+    fresh = [(piece, why) for span, why in lost for piece in before.unconfirmed(span)]
+    if fresh:
+        handle.put(LOST_KEY, encode_lost(sorted(known + fresh)))
