@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..journals.contract import Damage, Journal, Piece
 from ..queues.consumer import Consumer
-from ..queues.positions import Span
+from ..queues.positions import Positions, Span
 from ..queues.queue import Queue
 from ..queues.windows import Windows
 from .trimmer import Run
@@ -25,7 +25,7 @@ _AHEAD = 1024 * 1024
 
 
 class Loader:
-    """lost: items that could not be served. recovered_to: ids below it were put before the last start.
+    """recovered_to: ids below it were put before the last start.
     clean_prefix: what lies behind a gap from before that is not served, for the gap may be all that
     tells of a power cut; with everything synced a gap is damage, and only itself passed over.
 
@@ -39,10 +39,10 @@ class Loader:
         "_fail",
         "_journal",
         "_loading",
+        "_lost",
         "_queue",
         "_run",
         "_windows",
-        "lost",
         "recovered_to",
     )
 
@@ -57,8 +57,8 @@ class Loader:
         clean_prefix: bool,
     ) -> None:
         self._clean_prefix = clean_prefix
-        self.lost = 0
         self.recovered_to = 1
+        self._lost = Positions(0)
         self._queue = queue
         self._windows = windows
         self._directory = directory
@@ -108,11 +108,27 @@ class Loader:
         if passed > piece.stop:
             piece.stop = passed
         self._queue.loaded(consumer, piece.items, first, piece.stop)
+        journal = self._journal() if piece.lost else None
+        if journal is not None:
+            self._run(partial(journal.note_lost, piece.lost), _ignore, False)
 
     def know(self, lost: list[tuple[Span, Damage]]) -> None:
         """Pass over what is known to be lost before anyone comes to it."""
-        self.lost = sum(span.stop - span.first for span, _ in lost if self._is_passed(span))
+        for span, _ in lost:
+            if self._is_passed(span):
+                self._count(span)
         self._pass_over(lost, kept=False)
+
+    @property
+    def lost(self) -> int:
+        """Items that cannot be served: damaged, or not there."""
+        return self._lost.count_above
+
+    @property
+    def kept(self) -> int:
+        """Items that are whole, as far as is known, stay on disk, and are not served."""
+        whole = (piece for span in self._queue.kept for piece in self._lost.unconfirmed(span))
+        return sum(piece.stop - piece.first for piece in whole)
 
     def report(self, damage: Damage) -> None:
         ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
@@ -148,26 +164,33 @@ class Loader:
             if span.first < passed or self._is_passed(span):
                 continue
             self.report(damage)
-            self.lost += span.stop - span.first
+            self._count(span)
             self._queue.lose(span, keep=kept and not damage.missing)
             passed = span.stop
             if self._clean_prefix and damage.missing and passed < self.recovered_to:
-                self._keep_back(span, lost[number + 1 :])
+                self._keep_back(span, [known for known, _ in lost[number + 1 :]])
                 passed = self.recovered_to
         return passed
 
-    def _keep_back(self, gap: Span, lost: list[tuple[Span, Damage]]) -> None:
+    def _keep_back(self, gap: Span, lost: list[Span]) -> None:
         """All that was put behind a gap before the last start is kept, and not served."""
         first, begin = gap.stop, gap.end
-        for span, _ in lost:
+        for span in [*lost, Span(self.recovered_to, self.recovered_to, -1, -1)]:
             if first < span.first:
                 self._queue.lose(Span(first, span.first, begin, span.begin), keep=True)
-            self._queue.lose(span, keep=False)
-            self.lost += span.stop - span.first
+            if span.first < span.stop:
+                self._queue.lose(span, keep=False)
+                self._count(span)
             first, begin = span.stop, span.end
-        if first < self.recovered_to:
-            self._queue.lose(Span(first, self.recovered_to, begin, -1), keep=True)
+
+    def _count(self, span: Span) -> None:
+        for piece in list(self._lost.unconfirmed(span)):
+            self._lost.confirm(piece)
 
     def _is_passed(self, span: Span) -> bool:
         consumers = self._queue.consumers.values()
         return all(consumer.positions.is_confirmed(span.first) for consumer in consumers)
+
+
+def _ignore(result: object, error: BaseException | None) -> None:
+    pass  # it is met again

@@ -163,6 +163,11 @@ class StoredQueue:
         self._retry_s = _FIRST_RETRY_S
         self.large.made = True
         self.disk_bytes = size
+        if found.aside and found.aside != self.aside:
+            log.warning(
+                "damaged files are put aside",
+                extra={"queue": self.name, "path": self.directory / found.aside},
+            )
         self.aside = found.aside
         queue = self.queue
         if not self._known:
@@ -183,11 +188,6 @@ class StoredQueue:
             self._fail(JournalError("the journal holds items that were not known of"))
             self._known = False
             return
-        kept = sum(span.stop - span.first for span in found.kept)
-        if kept and not self._known:
-            log.warning(
-                "some items are kept, but not served", extra={"queue": self.name, "kept": kept}
-            )
         for origin in reversed(found.origins):
             self.arrivals.add(origin)
         if not self._known or self.error is not None:
@@ -195,6 +195,11 @@ class StoredQueue:
             for damage in found.damage:
                 self._loader.report(damage)
             self._loader.know(found.lost)
+            if self.kept and not self._known:
+                log.warning(
+                    "some items are kept, but not served",
+                    extra={"queue": self.name, "kept": self.kept},
+                )
         if head is not None:
             self._loader.take_in(queue.own, head, queue.own.loaded_to)
         self._trimmer.restart(found.trimmed, size)
@@ -334,8 +339,13 @@ class StoredQueue:
 
     @property
     def lost(self) -> int:
-        """Items that could not be served because of damage."""
+        """Items that cannot be served because of damage."""
         return self._loader.lost
+
+    @property
+    def kept(self) -> int:
+        """Whole items that stay on disk and are not served."""
+        return self._loader.kept
 
     def measure(self, done: Callable[[], None]) -> bool:
         """Look how much the journal takes on disk, then call back; False if it is not open."""

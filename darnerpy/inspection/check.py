@@ -4,6 +4,7 @@ from collections import deque
 from pathlib import Path
 
 from ..errors import JournalError
+from ..journals.aside import newest
 from ..names import from_file_name
 from .findings import QueueCheck
 from .offline import open_queue
@@ -18,6 +19,9 @@ def check_queue(directory: Path, progress: Progress) -> QueueCheck:
     try:
         with open_queue(directory) as queue:
             check.name = queue.name
+            aside = newest(directory / "leveldb")
+            if aside:
+                check.notes.append(f"damaged files are put aside in {aside}")
             deque(Walk(queue, check, progress).items(), maxlen=0)
     except JournalError as error:
         check.refused = str(error)

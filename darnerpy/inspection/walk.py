@@ -49,6 +49,10 @@ class Walk:
         self._low = min(at.position for _, at in self._places)
         self._expected = self._low
         self._offset: int | None = None
+        self._known = Positions(0)
+        for span, _ in found.lost:
+            for piece in list(self._known.unconfirmed(span)):
+                self._known.confirm(piece)
         self._unsure = ""
         self._cut = False
         self._files: set[str] = set()
@@ -58,6 +62,12 @@ class Walk:
         check, found = self._check, self._found
         check.waiting = dict.fromkeys(self._everyone, 0)
         self._check_positions()
+        for span, damage in found.lost:
+            self._find("not there any more" if damage.missing else "lost to damage", *span[:2])
+            if damage.missing:
+                check.missing += span.stop - span.first
+            else:
+                check.damaged += span.stop - span.first
         known = len(self._queue.damage)
         start = 0
         for number, entry in enumerate(self._queue.entries()):
@@ -106,16 +116,20 @@ class Walk:
         if self._unsure:
             self._lose(start, first, self._unsure)
             return
-        self._find("missing", start, first)
-        self._check.missing += first - start
-        self._cut = self._cut or not self._is_passed_over(start)
+        for gap in self._known.unconfirmed(Span(start, first, 0, 0)):
+            if self._is_of_account(gap.first):
+                self._find("missing", gap.first, gap.stop)
+                self._check.missing += gap.stop - gap.first
+                self._cut = True
+        for span, damage in self._found.lost:
+            cut = damage.missing and start <= span.first < first
+            self._cut = self._cut or (cut and self._is_of_account(span.first))
 
     def _lose(self, first: int, stop: int, what: str) -> None:
         """Ids whose items are damaged; what happened to confirmed ones is of no account."""
-        first = max(first, self._low)
-        if first < stop:
-            self._find(what, first, stop)
-            self._check.damaged += stop - first
+        for span in self._known.unconfirmed(Span(max(first, self._low), stop, 0, 0)):
+            self._find(what, span.first, span.stop)
+            self._check.damaged += span.stop - span.first
             self._offset = None
 
     def _look_at(self, item: Item) -> Seen | None:
@@ -142,6 +156,10 @@ class Walk:
 
     def _readers(self, item_id: int) -> frozenset[bytes]:
         return frozenset(name for name, at in self._places if not at.is_confirmed(item_id))
+
+    def _is_of_account(self, item_id: int) -> bool:
+        """Whether a gap may hold back what lies behind it: no server has come to it yet."""
+        return bool(self._readers(item_id)) and not self._is_passed_over(item_id)
 
     def _is_passed_over(self, item_id: int) -> bool:
         return any(span.first <= item_id < span.stop for span in self._found.kept)

@@ -88,6 +88,10 @@ class Journal(Protocol):
         """Put on disk all that was written."""
         ...
 
+    def note_lost(self, lost: list[tuple[Span, Damage]]) -> None:
+        """Make it known for good that these ids are lost: each recovery tells so."""
+        ...
+
     def trim(self, stop: int, kept: list[Span]) -> None:
         """Delete items below stop except the kept spans, and marks that are not needed any more."""
         ...

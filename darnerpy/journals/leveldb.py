@@ -33,6 +33,7 @@ from .records import (
     split_key,
 )
 from .replay import replay
+from .salvage import note_lost
 
 __all__ = ["LevelDbEngine", "LevelDbJournal"]
 
@@ -306,6 +307,10 @@ class LevelDbJournal:
         with self._errors("sync"):
             self._database.sync_logs()
             self._unsynced = False
+
+    def note_lost(self, lost: list[tuple[Span, Damage]]) -> None:
+        with self._errors("write"):
+            note_lost(self._db, [(span, not damage.missing) for span, damage in lost])
 
     def trim(self, stop: int, kept: list[Span]) -> None:
         with self._errors("trim"):

@@ -64,6 +64,9 @@ class MemoryJournal:
     def sync(self) -> None:
         pass
 
+    def note_lost(self, lost: list[tuple[Span, Damage]]) -> None:
+        pass
+
     def trim(self, stop: int, kept: list[Span]) -> None:
         self._large.trim(stop, kept)
         with self._lock:

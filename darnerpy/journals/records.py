@@ -62,7 +62,7 @@ _CONSUMER = Struct("<BQQBII")
 _SPAN = Struct("<QQQQ")
 _RETURNED = Struct("<QIQ")
 _ORIGIN = Struct("<BQQBB")
-_LOST = Struct("<QQQQB")
+_LOST = Struct("<QQqqB")
 
 BLOCK_HEAD_BYTES = _BLOCK.size
 ITEM_BYTES = _ITEM.size + _CRC.size

@@ -8,6 +8,7 @@ it comes to the same.
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -38,7 +39,7 @@ from .records import (
 from .remains import Region, Remains, id_in, manifest_of, table_parts
 from .replay import replay
 
-__all__ = ["Won", "win_back"]
+__all__ = ["Won", "note_lost", "win_back"]
 
 _LOWEST = block_key(0)[:-1]
 _STEP = 256 * 1024
@@ -86,7 +87,7 @@ def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
     won.items += stored.add(_items_in_regions(regions, stored))
     lost = list(_lost(stored, standing, consumers, remains.doubts))
     won.lost = sum(span.stop - span.first for span, _ in lost)
-    _note(handle, lost, standing.trimmed)
+    note_lost(handle, lost, standing.trimmed)
     return won
 
 
@@ -321,17 +322,18 @@ def _lost(
                     yield fresh, damaged
 
 
-def _note(handle: Any, lost: list[tuple[Span, bool]], trimmed: int) -> None:
-    """Make what is lost known for good, beside what was known before."""
+def note_lost(handle: Any, lost: list[tuple[Span, bool]], trimmed: int = 0) -> None:
+    """Make known for good what is lost, beside what was known before and is not trimmed since; true:
+    damage alone can be the cause.
+    """
     known: list[tuple[Span, bool]] = []
     stored = handle.get(LOST_KEY)
     if stored is not None:
-        try:
+        with suppress(DamageError):
             known = [each for each in decode_lost(stored) if each[0].stop > trimmed]
-        except DamageError:
-            pass
-    spans = sorted(span for span, _ in known)
-    before = Positions(0, 0, spans)
+    before = Positions(0, 0, sorted(span for span, _ in known))
     fresh = [(piece, why) for span, why in lost for piece in before.unconfirmed(span)]
     if fresh:
-        handle.put(LOST_KEY, encode_lost(sorted(known + fresh)))
+        batch = handle.write_batch(sync=True)
+        batch.put(LOST_KEY, encode_lost(sorted(known + fresh)))
+        batch.write()

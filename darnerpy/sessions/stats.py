@@ -125,7 +125,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, now: int) -> Iterator[S
         yield "received_dead", (queue.received or {}).get(DEAD, 0)
         yield "received_last", _last_received(stored)
         yield "damaged_items", stored.lost
-        yield "kept", sum(span.stop - span.first for span in queue.kept)
+        yield "kept", stored.kept
         yield "put_aside", stored.aside or "none"
         yield "error", "none" if stored.error is None else " ".join(str(stored.error).split())
         names = sorted(stored.name + b"+" + name for name in queue.consumers if name)
