@@ -243,7 +243,8 @@ def decode_block(block: bytes) -> list[tuple[bytes, bytes]]:
     stop = len(block) - 4 - 4 * restarts
     if stop < 0:
         raise DamageError(f"it is only {len(block)} bytes")
-    _take_entries(block[:stop], entries)
+    if _take_entries(block[:stop], entries) < stop:
+        raise DamageError("an entry has no key")
     return entries
 
 
@@ -261,7 +262,7 @@ def read_entries(block: bytes, alone: bool = True) -> tuple[list[tuple[bytes, by
         end = _take_entries(block[:stop], entries)
     except DamageError:
         return entries, -1
-    return entries, end if alone or end < stop else -1
+    return entries, end if alone == (end == stop) else -1
 
 
 def _take_entries(data: bytes, entries: list[tuple[bytes, bytes]]) -> int:

@@ -31,7 +31,7 @@ class Stretch(NamedTuple):
     """record: one that is sound, or None; broken: then, what there is of one or more that are not.
 
     never_written: some of it is as a power cut leaves what had not reached the disk: NULs up to the
-    end of a sector. cut: the log ends in the middle of it.
+    end of a sector. cut: the log ends in the middle of it, or in NULs, and all before that is sound.
     """
 
     record: bytes | None
@@ -45,21 +45,22 @@ def is_in_order(log: bytes) -> bool:
     to the very end. Cheap: nothing else is looked at.
     """
     head = _LENGTH.unpack_from
-    at, size, inside = 0, len(log), False
+    at, stop, size, inside = 0, _BLOCK, len(log), False
     while at < size:
-        left = _BLOCK - at % _BLOCK
-        if left < _HEAD.size:
-            at = min(at + left, size)
+        if at > stop - _HEAD.size:
+            at, stop = min(stop, size), stop + _BLOCK
             continue
-        if at + _HEAD.size > size:
+        if at > size - _HEAD.size:
             return False
         length, kind = head(log, at + 4)
         at += _HEAD.size + length
-        if length > left - _HEAD.size or not (
-            _MIDDLE <= kind <= _LAST if inside else _FULL <= kind <= _FIRST
-        ):
+        if at > stop:
             return False
-        inside = kind in (_FIRST, _MIDDLE)
+        if kind == _FULL and not inside:
+            continue
+        if kind not in ((_MIDDLE, _LAST) if inside else (_FIRST,)):
+            return False
+        inside = kind != _LAST
     return at == size and not inside
 
 
@@ -82,15 +83,14 @@ def stretches(log: bytes) -> Iterator[Stretch]:
         else:
             broken.take(held)
         held = []
-    unfinished = bool(held) and all(each.sound for each in held)
-    broken.cut = unfinished or (bool(held) and held[-1].cut)
+    broken.cut = not broken.parts and all(each.sound or each.cut for each in held)
     broken.take(held)
     if broken.parts:
         yield broken.end()
 
 
 class _Fragment(NamedTuple):
-    """kind: 0 if it has no head that can be believed."""
+    """kind: 0 if it has no head that can be believed. cut: nothing was written behind it."""
 
     kind: int
     data: bytes
@@ -116,6 +116,7 @@ class _Broken:
 
 def _fragments(log: bytes) -> Iterator[_Fragment]:
     at, size = 0, len(log)
+    written = len(log.rstrip(b"\0"))
     while at < size:
         left = _BLOCK - at % _BLOCK
         if left < _HEAD.size:
@@ -132,7 +133,7 @@ def _fragments(log: bytes) -> Iterator[_Fragment]:
         if known and end <= stop:
             sound = is_right(checksum, log[begin - 1 : end])
             if sound or _leads_on(log, end, stop):
-                yield _Fragment(kind, log[begin:end], sound, not sound and _nuls(log, begin, end))
+                yield _Fragment(kind, log[begin:end], sound, *_nuls(log, at, end, written))
                 at = end
                 continue
         elif known and stop == size and is_right(checksum, log[begin - 1 :]):
@@ -140,8 +141,9 @@ def _fragments(log: bytes) -> Iterator[_Fragment]:
             yield _Fragment(kind, log[begin:], True)
             return
         following = _next_sound(log, begin, stop)
-        cut = known and end > stop == size == following and length <= left - _HEAD.size
-        yield _Fragment(0, log[begin:following], False, _nuls(log, at, following), cut)
+        nuls, cut = _nuls(log, at, following, written)
+        cut = cut or (known and end > stop == size == following and length <= left - _HEAD.size)
+        yield _Fragment(0, log[begin:following], False, nuls, cut)
         at = following
 
 
@@ -174,9 +176,14 @@ def _next_sound(log: bytes, at: int, stop: int) -> int:
     return stop
 
 
-def _nuls(log: bytes, begin: int, end: int) -> bool:
-    """Whether NULs lead up to the end of a sector, or of the log."""
-    return any(
-        match.end() == len(log) or match.end() // _SECTOR * _SECTOR >= match.start() + _FEWEST
+def _nuls(log: bytes, begin: int, end: int, written: int) -> tuple[bool, bool]:
+    """Whether NULs lead up to the end of a sector, or of the log; and whether nothing comes after.
+
+    written: what is behind it is NULs.
+    """
+    found = [
+        match.start()
         for match in _NULS.finditer(log, begin, end)
-    )
+        if match.end() == len(log) or match.end() // _SECTOR * _SECTOR >= match.start() + _FEWEST
+    ]
+    return bool(found), bool(found) and min(found) >= written

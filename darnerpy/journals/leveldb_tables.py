@@ -33,8 +33,8 @@ class Part(NamedTuple):
     high: bytes
     stored: bytes
 
-    def entries(self) -> tuple[list[tuple[bytes, int, bytes]], bytes]:
-        """Keys, tags and values as far as they can be told, and all there is if not all can be."""
+    def entries(self) -> tuple[list[tuple[bytes, int, bytes]], bytes, bool]:
+        """Keys, tags and values as far as they can be told; all bytes there are; whether that is all."""
         data, whole = _unpacked(self.stored)
         found, end = read_entries(data)
         entries = []
@@ -44,7 +44,7 @@ class Part(NamedTuple):
                 continue
             tag = int.from_bytes(key[-_TAG_BYTES:], "little")
             entries.append((key[:-_TAG_BYTES], tag, value))
-        return entries, b"" if whole and end >= 0 else data
+        return entries, data, whole and end >= 0
 
 
 def read_table(data: bytes) -> Iterator[Part]:
@@ -80,12 +80,12 @@ def _unindexed(data: bytes, low: bytes, high: bytes) -> Iterator[Part]:
     at = 0
     while at < len(data):
         end = _end_of_block(data, at)
-        yield Part(low, high, data[at:end])
-        at = end
+        yield Part(low, high, data[at:end] if end else data[at:] + bytes(TRAILER_BYTES))
+        at = end or len(data)
 
 
 def _end_of_block(data: bytes, at: int) -> int:
-    """Behind the trailer of a block that begins here; the end of the data if that cannot be told."""
+    """Behind the trailer of a block that begins here; 0 if that cannot be told."""
     out, used = read_snappy(data[at:])
     end = at + used
     if out is not None and end + TRAILER_BYTES <= len(data) and data[end] == _SNAPPY:
@@ -100,7 +100,7 @@ def _end_of_block(data: bytes, at: int) -> int:
             break
         count += 1
         end += 4
-    return len(data)
+    return 0
 
 
 def _unpacked(stored: bytes) -> tuple[bytes, bool]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..errors import DamageError
 from .leveldb_format import Manifest, read_batch, read_manifest
 from .leveldb_logs import is_in_order, stretches
-from .leveldb_tables import Part, read_table
+from .leveldb_tables import read_table
 from .records import BLOCK, split_block_head, split_key
 
 __all__ = [
@@ -96,10 +96,8 @@ def damage_in(database: Path) -> str:
             if stretch.record is not None:
                 if broken or cut:
                     return (broken and f"{path.name} is damaged") or cut
-            elif stretch.cut or stretch.never_written:
-                broken = broken or "cut"
             else:
-                broken = "damaged"
+                broken = "cut" if stretch.cut else "damaged"
         if log and not log.strip(b"\0"):
             return f"{path.name} holds nothing but NULs"
         if broken == "damaged" or not (broken or is_in_order(log)):
@@ -144,8 +142,8 @@ class Remains:
         for stretch in stretches(log):
             if stretch.record is None:
                 self._open.append(stretch.broken)
-                ended = stretch.cut or stretch.never_written
-                self._in_doubt = self._in_doubt or ended
+                ended = stretch.cut
+                self._in_doubt = self._in_doubt or stretch.cut or stretch.never_written
                 continue
             ended = False
             try:
@@ -182,13 +180,12 @@ class Remains:
         self._in_doubt = False
 
 
-def table_parts(path: Path) -> Iterator[tuple[Part, list[Entry], Region | None]]:
-    """The parts of a table, each with what can be told of it, and what cannot."""
+def table_parts(path: Path) -> Iterator[tuple[list[Entry], Region, bool]]:
+    """What can be told of each part of a table; where more may lie, if that is not all; whether it is."""
     for part in read_table(path.read_bytes()):
-        entries, rest = part.entries()
-        found = [Entry(*fields) for fields in entries]
+        entries, data, whole = part.entries()
         stop = id_in(part.high) + 1 if part.high else 0
-        yield part, found, Region(rest, id_in(part.low), stop) if rest else None
+        yield [Entry(*each) for each in entries], Region(data, id_in(part.low), stop), whole
 
 
 def id_in(key: bytes) -> int:

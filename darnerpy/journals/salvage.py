@@ -83,7 +83,7 @@ def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
         stored.untangle()
     won.items = stored.add(_items_in_logs(remains, stored))
     for table in tables or ():
-        won.items += stored.add(_items_in_table(table, remains))
+        won.items += stored.add(_items_in_table(table, remains, regions))
     won.items += stored.add(_items_in_regions(regions, stored))
     lost = list(_lost(stored, standing, consumers, remains.doubts))
     won.lost = sum(span.stop - span.first for span, _ in lost)
@@ -97,11 +97,11 @@ def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
 def _look_into(table: Path, remains: Remains) -> list[Region]:
     """Take in what a table says but for its items; returns where more may lie."""
     regions = []
-    for _, entries, region in table_parts(table):
+    for entries, region, whole in table_parts(table):
         for entry in entries:
             if not entry.value or len(entry.key) != len(block_key(0)):
                 remains.take(entry)
-        if region is not None:
+        if not whole:
             regions.append(region)
     return regions
 
@@ -180,9 +180,11 @@ class _Stored:
         else:
             self._spans.append((first, stop))
 
+    def wanted(self, item_id: int) -> bool:
+        return any(self.missing(max(item_id, self.low), item_id + 1))
+
     def missing(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
         """The spans within this one that it does not have."""
-        first = max(first, self.low)
         at = max(0, bisect_right(self._spans, (first, _ENDLESS)) - 1)
         for begin, end in self._spans[at:]:
             if begin >= stop:
@@ -198,7 +200,7 @@ class _Stored:
         count = size = 0
         batch = self._handle.write_batch()
         for items in found:
-            wanted = [item for item in items if next(self.missing(item.id, item.id + 1), None)]
+            wanted = [item for item in items if self.wanted(item.id)]
             for _, run in groupby(enumerate(wanted), lambda each: each[1].id - each[0]):
                 size += self._put(batch, [item for _, item in run])
             count += len(wanted)
@@ -277,16 +279,21 @@ def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[list[Item]]:
     for key, entry in sorted(remains.newest.items()):
         if entry.value and len(key) == len(block_key(0)) and key[-1] == BLOCK:
             stop = id_in(key) + split_block_head(entry.value)[0]
-            if any(stored.missing(id_in(key), stop)):
+            if any(stored.missing(max(id_in(key), stored.low), stop)):
                 yield items_of(key, entry.value)
 
 
-def _items_in_table(table: Path, remains: Remains) -> Iterator[list[Item]]:
-    for _, entries, _ in table_parts(table):
+def _items_in_table(table: Path, remains: Remains, regions: list[Region]) -> Iterator[list[Item]]:
+    for entries, region, whole in table_parts(table):
         for entry in entries:
             is_block = entry.value and len(entry.key) == len(block_key(0))
             if is_block and not remains.is_deleted(entry):
-                yield items_of(entry.key, entry.value)
+                items = items_of(entry.key, entry.value)
+                if items:
+                    yield items
+                elif whole:  # its key may be another: it is a part of the one before
+                    regions.append(region)
+                    whole = False
 
 
 def _items_in_regions(regions: list[Region], stored: _Stored) -> Iterator[list[Item]]:
@@ -294,7 +301,9 @@ def _items_in_regions(regions: list[Region], stored: _Stored) -> Iterator[list[I
         # Where nothing is known to follow there may be as many more as there is room for.
         stop = stored.stop + len(region.data) // ITEM_BYTES + 1
         stop = min(region.stop or stop, stop)
-        gaps = list(stored.missing(region.first, stop)) or [(stop, stop)]
+        # A block may begin before what is wanted of it.
+        begin = max(region.first, stored.low - BLOCK_ITEMS)
+        gaps = list(stored.missing(begin, stop)) or [(stop, stop)]
         for first, end in gaps:
             yield from find_items(region.data, first, end)
 

@@ -1,0 +1,215 @@
+"""Bits that rot in the files of a journal: every item that was not hit is served, by the real server.
+
+What the server says in its counters at once after it starts, what it then delivers, and what `check`
+says before, between and after, are the same.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import MakeServer
+from tests.servers import ServerProcess, Wire
+
+COUNT = 3000
+POLICIES = ["always", "never", "50ms"]
+
+
+def items(count: int) -> list[bytes]:
+    return [b"item %d %s" % (n, b"x" * (n % 90)) for n in range(count)]
+
+
+def filled(make_server: MakeServer, sync: str, count: int = COUNT) -> ServerProcess:
+    """A server that was killed after so many puts, one a commit."""
+    server = make_server(sync=sync)
+    with server.connect() as wire:
+        for data in items(count):
+            wire.put("q", data)
+    server.kill()
+    return server
+
+
+def largest(server: ServerProcess, pattern: str) -> Path:
+    return max(
+        server.data.glob(f"queues/q/leveldb/{pattern}"), key=lambda path: path.stat().st_size
+    )
+
+
+def check(server: ServerProcess) -> dict[str, Any]:
+    command = [sys.executable, "-m", "darnerpy.cli.main", "check", os.fspath(server.data), "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    found: dict[str, Any] = json.loads(ran.stdout)
+    assert ran.returncode == (0 if found["clean"] else 1)
+    return found
+
+
+def counted(wire: Wire) -> tuple[int, int, int]:
+    """What the queue's counters say when it was opened, before anything was taken."""
+    wire.ask(b"get q/peek\r\n")
+    stats = wire.stats("q")
+    return int(stats["items"]), int(stats["damaged_items"]), int(stats["kept"])
+
+
+def told(found: dict[str, Any]) -> tuple[int, int, int]:
+    return found["waiting"][""], found["damaged"] + found["missing"], found["kept"]
+
+
+def drain(wire: Wire) -> list[bytes]:
+    taken: list[bytes] = []
+    while (data := wire.get("q")) is not None:
+        taken.append(data)
+    return taken
+
+
+def serve_and_compare(server: ServerProcess, whole: list[bytes], lost: int, kept: int = 0) -> None:
+    """Start twice, check before, between and after, and take all there is in the end."""
+    left = (len(whole) - lost - kept, lost, kept)
+    assert told(check(server)) == left, "before"
+    for _ in range(2):
+        server.start()
+        with server.connect() as wire:
+            assert counted(wire) == left
+            assert wire.stats("q")["put_aside"] == "damaged/1"
+        server.kill()
+        assert told(found := check(server)) == left
+        assert found["clean"] == (not lost)
+        assert "damaged/1" in found["notes"][0]
+    server.start()
+    with server.connect() as wire:
+        served = drain(wire)
+        assert len(served) == left[0]
+        assert [data for data in whole if data in set(served)] == served
+        assert counted(wire) == (0, lost, kept)
+        wire.put("q", b"goes on")
+        assert drain(wire) == [b"goes on"]
+    server.kill()
+    assert told(check(server)) == (0, lost, kept)
+
+
+@pytest.mark.parametrize("sync", POLICIES)
+def test_one_bit_in_the_middle_of_the_log(make_server: MakeServer, sync: str) -> None:
+    server = filled(make_server, sync)
+    log = largest(server, "*.log")
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    log.write_bytes(data)
+    lost = told(check(server))[1]
+    assert lost <= 1
+    serve_and_compare(server, items(COUNT), lost)
+    assert "damaged/1" in "".join(path.as_posix() for path in server.data.rglob("DONE"))
+
+
+@pytest.mark.parametrize("back", [1, 3, 10])
+def test_one_bit_in_the_length_of_a_record_near_the_end(make_server: MakeServer, back: int) -> None:
+    server = filled(make_server, "always", 100)
+    log = largest(server, "*.log")
+    data = bytearray(log.read_bytes())
+    at = heads(bytes(data))[-back]
+    data[at + 5] ^= 0x40  # 16 KiB more
+    log.write_bytes(data)
+    serve_and_compare(server, items(100), 0)
+
+
+def heads(log: bytes) -> list[int]:
+    """Where fragments of records begin."""
+    found, at = [], 0
+    while at + 7 <= len(log):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        found.append(at)
+        at += 7 + int.from_bytes(log[at + 4 : at + 6], "little")
+    return found
+
+
+@pytest.mark.parametrize("sync", POLICIES)
+def test_a_first_table_of_no_bytes(make_server: MakeServer, sync: str) -> None:
+    count = 40_000
+    server = make_server(sync="never")
+    whole = items(count)
+    with server.connect() as wire:
+        for at in range(0, count, 50):
+            wire.put("q", *whole[at : at + 50])
+    server.kill()
+    server = make_again(server, make_server, sync)
+    first = min(server.data.glob("queues/q/leveldb/*.ldb"))
+    first.write_bytes(b"")
+    items_left, lost, kept = told(check(server))
+    assert kept == 0
+    assert 0 < lost < count
+    assert items_left == count - lost
+    serve_and_compare(server, whole, lost)
+
+
+def make_again(server: ServerProcess, make_server: MakeServer, sync: str) -> ServerProcess:
+    """A server of another policy on the same data, not running."""
+    other = make_server(sync=sync)
+    other.kill()
+    other.data.rename(other.data.with_name("unused"))
+    server.data.rename(other.data)
+    return other
+
+
+def test_a_log_of_nothing_but_nuls_is_reported(make_server: MakeServer) -> None:
+    server = filled(make_server, "never", 10)
+    log = largest(server, "*.log")
+    log.write_bytes(bytes(log.stat().st_size))
+    [damage] = check(server)["damage"][:1]
+    assert "nothing but NULs" in damage["what"]
+    server.start()
+    with server.connect() as wire:
+        assert wire.get("q") is None
+        assert wire.stats("q")["put_aside"] == "damaged/1"
+        wire.put("q", b"goes on")
+        assert wire.get("q") == b"goes on"
+    assert "nothing but NULs" in server.log()
+    server.kill()
+
+
+@pytest.mark.parametrize("file", ["CURRENT", "MANIFEST-*"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "flipped"])
+def test_the_list_of_files_is_damaged(make_server: MakeServer, file: str, damage: str) -> None:
+    server = filled(make_server, "never", 500)
+    server.start()  # so that some are in a table
+    with server.connect() as wire:
+        wire.put("q", *(b"more %d" % n for n in range(500)))
+    server.kill()
+    path = largest(server, file)
+    match damage:
+        case "missing":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case "flipped":
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 0x40
+            path.write_bytes(data)
+    serve_and_compare(server, items(500) + [b"more %d" % n for n in range(500)], 0)
+
+
+@pytest.mark.parametrize("sync", ["always", "never"])
+def test_a_sector_that_was_never_written(make_server: MakeServer, sync: str) -> None:
+    """NULs are what a power cut leaves: what lies behind is only served if all was synced."""
+    server = filled(make_server, sync)
+    log = largest(server, "*.log")
+    data = bytearray(log.read_bytes())
+    at = len(data) // 2 // 512 * 512
+    data[at : at + 512] = bytes(512)
+    log.write_bytes(data)
+    _, lost, kept = told(check(server))
+    assert 0 < lost < 12
+    assert kept > 1000
+    server.start()
+    with server.connect() as wire:
+        expected = COUNT - lost - (kept if sync == "never" else 0)
+        assert counted(wire) == (expected, lost, kept if sync == "never" else 0)
+        served = drain(wire)
+        assert len(served) == expected
+        assert [each for each in items(COUNT) if each in set(served)] == served
+    server.kill()

@@ -1,0 +1,199 @@
+"""Every item that damage has not hit is served, whatever it did to what lies around it.
+
+An item is hit where its own bytes are, or the head of its block, which its checksum covers too. What is
+told at once when the journal is opened, what is then read, a second opening and `check` must agree.
+"""
+
+import random
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from darnerpy.errors import JournalError
+from darnerpy.inspection.check import check_queue
+from darnerpy.journals.leveldb import LevelDbEngine
+from tests.inspection.queues import only
+from tests.journals.kept import Kept
+
+COUNT = 240
+_HEAD, _CRC, _BLOCK_HEAD = 17, 4, 21
+
+
+class Sample(NamedTuple):
+    """A queue on disk. items: by id. confirmed: ids that its consumer has had. extents: by id, where in
+    the damaged file the item lies, and where the head of its block does."""
+
+    directory: Path
+    file: Path
+    items: dict[int, bytes]
+    confirmed: set[int]
+    extents: dict[int, tuple[range, range]]
+
+    def __repr__(self) -> str:
+        return f"<{self.file.name}>"
+
+    def hit_by(self, damage: range) -> set[int]:
+        return {
+            n
+            for n, extents in self.extents.items()
+            if any(e.start < damage.stop and damage.start < e.stop for e in extents)
+        }
+
+
+def make(directory: Path, in_table: bool, size: int = 60) -> Sample:
+    """Items in batches of one to thirty, which do not compress, and some of them confirmed."""
+    chance = random.Random(7)
+    kept = Kept(directory / "queues" / "work", LevelDbEngine())
+    items: dict[int, bytes] = {}
+    blocks: dict[int, int] = {}
+    while len(items) < COUNT:
+        batch = chance.choice([1, 1, 2, 5, 30])
+        first = len(items) + 1
+        items |= {first + n: chance.randbytes(8 + chance.randrange(size)) for n in range(batch)}
+        blocks |= {first + n: first for n in range(batch)}
+        kept.put(*(items[first + n] for n in range(batch)))
+        if chance.random() < 0.2:
+            kept.take(1)
+    confirmed = {n for n in items if kept.queue.own.positions.is_confirmed(n)}
+    if in_table:
+        kept.journal._db.compact_range(start=b"", stop=b"\xff" * 9)  # type: ignore[attr-defined]
+    kept.close()
+    file = only(directory, "leveldb/*.ldb" if in_table else "leveldb/*.log")
+    return Sample(directory, file, items, confirmed, extents_in(file.read_bytes(), items, blocks))
+
+
+def extents_in(
+    data: bytes, items: dict[int, bytes], blocks: dict[int, int]
+) -> dict[int, tuple[range, range]]:
+    places: dict[int, range] = {}
+    for n, item in items.items():
+        at = data.find(item[:8])
+        assert at > 0
+        # A log has heads of fragments in it at every 32 KiB, also in the middle of items.
+        crossed = 7 if at // 32768 != (at + len(item)) // 32768 else 0
+        places[n] = range(at - _HEAD - crossed, at + len(item) + _CRC + crossed)
+    heads = {n: range(places[n].start - _BLOCK_HEAD, places[n].start) for n in set(blocks.values())}
+    return {n: (places[n], heads[blocks[n]]) for n in items}
+
+
+class Outcome(NamedTuple):
+    served: dict[int, bytes | None]
+    lost: int
+    reported: bool
+
+
+def serve(directory: Path) -> Outcome:
+    """Open and read all there is, as under `always`; after an error it is opened again."""
+    for _ in range(2):
+        with suppress(JournalError):
+            return serve_once(directory)
+    return serve_once(directory)
+
+
+def serve_once(directory: Path) -> Outcome:
+    kept = Kept(directory / "queues" / "work", LevelDbEngine())
+    try:
+        at = kept.queue.own.positions
+        lost = sum(
+            piece.stop - piece.first
+            for span, _ in kept.found.lost
+            for piece in at.unconfirmed(span)
+        )
+        served: dict[int, bytes | None] = {}
+        first = at.position
+        missing: set[int] = set()
+        while first < kept.queue.next_id:
+            piece = kept.journal.read(first, kept.queue.next_id, 1 << 12)
+            served |= {i.id: i.data for i in piece.items if not at.is_confirmed(i.id)}
+            for span, _ in piece.lost:
+                missing |= {n for n in range(*span[:2]) if not at.is_confirmed(n)}
+            assert piece.stop > first
+            first = piece.stop
+        assert len(missing) == lost, "what is told at once is what is then found"
+        return Outcome(served, lost, bool(kept.found.damage))
+    finally:
+        kept.close()
+
+
+def judge(sample: Sample, directory: Path, hit: set[int], again: bool = True) -> None:
+    """Serve what is left of a sample."""
+    with_check = check_queue(directory / "queues" / "work", lambda done, total: None)
+    outcome = serve(directory)
+    wrong = {n for n, data in outcome.served.items() if sample.items.get(n) != data}
+    assert not wrong, "items that were never put"
+    gone = set(sample.items) - sample.confirmed - set(outcome.served)
+    assert gone <= hit, f"{sorted(gone - hit)} were not hit"
+    assert with_check.refused == ""
+    assert with_check.items == len(outcome.served)
+    assert with_check.damaged + with_check.missing == outcome.lost
+    if again:
+        assert serve(directory)[:2] == outcome[:2]
+        after = check_queue(directory / "queues" / "work", lambda done, total: None)
+        assert after.items == len(outcome.served)
+        assert after.damaged + after.missing == outcome.lost
+
+
+def with_damage(sample: Sample, target: Path, data: bytes) -> Path:
+    shutil.copytree(sample.directory, target)
+    (target / sample.file.relative_to(sample.directory)).write_bytes(data)
+    return target
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return make(tmp_path_factory.mktemp("log"), in_table=False)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return make(tmp_path_factory.mktemp("table"), in_table=True, size=600)
+
+
+@pytest.fixture(params=["log", "table"])
+def sample(request: pytest.FixtureRequest) -> Sample:
+    found: Sample = request.getfixturevalue(request.param)
+    return found
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(place=st.integers(0, 1 << 30), bit=st.integers(0, 7))
+def test_a_flipped_bit(
+    sample: Sample, tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
+) -> None:
+    whole = bytearray(sample.file.read_bytes())
+    at = place % len(whole)
+    whole[at] ^= 1 << bit
+    directory = with_damage(sample, tmp_path_factory.mktemp("flip") / "data", bytes(whole))
+    judge(sample, directory, sample.hit_by(range(at, at + 1)))
+    shutil.rmtree(directory.parent)
+
+
+@pytest.mark.parametrize("size", [512, 4096])
+def test_a_sector_of_nuls(sample: Sample, tmp_path: Path, size: int) -> None:
+    whole = sample.file.read_bytes()
+    step = size if len(whole) < 25 * size else len(whole) // 25 // size * size
+    for at in range(0, len(whole), step):
+        nulled = whole[:at] + bytes(min(size, len(whole) - at)) + whole[at + size :]
+        directory = with_damage(sample, tmp_path / f"{at}", nulled)
+        judge(sample, directory, sample.hit_by(range(at, at + size)), again=at % (4 * step) == 0)
+        shutil.rmtree(directory)
+
+
+def test_a_file_that_was_cut(sample: Sample, tmp_path: Path) -> None:
+    whole = sample.file.read_bytes()
+    for size in range(0, len(whole), len(whole) // 40):
+        directory = with_damage(sample, tmp_path / f"{size}", whole[:size])
+        hit = sample.hit_by(range(size, len(whole)))
+        torn = {sample.extents[n][1] for n in hit}  # a batch is written whole, or it is not
+        batch = {n for n, (_, head) in sample.extents.items() if head in torn}
+        judge(sample, directory, batch, again=False)
+        shutil.rmtree(directory)
