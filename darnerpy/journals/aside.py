@@ -31,9 +31,8 @@ def put_aside(database: Path) -> Path:
     number = max((int(folder.name) for folder in _folders(database)), default=0) + 1
     draft = place / f".{number}"
     draft.mkdir()
-    for entry in os.scandir(database):
-        if _FILES.fullmatch(entry.name):
-            _link(Path(entry.path), draft / entry.name)
+    for name in filter(_FILES.fullmatch, os.listdir(database)):
+        _link(database / name, draft / name)
     sync_directory(draft)
     folder = place / str(number)
     os.rename(draft, folder)

@@ -23,7 +23,7 @@ _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 
 _SECTOR = 512
 _FEWEST = 16
-_NULS = re.compile(rb"\x00{%d,}" % _FEWEST)
+_NULS = re.compile(rb"\x00{4,}")
 _KINDS = re.compile(rb"[\x01-\x04]")
 
 
@@ -83,7 +83,6 @@ def stretches(log: bytes) -> Iterator[Stretch]:
         else:
             broken.take(held)
         held = []
-    broken.cut = not broken.parts and all(each.sound or each.cut for each in held)
     broken.take(held)
     if broken.parts:
         yield broken.end()
@@ -106,6 +105,8 @@ class _Broken:
     cut: bool = False
 
     def take(self, fragments: list[_Fragment]) -> None:
+        cut = all(each.sound or each.cut for each in fragments)
+        self.cut = cut and (self.cut or not self.parts)
         for each in fragments:
             self.parts.append(each.data)
             self.never_written = self.never_written or each.never_written

@@ -77,7 +77,7 @@ class Database:
             )
         except plyvel.CorruptionError as error:
             refused = _text(error)
-        if are_in_order(self.path, "*.log") or damage_in(self.path):
+        if damage_in(self.path):
             return self._mend(refused)
         try:
             return plyvel.DB(os.fspath(self.path), **self._options)  # a power cut, and a clean beginning

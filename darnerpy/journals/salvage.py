@@ -79,8 +79,7 @@ def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
     if tables is None:
         low = max(low, _end_of_tables(handle, folder))
     stored = _Stored(handle, low)
-    if tables is not None:
-        stored.untangle()
+    stored.untangle()
     won.items = stored.add(_items_in_logs(remains, stored))
     for table in tables or ():
         won.items += stored.add(_items_in_table(table, remains, regions))
@@ -114,16 +113,16 @@ def _put_marks(handle: Any, remains: Remains, regions: list[Region]) -> int:
         found.update((key, value) for key, value in marks if key not in remains.newest)
     count = 0
     for key, value in found.items():
-        if _mark_in(key, value) and handle.get(key) is None:
+        if _mark_in(key, value) and _mark_in(key, handle.get(key)) is None:
             handle.put(key, value)
             count += 1
     return count
 
 
-def _mark_in(key: bytes, value: bytes) -> MarkRecord | None:
+def _mark_in(key: bytes, value: bytes | None) -> MarkRecord | None:
     try:
-        return decode_mark(key, value) if split_key(key)[1] == MARK else None
-    except (DamageError, NewerFormatError):
+        return decode_mark(key, value) if value and split_key(key)[1] == MARK else None
+    except DamageError:
         return None
 
 
@@ -162,8 +161,13 @@ class _Stored:
         ) as entries:
             for key, value in entries:
                 if len(key) != len(block_key(0)):
+                    if _mark_in(key, value) is None:
+                        self._tangled.append(key)
                     continue
-                first, stop = _span_of(key, value)
+                first, stop, whole = _span_of(key, value)
+                if not whole:
+                    self._tangled.append(key)
+                    continue
                 if first < last:
                     self._tangled += [last_key, key]
                 self._has(first, stop)
@@ -223,12 +227,15 @@ class _Stored:
         return size + ITEM_BYTES * len(items)
 
     def untangle(self) -> None:
-        """Where blocks hold the same ids, as when a deletion was lost, make them hold each once."""
+        """Make blocks hold what is whole, and each id once: a repair lets wrong bits through, and may
+        bring back what was deleted.
+        """
         items: dict[int, Item] = {}
         batch = self._handle.write_batch()
         for key in dict.fromkeys(self._tangled):
-            for item in items_of(key, self._handle.get(key) or b"", mend=False):
-                items.setdefault(item.id, item)
+            if len(key) == len(block_key(0)):
+                for item in items_of(key, self._handle.get(key) or b""):
+                    items.setdefault(item.id, item)
             batch.delete(key)
         wanted = [items[item_id] for item_id in sorted(items)]
         for _, run in groupby(enumerate(wanted), lambda each: each[1].id - each[0]):
@@ -253,13 +260,16 @@ class _Stored:
         return begin, end
 
 
-def _span_of(key: bytes, value: bytes) -> tuple[int, int]:
-    """The ids of a block; only the first one if it cannot be believed."""
+def _span_of(key: bytes, value: bytes) -> tuple[int, int, bool]:
+    """The ids of a block, and whether all of it can be believed."""
     first = id_in(key)
     try:
-        return first, decode_block(key, value)[1]
-    except (DamageError, NewerFormatError):
-        return first, first + 1
+        _, stop, wrong = decode_block(key, value)
+    except DamageError:
+        return first, first + 1, False
+    except NewerFormatError:
+        return first, first + 1, True
+    return first, stop, not wrong
 
 
 def _end_of_tables(handle: Any, folder: Path) -> int:

@@ -4,11 +4,12 @@ An item is hit where its own bytes are, or the head of its block, which its chec
 told at once when the journal is opened, what is then read, a second opening and `check` must agree.
 """
 
+import os
 import random
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 
 from darnerpy.errors import JournalError
 from darnerpy.inspection.check import check_queue
+from darnerpy.journals import aside, opening, salvage
+from darnerpy.journals.aside import unfinished
 from darnerpy.journals.leveldb import LevelDbEngine
 from tests.inspection.queues import only
 from tests.journals.kept import Kept
@@ -43,6 +46,11 @@ class Sample(NamedTuple):
             for n, extents in self.extents.items()
             if any(e.start < damage.stop and damage.start < e.stop for e in extents)
         }
+
+    def with_batches(self, hit: set[int]) -> set[int]:
+        """A batch is written whole, or it is not."""
+        torn = {self.extents[n][1] for n in hit}
+        return {n for n, (_, head) in self.extents.items() if head in torn}
 
 
 def make(directory: Path, in_table: bool, size: int = 60) -> Sample:
@@ -184,7 +192,10 @@ def test_a_sector_of_nuls(sample: Sample, tmp_path: Path, size: int) -> None:
     for at in range(0, len(whole), step):
         nulled = whole[:at] + bytes(min(size, len(whole) - at)) + whole[at + size :]
         directory = with_damage(sample, tmp_path / f"{at}", nulled)
-        judge(sample, directory, sample.hit_by(range(at, at + size)), again=at % (4 * step) == 0)
+        hit = sample.hit_by(range(at, at + size))
+        if at + size >= len(whole):  # nothing comes behind, as after a power cut
+            hit = sample.with_batches(hit)
+        judge(sample, directory, hit, again=at % (4 * step) == 0)
         shutil.rmtree(directory)
 
 
@@ -192,8 +203,105 @@ def test_a_file_that_was_cut(sample: Sample, tmp_path: Path) -> None:
     whole = sample.file.read_bytes()
     for size in range(0, len(whole), len(whole) // 40):
         directory = with_damage(sample, tmp_path / f"{size}", whole[:size])
-        hit = sample.hit_by(range(size, len(whole)))
-        torn = {sample.extents[n][1] for n in hit}  # a batch is written whole, or it is not
-        batch = {n for n, (_, head) in sample.extents.items() if head in torn}
-        judge(sample, directory, batch, again=False)
+        hit = sample.with_batches(sample.hit_by(range(size, len(whole))))
+        judge(sample, directory, hit, again=False)
+        shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_killed_anywhere_on_the_way_it_is_begun_anew(
+    tmp_path: Path, log: Sample, everything: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends at each step that is seen on disk; the next opening comes to the same."""
+    whole = bytearray(log.file.read_bytes())
+    whole[len(whole) // 2] ^= 0x40
+
+    class Killed(BaseException):
+        pass
+
+    steps = [
+        (aside, "sync_directory"),
+        (os, "rename"),
+        (os, "link"),
+        (salvage, "encode_blocks"),
+        (salvage, "note_lost"),
+        (opening, "finish"),
+    ]
+    for module, name in steps:
+        for number in range(4):
+            directory = with_damage(log, tmp_path / f"{name}-{number}", bytes(whole))
+            if everything:
+                (directory / "queues/work/leveldb.repair").write_text("a read failed")
+            real, left = getattr(module, name), number
+
+            def step(*args: Any, real: Any = real, **others: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise Killed
+                return real(*args, **others)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(module, name, step)
+                with suppress(Killed):
+                    serve(directory)
+            judge(log, directory, log.hit_by(range(len(whole) // 2, len(whole) // 2 + 1)))
+            database = directory / "queues/work/leveldb"
+            assert not unfinished(database)
+            assert len(list((directory / "queues/work/damaged").glob("[0-9]*"))) == 1
+            shutil.rmtree(directory)
+
+
+def test_only_the_newest_folders_stay_and_only_with_what_is_damaged(
+    tmp_path: Path, table: Sample
+) -> None:
+    directory = with_damage(table, tmp_path / "data", table.file.read_bytes())
+    queue = directory / "queues" / "work"
+    for _ in range(7):
+        kept = Kept(queue, LevelDbEngine())
+        assert not kept.found.damage
+        kept.put(b"one", b"two")
+        kept.put(b"three")
+        kept.close()
+        log = only(queue / "leveldb", "*.log")
+        data = bytearray(log.read_bytes())
+        data[20] ^= 1
+        log.write_bytes(data)
+        kept = Kept(queue, LevelDbEngine())
+        assert "put aside in damaged/" in kept.found.damage[0].what
+        assert kept.found.lost == []
+        kept.close()
+    folders = sorted(path.name for path in (queue / "damaged").iterdir())
+    assert folders == ["3", "4", "5", "6", "7"]
+    assert not list((queue / "damaged").rglob("*.ldb"))
+
+
+def test_a_power_cut_in_the_last_record_is_no_damage(tmp_path: Path, log: Sample) -> None:
+    whole = log.file.read_bytes()
+    for end in (whole[:-9], whole[:-9] + bytes(9), whole[:-9] + bytes(50_000), whole + bytes(512)):
+        directory = with_damage(log, tmp_path / "data", end)
+        outcome = serve(directory)
+        assert (outcome.lost, outcome.reported) == (0, False)
+        assert not (directory / "queues/work/damaged").exists()
+        shutil.rmtree(directory)
+
+
+def test_of_a_compressed_table_a_bit_costs_a_block_at_most(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "made" / "queues" / "work", LevelDbEngine())
+    items = {n: b"the item of number %06d, " % n * 3 for n in range(1, 2001)}
+    for data in items.values():
+        kept.put(data)
+    kept.journal._db.compact_range(start=b"", stop=b"\xff" * 9)  # type: ignore[attr-defined]
+    kept.close()
+    file = only(tmp_path / "made", "leveldb/*.ldb")
+    sample = Sample(tmp_path / "made", file, items, set(), {})
+    whole = file.read_bytes()
+    for at in range(0, len(whole), len(whole) // 15):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x10
+        directory = with_damage(sample, tmp_path / f"{at}", bytes(damaged))
+        outcome = serve(directory)
+        assert all(items[n] == data for n, data in outcome.served.items())
+        assert len(outcome.served) + outcome.lost == len(items)
+        assert outcome.lost <= 50, f"byte {at} of {len(whole)}"
         shutil.rmtree(directory)
