@@ -80,7 +80,9 @@ class Database:
         if damage_in(self.path):
             return self._mend(refused)
         try:
-            return plyvel.DB(os.fspath(self.path), **self._options)  # a power cut, and a clean beginning
+            return plyvel.DB(
+                os.fspath(self.path), **self._options
+            )  # a power cut, and a clean beginning
         except plyvel.CorruptionError as error:
             return self._mend(_text(error))
 
