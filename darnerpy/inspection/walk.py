@@ -49,6 +49,7 @@ class Walk:
         self._low = min(at.position for _, at in self._places)
         self._expected = self._low
         self._offset: int | None = None
+        self._after = 0
         self._known = Positions(0)
         for span, _ in found.lost:
             for piece in list(self._known.unconfirmed(span)):
@@ -93,7 +94,9 @@ class Walk:
 
     def _take(self, block: Block) -> Iterator[Seen]:
         self._expect(block.first)
-        at = block.first
+        if block.first != self._after:
+            self._offset = None
+        at, self._after = block.first, block.stop
         for item in block.items:
             self._lose(at, item.id, block.wrong)
             at = item.id + 1

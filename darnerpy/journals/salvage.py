@@ -26,6 +26,7 @@ from .records import (
     ITEM_BYTES,
     LOST_KEY,
     MARK,
+    NAME_KEY,
     MarkRecord,
     block_key,
     decode_block,
@@ -41,7 +42,7 @@ from .replay import replay
 
 __all__ = ["Won", "note_lost", "win_back"]
 
-_LOWEST = block_key(0)[:-1]
+_LOWEST = block_key(1)[:-1]
 _STEP = 256 * 1024
 _ENDLESS = 1 << 62
 
@@ -98,7 +99,7 @@ def _look_into(table: Path, remains: Remains) -> list[Region]:
     regions = []
     for entries, region, whole in table_parts(table):
         for entry in entries:
-            if not entry.value or len(entry.key) != len(block_key(0)):
+            if not (entry.value and _is_block(entry.key)):
                 remains.take(entry)
         if not whole:
             regions.append(region)
@@ -106,7 +107,13 @@ def _look_into(table: Path, remains: Remains) -> list[Region]:
 
 
 def _put_marks(handle: Any, remains: Remains, regions: list[Region]) -> int:
-    """Put back the marks that are missing; those that are there are newer or the same."""
+    """Put back the marks that are missing; those that are there are newer or the same. The queue's name
+    and what is known to be lost as well.
+    """
+    for key in (NAME_KEY, LOST_KEY):
+        known = remains.newest.get(key)
+        if known is not None and handle.get(key) is None:
+            handle.put(key, known.value)
     found = {entry.key: entry.value for entry in remains.newest.values() if entry.value}
     for region in regions:
         marks = find_marks(region.data)
@@ -143,6 +150,10 @@ def _standing(handle: Any) -> Recovery:
     return found
 
 
+def _is_block(key: bytes) -> bool:
+    return len(key) == len(NAME_KEY) and key[-1] == BLOCK
+
+
 # -- items -----------------------------------------------------------------------------------------
 
 
@@ -155,12 +166,12 @@ class _Stored:
         self._spans: list[tuple[int, int]] = []
         self._tangled: list[bytes] = []
         last, last_key = 0, b""
-        start = max(0, low - BLOCK_ITEMS)
+        start = max(1, low - BLOCK_ITEMS)
         with handle.iterator(
             start=block_key(start)[:-1], verify_checksums=True, fill_cache=False
         ) as entries:
             for key, value in entries:
-                if len(key) != len(block_key(0)):
+                if not _is_block(key):
                     if _mark_in(key, value) is None:
                         self._tangled.append(key)
                     continue
@@ -233,7 +244,7 @@ class _Stored:
         items: dict[int, Item] = {}
         batch = self._handle.write_batch()
         for key in dict.fromkeys(self._tangled):
-            if len(key) == len(block_key(0)):
+            if _is_block(key):
                 for item in items_of(key, self._handle.get(key) or b""):
                     items.setdefault(item.id, item)
             batch.delete(key)
@@ -252,7 +263,7 @@ class _Stored:
             start=_LOWEST, stop=block_key(first), reverse=True, include_stop=False
         ) as entries:
             for key, value in entries:
-                if len(key) == len(block_key(0)):
+                if _is_block(key):
                     items = items_of(key, value, mend=False)
                     if items and items[-1].id + 1 == first:
                         begin = items[-1].offset + items[-1].size
@@ -280,14 +291,14 @@ def _end_of_tables(handle: Any, folder: Path) -> int:
         for table in level.values():
             key = table.largest[:-8]
             value = handle.get(key)
-            is_block = value is not None and len(key) == len(block_key(0))
+            is_block = value is not None and _is_block(key)
             end = max(end, _span_of(key, value)[1] if is_block else id_in(key))
     return end
 
 
 def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[list[Item]]:
     for key, entry in sorted(remains.newest.items()):
-        if entry.value and len(key) == len(block_key(0)) and key[-1] == BLOCK:
+        if entry.value and _is_block(key):
             stop = id_in(key) + split_block_head(entry.value)[0]
             if any(stored.missing(max(id_in(key), stored.low), stop)):
                 yield items_of(key, entry.value)
@@ -296,8 +307,7 @@ def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[list[Item]]:
 def _items_in_table(table: Path, remains: Remains, regions: list[Region]) -> Iterator[list[Item]]:
     for entries, region, whole in table_parts(table):
         for entry in entries:
-            is_block = entry.value and len(entry.key) == len(block_key(0))
-            if is_block and not remains.is_deleted(entry):
+            if entry.value and _is_block(entry.key) and not remains.is_deleted(entry):
                 items = items_of(entry.key, entry.value)
                 if items:
                     yield items

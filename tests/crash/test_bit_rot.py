@@ -6,6 +6,7 @@ says before, between and after, are the same.
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.conftest import MakeServer
 from tests.servers import ServerProcess, Wire
 
 COUNT = 3000
-POLICIES = ["always", "never", "50ms"]
+POLICIES = ["always", "50ms"]
 
 
 def items(count: int) -> list[bytes]:
@@ -61,9 +62,15 @@ def told(found: dict[str, Any]) -> tuple[int, int, int]:
 
 def drain(wire: Wire) -> list[bytes]:
     taken: list[bytes] = []
-    while (data := wire.get("q")) is not None:
-        taken.append(data)
-    return taken
+    while True:
+        wire.send(b"get q\r\n" * 100)
+        replies = [wire.read_reply() for _ in range(100)]
+        for reply in replies:
+            if reply != b"END\r\n":
+                head, _, rest = reply.partition(b"\r\n")
+                taken.append(rest[: int(head.split()[3])])
+        if b"END\r\n" in replies:
+            return taken
 
 
 def is_in_order(served: list[bytes], whole: list[bytes]) -> bool:
@@ -135,9 +142,10 @@ def heads(log: bytes) -> list[int]:
 
 @pytest.mark.parametrize("sync", POLICIES)
 def test_a_first_table_of_no_bytes(make_server: MakeServer, sync: str) -> None:
-    count = 40_000
+    count = 10_000
+    chance = random.Random(3)
     server = make_server(sync="never")
-    whole = items(count)
+    whole = [chance.randbytes(200) for _ in range(count)]  # which does not compress
     with server.connect() as wire:
         for at in range(0, count, 50):
             wire.put("q", *whole[at : at + 50])

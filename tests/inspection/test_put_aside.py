@@ -32,6 +32,7 @@ def counts(capsys: pytest.CaptureFixture[str], data: Path) -> tuple[int, int, in
     main(["check", os.fspath(data), "--json"])
     assert fingerprints(data) == before
     found = json.loads(capsys.readouterr().out)
+    assert not any("name" in each["what"] or "offset" in each["what"] for each in found["damage"])
     return found["items"], found["damaged"], found["missing"], found["kept"]
 
 
@@ -53,6 +54,17 @@ def test_check_says_the_same_before_in_the_middle_and_after(
         assert not unfinished(data / "queues/work/leveldb")
         assert counts(capsys, data) == expected
         assert contents(data) == before
+
+
+def test_when_all_is_confirmed_the_loss_is_still_told(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = kept(data)
+    for span, _ in work.found.lost:
+        work.queue.lose(span, keep=False)
+    work.take(COUNT - 1)
+    work.close()
+    assert counts(capsys, data) == (0, 1, 0, 0)
 
 
 def interrupted(*args: object) -> None:
