@@ -65,10 +65,10 @@ class Database:
             return self._mend(why or again, left[-1], repair=bool(why), everything=True)
         if why:
             return self._mend(why, repair=True)
-        if not are_in_order(self.path, "MANIFEST-*"):
+        if not are_in_order(self.path, beginning="MANIFEST-"):
             # LevelDB takes what is behind for never written, and removes tables it does not know of.
             return self._mend("its list of files is damaged", everything=True)
-        why = "" if are_in_order(self.path, "*.log") else damage_in(self.path)
+        why = "" if are_in_order(self.path, ending=".log") else damage_in(self.path)
         if why:
             return self._mend(why)
         try:
@@ -112,7 +112,7 @@ class Database:
         put aside; repair: do not try without; everything: look for it in the tables as well.
         """
         folder = folder or put_aside(self.path)
-        everything = everything or not are_in_order(folder, "MANIFEST-*")
+        everything = everything or not are_in_order(folder, beginning="MANIFEST-")
         try:
             handle, won = self._open_and_win_back(folder, repair, everything)
         except plyvel.Error as error:
