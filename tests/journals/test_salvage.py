@@ -169,7 +169,7 @@ def sample(request: pytest.FixtureRequest) -> Sample:
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -228,7 +228,7 @@ def test_killed_anywhere_on_the_way_it_is_begun_anew(
         (opening, "finish"),
     ]
     for module, name in steps:
-        for number in range(4):
+        for number in range(3):
             directory = with_damage(log, tmp_path / f"{name}-{number}", bytes(whole))
             if everything:
                 (directory / "queues/work/leveldb.repair").write_text("a read failed")
