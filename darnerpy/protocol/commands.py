@@ -23,6 +23,7 @@ __all__ = [
     "FlushAllExpired",
     "FlushExpired",
     "Get",
+    "GetMany",
     "Group",
     "GroupEnd",
     "GroupedPut",
@@ -155,6 +156,16 @@ class Get(Command):
     """get or gets; cas: each VALUE line also carries the item's id."""
 
     reads: tuple[Read, ...]
+    cas: bool
+
+
+class GetMany(Command):
+    """A get of very many keys, which are left as they came, with blanks between them.
+
+    Each of them is good; see `reads_of`.
+    """
+
+    keys: bytes
     cas: bool
 
 

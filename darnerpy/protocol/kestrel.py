@@ -9,6 +9,7 @@ Never raises: what is wrong becomes a `Refused`. Knows no socket and no queue.
 from collections.abc import Sequence
 
 from .commands import Command, Group, GroupedPut, GroupEnd, Refused
+from .foreign import is_foreign
 from .kestrel_verbs import parse_line, refused
 from .text import MAX_INLINE, MAX_LINE, CodecLimits
 
@@ -18,7 +19,7 @@ __all__ = ["KestrelCodec"]
 class KestrelCodec:
     """One connection's stream of bytes; a `Codec`."""
 
-    __slots__ = ("_crlf", "_group", "_limits", "_line", "closed", "completed", "reserved")
+    __slots__ = ("_begun", "_crlf", "_group", "_limits", "_line", "closed", "completed", "reserved")
 
     def __init__(self, limits: CodecLimits) -> None:
         self.closed = False
@@ -29,6 +30,7 @@ class KestrelCodec:
         # The group whose items come, or how it is refused once they have all been passed over.
         self._group: Group | Refused | None = None
         self._crlf = False
+        self._begun = False
 
     @property
     def idle(self) -> bool:
@@ -39,6 +41,8 @@ class KestrelCodec:
         """Take the next bytes; return the commands they complete, in order."""
         out: list[Command] = []
         pos, size = 0, len(data)
+        if not self._begun and data:
+            self._begin(data, out)
         while pos < size and not self.closed:
             end = data.find(b"\n", pos)
             if end < 0:
@@ -57,6 +61,12 @@ class KestrelCodec:
                 self._item(self._group, line, out)
         self.reserved = len(self._line) if self._group is not None else 0
         return out
+
+    def _begin(self, data: bytes, out: list[Command]) -> None:
+        """Whoever speaks something else is told so, and no more is read."""
+        self._begun = True
+        if is_foreign(data):
+            self._fail("this port speaks Kestrel's text protocol", out)
 
     def _command(self, line: bytes, out: list[Command]) -> None:
         crlf = line.endswith(b"\r")

@@ -2,21 +2,20 @@
 
 Owns where lines and blocks begin and end. Promises the same commands however the bytes were cut up
 (but for where an upload's chunks break), time linear in the bytes, and bounded memory: a line up to
-`MAX_LINE`, a block up to `CodecLimits.inline`; larger blocks pass through as chunks. Knows no socket
-and no queue, and never raises: what is wrong becomes a `Refused`.
+`MAX_LINE`, of many keys up to `CodecLimits.keys`, a block up to `CodecLimits.inline`; larger blocks
+pass through as chunks. Knows no socket and no queue, and never raises: what is wrong becomes a
+`Refused`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 
-from . import replies
+from . import foreign, replies
 from .commands import Chunk, Command, Put, Refused, Store, Upload, UploadEnd
-from .verbs import parse_line
+from .long_gets import MAX_GET_LINE, LongGet
+from .verbs import MAX_LINE, parse_line
 
-__all__ = ["MAX_INLINE", "MAX_LINE", "CodecLimits", "TextCodec"]
-
-MAX_LINE = 2048
-"""Bytes of a line without its line end (memcached's limit)."""
+__all__ = ["MAX_GET_LINE", "MAX_INLINE", "MAX_LINE", "CodecLimits", "TextCodec"]
 
 MAX_INLINE = 256 * 1024
 """A larger block is an upload: it is never held in memory whole."""
@@ -32,13 +31,15 @@ object. Bounded by clearing."""
 class CodecLimits:
     """Shared by all codecs of a server.
 
-    inline: an unfinished block over so many bytes becomes an upload; lowered when memory is short.
+    inline: an unfinished block over so many bytes becomes an upload. keys: an unfinished get over so
+    many bytes is refused. Both are lowered when memory is short.
     """
 
-    __slots__ = ("inline",)
+    __slots__ = ("inline", "keys")
 
-    def __init__(self, inline: int = MAX_INLINE) -> None:
+    def __init__(self, inline: int = MAX_INLINE, keys: int = MAX_GET_LINE) -> None:
         self.inline = inline
+        self.keys = keys
 
 
 class _Mode(Enum):
@@ -50,8 +51,8 @@ class _Mode(Enum):
 class TextCodec:
     """One connection's stream of bytes. After a fatal `Refused` it takes no more (`closed`).
 
-    reserved: bytes of memory that the unfinished block takes or will take. completed: counts lines
-    and blocks that came in parts and are whole now.
+    reserved: bytes of memory that the unfinished block takes or will take, or the unfinished long
+    get takes. completed: counts lines and blocks that came in parts and are whole now.
     """
 
     __slots__ = (
@@ -59,7 +60,9 @@ class TextCodec:
         "_left",
         "_limits",
         "_line",
+        "_long",
         "_mode",
+        "_resume",
         "_saw_cr",
         "_store",
         "closed",
@@ -73,7 +76,10 @@ class TextCodec:
         self.reserved = 0
         self._limits = limits
         self._line = bytearray()
+        # What takes the next bytes, when they do not begin a line.
+        self._resume: _Resume | None = TextCodec._begin
         self._store: Store | None = None
+        self._long: LongGet | None = None
         self._mode = _Mode.COLLECT
         self._block = bytearray()
         self._left = 0
@@ -82,19 +88,20 @@ class TextCodec:
     @property
     def idle(self) -> bool:
         """Whether the stream stands between two commands."""
-        return self._store is None and not self._line
+        return self._resume in (None, TextCodec._begin) and not self._line
 
     def feed(self, data: bytes) -> Sequence[Command]:
         """Take the next bytes; return the commands they complete, in order."""
-        fresh = self._store is None and not self._line
+        resume = self._resume
+        fresh = resume is None and not self._line
         if fresh and data in _remembered_chunks and not self.closed:
             return _remembered_chunks[data]
         out: list[Command] = []
         if self.closed:
             return out
         pos, size = 0, len(data)
-        if self._store is not None:
-            pos = self._resume_block(data, 0, out)
+        if resume is not None:
+            pos = resume(self, data, 0, out)
         while pos < size:
             end = data.find(b"\n", pos)
             if end < 0:
@@ -130,12 +137,50 @@ class TextCodec:
                 break
         return out
 
+    def _begin(self, data: bytes, pos: int, out: list[Command]) -> int:
+        """The first bytes of all: whoever speaks something else is told so, and no more is read."""
+        begun = bytes(self._line) + data
+        if not begun:
+            return pos
+        if not foreign.is_foreign(begun):
+            self._resume = None
+            return pos
+        self._line += data[: foreign.ENOUGH]
+        answer = foreign.answer(begun)
+        if answer is not None:
+            self._close(answer, out)
+        return len(data)
+
     def _keep_line(self, part: bytes, out: list[Command]) -> None:
         line = self._line
         line += part
         # A carriage return may still turn out to be half of the line end.
         if len(line) > MAX_LINE + 1 or (len(line) > MAX_LINE and line[MAX_LINE] != 13):
+            self._long = LongGet.begun(bytes(line), self._limits.keys)
+            if self._long is None or self._long.too_long:
+                self._fail("line too long", out)
+                return
+            self._line.clear()
+            self._resume = TextCodec._resume_get
+            self.reserved = self._long.kept
+
+    def _resume_get(self, data: bytes, pos: int, out: list[Command]) -> int:
+        """Take what belongs to the long line; return where the next command starts."""
+        end = data.find(b"\n", pos)
+        long = self._long
+        assert long is not None
+        long.take(data[pos:] if end < 0 else data[pos:end], self._limits.keys)
+        if long.too_long:
             self._fail("line too long", out)
+            return len(data)
+        self.reserved = long.kept
+        if end < 0:
+            return len(data)
+        command = long.command()
+        self._forget()
+        out.append(command)
+        self.closed = isinstance(command, Refused) and command.fatal
+        return len(data) if self.closed else end + 1
 
     def _start_block(self, store: Store, data: bytes, pos: int, out: list[Command]) -> int:
         whole = pos + store.size < len(data)
@@ -149,6 +194,7 @@ class TextCodec:
             self._mode = _Mode.STREAM
             out.append(Upload(store))
         self._store = store
+        self._resume = TextCodec._resume_block
         self._left = store.size
         return self._resume_block(data, pos, out)
 
@@ -185,20 +231,26 @@ class TextCodec:
             out.append(UploadEnd())
         else:
             out.append(Put(store, bytes(self._block)))
-        self._forget_block()
+        self._forget()
 
-    def _forget_block(self) -> None:
+    def _forget(self) -> None:
         self.completed += 1
-        self._store = None
+        self._resume = self._store = self._long = None
         self.reserved = 0
         self._block = bytearray()
         self._saw_cr = False
 
     def _fail(self, why: str, out: list[Command]) -> None:
+        self._close(replies.client_error(why), out)
+
+    def _close(self, answer: bytes, out: list[Command]) -> None:
         self.closed = True
         self._line.clear()
-        self._forget_block()
-        out.append(Refused(replies.client_error(why), fatal=True))
+        self._forget()
+        out.append(Refused(answer, fatal=True))
+
+
+_Resume = Callable[[TextCodec, bytes, int, list[Command]], int]
 
 
 def _remember_chunk(data: bytes, command: Command) -> None:
@@ -211,7 +263,11 @@ def _remember_chunk(data: bytes, command: Command) -> None:
 def _parse(line: bytes) -> Command:
     bare = line[:-1] if line.endswith(b"\r") else line
     if len(bare) > MAX_LINE:
-        return Refused(replies.client_error("line too long"), fatal=True)
+        # What is here already costs nothing to keep.
+        long = LongGet.begun(line)
+        if long is None or long.too_long:
+            return Refused(replies.client_error("line too long"), fatal=True)
+        return long.command()
     command = parse_line(bare)
     if len(line) <= _REMEMBERED_LENGTH:
         if len(_remembered) >= _REMEMBERED_LINES:

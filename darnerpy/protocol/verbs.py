@@ -27,6 +27,7 @@ from .commands import (
     ListBackups,
     Monitor,
     Quit,
+    Read,
     Refused,
     Reload,
     SetStatus,
@@ -39,12 +40,29 @@ from .commands import (
 )
 from .options import MAX_WAIT_MS, parse_plain_key, parse_read_key, parse_store_key
 
-__all__ = ["MAX_COUNT", "VERBS", "FramingError", "Verb", "describe", "is_http", "parse_line"]
+__all__ = [
+    "HTTP_HERE",
+    "MAX_COUNT",
+    "MAX_LINE",
+    "VERBS",
+    "FramingError",
+    "Verb",
+    "check_waits",
+    "describe",
+    "is_http",
+    "is_http_version",
+    "parse_line",
+]
 
 _MAX_FLAGS = 2**32 - 1
 _MAX_EXPTIME = 2**62
 _NOREPLY = b"noreply"
 _STATUSES = (b"up", b"readonly", b"quiescent", b"writeavoid")
+
+MAX_LINE = 2048
+"""Bytes of a line without its line end (memcached's limit)."""
+
+HTTP_HERE = "this is a memcache port, not HTTP"
 
 MAX_COUNT = 2**31 - 1
 """Items that one command may ask for or confirm."""
@@ -74,11 +92,11 @@ def parse_line(line: bytes) -> Command:
     if not words:
         return Refused(replies.ERROR)
     if is_http(words):
-        return Refused(replies.client_error("this is a memcache port, not HTTP"), fatal=True)
+        return Refused(replies.client_error(HTTP_HERE), fatal=True)
     verb = VERBS.get(words[0].lower())
-    if verb is None:
-        return Refused(replies.ERROR)
     args = words[1:]
+    if verb is None:
+        return Refused(replies.ERROR, fatal=_may_store(args))
     try:
         return verb.parse(args)
     except FramingError as error:
@@ -90,16 +108,32 @@ def parse_line(line: bytes) -> Command:
 
 def is_http(words: list[bytes]) -> bool:
     """Whether the words are the first line of an HTTP request: what follows is not meant for us."""
-    return len(words) == 3 and words[2].startswith(b"HTTP/")
+    return len(words) >= 3 and is_http_version(words[-1])
+
+
+def is_http_version(word: bytes) -> bool:
+    return word.startswith(b"HTTP/") and word[5:6].isdigit()
+
+
+def _may_store(args: list[bytes]) -> bool:
+    """Whether an unknown verb may be a storage command: then a block follows, and is no commands."""
+    args, _ = _take_noreply(args)
+    return len(args) >= 4 and args[-1].isdigit()
 
 
 def _get(args: list[bytes], cas: bool = False) -> Command:
     if not args:
         raise ClientError("a key is expected")
     reads = tuple(parse_read_key(key) for key in args)
-    if any(read.wait_ms for read in reads[1:]):
-        raise ClientError("only the first key of a get may wait")
+    for read in reads[1:]:
+        check_waits(read, first=False)
     return Get(reads, cas)
+
+
+def check_waits(read: Read, first: bool) -> None:
+    """Raises `ClientError` for a wait in the midst of several keys."""
+    if read.wait_ms and not first:
+        raise ClientError("only the first key of a get may wait")
 
 
 def _gets(args: list[bytes]) -> Command:
@@ -119,7 +153,15 @@ def _stored(args: list[bytes], words: int) -> tuple[int, bool]:
     """
     if len(args) < 4:
         raise FramingError("key, flags, exptime and size are expected")
-    return _size(args[3]), args[-1] == _NOREPLY and len(args) > words
+    noreply = args[-1] == _NOREPLY and len(args) > words
+    _no_second_size(args[words : len(args) - noreply])
+    return _size(args[3]), noreply
+
+
+def _no_second_size(more: list[bytes]) -> None:
+    """Of a line with a number too many, as of a key with a blank in it, nobody knows the size."""
+    if more and more[-1].isdigit():
+        raise FramingError(f"what is the size: {more[-1][:30].decode('latin-1')!r} is one too many")
 
 
 def _set(args: list[bytes]) -> Command:
@@ -152,6 +194,7 @@ def _cas(args: list[bytes]) -> Command:
 def _meta_set(args: list[bytes]) -> Command:
     if len(args) < 2:
         raise FramingError("key and size are expected")
+    _no_second_size(args[2:])
     return Store(b"", b"", 0, 0, _size(args[1]), False, False, replies.ERROR)
 
 

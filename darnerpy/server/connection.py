@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         "_codec",
         "_completed",
         "_counters",
+        "_ended",
         "_fd",
         "_file",
         "_flow",
@@ -71,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._reserved = 0
         self._held = 0
         self._stalled = False
+        self._ended = False
         self._file: _FileSender | None = None
 
     # -- what the transport tells ------------------------------------------------------------------
@@ -136,6 +138,10 @@ class Connection(asyncio.Protocol):
         self._file = _FileSender(self, handle, size, done)
         self._file.go_on()
 
+    def keep(self, change: int) -> None:
+        if change:
+            self._flow.reserve(change)
+
     def is_gone(self) -> bool:
         # Whoever is served out of turn may have hung up already: the kernel knows before the loop
         # does, and for a connection whose reading is paused the loop would never know.
@@ -161,7 +167,7 @@ class Connection(asyncio.Protocol):
         if hungry:
             self._ahead = 0
         want_pause = not hungry and (self._ahead >= _INPUT_AHEAD or self._stalled)
-        if want_pause is not self.paused and not self._transport.is_closing():
+        if want_pause is not self.paused and not (self._ended or self._transport.is_closing()):
             self.paused = want_pause
             self._server.reading_paused(self, want_pause)
             if want_pause:
@@ -170,7 +176,21 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def close(self) -> None:
-        self._transport.close()
+        if not self._ended and not self._transport.is_closing():
+            self._ended = True
+            # Not at once: the session may be in the middle of something.
+            self._server.after_this(self._leave)
+            self._server.close(self, self._transport, ends=self._session.input_ended)
+            if self.paused:
+                self.paused = False
+                self._server.reading_paused(self, False)
+                self._transport.resume_reading()
+
+    def _leave(self) -> None:
+        """The last word is said: it holds nothing, and counts no more once the client has read it."""
+        self._session.vanish()
+        if not self._transport.get_write_buffer_size():
+            self._server.left(self)
 
     # -- what the server asks ----------------------------------------------------------------------
 
@@ -201,6 +221,10 @@ class Connection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.pause_reading()
             self._session.drain()
+
+    def has_moved(self) -> None:
+        """The client has read what it had left unread."""
+        self.moved = True
 
     def abort(self) -> None:
         """Hang up at once."""

@@ -1,12 +1,14 @@
 """How much memory the buffers of all connections may take together.
 
-Owns the sum of what was promised to unfinished blocks and of what clients do not read. When half of
-`buffer_memory` is taken, larger blocks go to disk instead of memory; when all of it is, no more
+Owns the sum of what was promised to unfinished blocks, of what long lines of keys take until they are
+answered, and of what clients do not read. When half of `buffer_memory` is taken, larger blocks go to
+disk instead of memory and long lines that are not complete are refused; when all of it is, no more
 replies are made for clients that still have some unread. So the sum stays bounded whatever the
 clients do, and nobody waits for the largest user to be kind.
 """
 
-from ..protocol.text import MAX_INLINE, CodecLimits
+from ..protocol.text import MAX_GET_LINE, MAX_INLINE, CodecLimits
+from ..protocol.verbs import MAX_LINE
 from ..sessions.contract import Host
 
 __all__ = ["Flow"]
@@ -26,7 +28,7 @@ class Flow:
         self._limit = limit
 
     def reserve(self, change: int) -> None:
-        """So many bytes more (or less) are promised to blocks that are not complete."""
+        """So many bytes more (or less) are promised to what is not complete, or not answered."""
         self.reserved += change
         self._adapt()
 
@@ -37,5 +39,7 @@ class Flow:
 
     def _adapt(self) -> None:
         taken = self.reserved + self.unsent
-        self.codec_limits.inline = MAX_INLINE if taken < self._limit // 2 else _SMALL_BLOCK
+        room = taken < self._limit // 2
+        self.codec_limits.inline = MAX_INLINE if room else _SMALL_BLOCK
+        self.codec_limits.keys = MAX_GET_LINE if room else MAX_LINE
         self._host.output_limit = _OUTPUT_LIMIT if taken < self._limit else 0

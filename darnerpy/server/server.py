@@ -27,6 +27,7 @@ from ..protocol.replies import KESTREL, MEMCACHED
 from ..protocol.text import TextCodec
 from ..sessions.contract import Host
 from ..sessions.guard import Guard
+from .closing import Closing, has_unread
 from .connection import Connection
 from .flow import Flow
 from .notify import notify
@@ -36,6 +37,7 @@ __all__ = ["Server"]
 
 log = logging.getLogger("darnerpy.server")
 
+_MOST_CLOSING = 1000
 _FILE_THREADS = 4
 _LAST_WORDS_S = 5.0
 _STEP_S = 0.005
@@ -58,6 +60,8 @@ class Server:
         self._files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
         self._connections: set[Connection] = set()
         self._paused: set[Connection] = set()
+        self._closing: set[Closing] = set()
+        self._stopping = False
         self._by_address: Counter[str] = Counter()
         self._listeners: list[asyncio.AbstractServer] = []
         self._sockets: list[str] = []
@@ -111,12 +115,17 @@ class Server:
             listener.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self._stopping = True
+        for closing in list(self._closing):
+            closing.hurry()
         for connection in list(self._connections):
             connection.drain()
         await self._until(lambda: self.broker.idle)
-        await self._until(lambda: not self._connections)
+        await self._until(lambda: not (self._connections or self._closing))
         for connection in list(self._connections):
             connection.abort()
+        for closing in list(self._closing):
+            closing.abort()
         await asyncio.sleep(0)
         await self._until(lambda: self.broker.idle)
         self.broker.close()
@@ -170,16 +179,17 @@ class Server:
 
     def joined(self, connection: Connection) -> None:
         counters = self.host.counters
+        counters.total_connections += 1
         refusal = self._too_many(connection.address)
         if refusal is not None:
             counters.refused_connections += 1
             connection.write(connection.words.server_error(refusal))
             connection.close()
-        elif log.isEnabledFor(logging.DEBUG):
+            return
+        if log.isEnabledFor(logging.DEBUG):
             log.debug("a connection was opened", extra={"peer": connection.peer})
         self._connections.add(connection)
         counters.connections += 1
-        counters.total_connections += 1
         if connection.address is not None:
             self._by_address[connection.address] += 1
 
@@ -205,6 +215,23 @@ class Server:
                 self._by_address[address] -= 1
                 if not self._by_address[address]:
                     del self._by_address[address]
+
+    def close(self, connection: Connection, transport: asyncio.Transport, ends: bool) -> None:
+        """Its last word is said. ends: the client has stopped sending, so nothing more will come."""
+        idle = ends or (self._stopping and not has_unread(transport))
+        if idle or len(self._closing) >= _MOST_CLOSING:
+            transport.close()
+            return
+
+        def lost(error: Exception | None) -> None:
+            self._closing.discard(closing)
+            connection.connection_lost(error)
+
+        closing = Closing(transport, self._loop, connection.has_moved, lost)
+        self._closing.add(closing)
+
+    def after_this(self, call: Callable[[], None]) -> None:
+        self._loop.call_soon(call)
 
     def reading_paused(self, connection: Connection, paused: bool) -> None:
         """Whether a connection's input is not being read: then its end has to be looked for."""

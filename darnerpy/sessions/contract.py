@@ -50,6 +50,10 @@ class Outlet(Protocol):
         """Send size bytes of a file and close it; done is told whether all of them went out."""
         ...
 
+    def keep(self, change: int) -> None:
+        """So many bytes more (or less) of what the client sent are kept until they are dealt with."""
+        ...
+
     def is_gone(self) -> bool:
         """Whether the client has hung up, also if nobody has read so far as to notice."""
         ...

@@ -2,21 +2,21 @@
 
 Owns the wait under way, and what each option means: plain takes and confirms, /open takes and holds,
 /close confirms the oldest held or the one of an id, /abort returns it, /peek only looks. Several keys
-of one get are read one after another. What is held is kept in `Held`.
+of one get are read one after another, some at a time. What is held is kept in `Held`.
 """
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, JournalError, ServerError
-from ..protocol.commands import Confirm, Get, Read
+from ..protocol.commands import Confirm, Get, GetMany, Read
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer, OpenRead
 from ..queues.items import Item
 from ..queues.queue import Queue
-from .contract import NotReady, Obstacle
+from .contract import Obstacle
 from .gathered import later
+from .several import Several
 from .slots import FileReply, Tally, TallyEnd, TallyPart
 from .waits import Wait
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 __all__ = ["Reads"]
+
+_STEPS = 100
+"""Keys of one get read in one go: then others have their turn."""
 
 
 class Reads:
@@ -39,9 +42,10 @@ class Reads:
         self._says_all = session.words.says_all
         self._max_open = host.settings.max_open_reads
         self._slots = session.slots
+        self._outlet = session.outlet
         self._held = session.held
         self._wait: Wait | None = None
-        self._todo: deque[Read] = deque()
+        self._several: Several | None = None
         self._tally: Tally | None = None
         self._cas = False
 
@@ -54,12 +58,24 @@ class Reads:
         if len(reads) == 1:
             self._read(reads[0])
             return
-        for read in reads:
-            self.find(read)  # all of them are usable before the first one runs
-        self._tally = Tally()
-        self._todo.extend(reads)
-        self._session.obstacles |= Obstacle.WAIT
-        self._read_on()
+        self.go_through(command)
+
+    def go_through(self, command: Get | GetMany) -> None:
+        """Read some of several keys; the session decides the command again until all are read.
+
+        Raises `ClientError`, `ServerError` or `NotReady`, of these the first two before anything
+        was done: all of the queues are usable before the first one is read.
+        """
+        several = self._several
+        if several is None:
+            several = self._several = Several(command)
+            self._cas = command.cas
+            self._outlet.keep(several.kept)
+        try:
+            self._go_on(several)
+        except (ClientError, ServerError):
+            self._forget_several()
+            raise
 
     def confirm(self, command: Confirm) -> None:
         """Close the oldest, so many or none."""
@@ -76,11 +92,15 @@ class Reads:
         if self._wait is not None:
             self._wait.give_up()
 
+    def break_off(self) -> None:
+        """The server stops: what was said of several keys is closed, or no client would take it."""
+        if self._several is not None and self._several.said:
+            self._slots.add(None, TallyEnd(self._several.tally))
+
     def withdraw(self) -> None:
         """Nobody is interested in the answer any more."""
         wait, self._wait = self._wait, None
-        self._tally = None
-        self._todo.clear()
+        self._forget_several()
         if wait is not None:
             wait.withdraw()
             self._broker.forget(wait.stored)
@@ -260,36 +280,51 @@ class Reads:
 
     def _waited(self) -> None:
         self._slots.release()
-        if self._tally is not None:
+        if self._several is not None:
             # Not at once: the queue that was waited for is in the middle of serving its line.
-            self._session.host.scheduler.call_soon(self._read_on)
-        else:
-            self._session.clear(Obstacle.WAIT)
+            self._session.again(self._several.command)
+        self._session.clear(Obstacle.WAIT)
 
     # -- several keys ------------------------------------------------------------------------------
 
-    def _read_on(self) -> None:
-        """Read the keys that are left, up to one that has to wait."""
-        tally = self._tally
-        while self._todo and tally is not None:
-            read = self._todo.popleft()
-            try:
-                self._read(read)
-            except NotReady as obstacle:
-                self._todo.appendleft(read)
-                obstacle.stored.when_ready(self._read_on)
+    def _go_on(self, several: Several) -> None:
+        """Up to a key that has to wait, or to where others have their turn."""
+        session, slots = self._session, self._slots
+        for _ in range(_STEPS):
+            read = several.next()
+            if read is None and several.checked:
+                self._forget_several()
+                slots.add(None, TallyEnd(several.tally))
                 return
-            except ServerError as error:
-                tally.failed = error
-            except ClientError as error:
-                tally.failed = ServerError(str(error))
+            if read is None:
+                several.checked = True
+                several.begin()
+                self._tally = several.tally
+            elif several.checked:
+                self._read_one_of(several, read)
+            else:
+                self.find(read)
+            several.passed()
             if self._wait is not None:
                 return
-        if tally is not None:
-            self._tally = None
-            self._slots.add(None, TallyEnd(tally))
-            self._slots.release()
-            self._session.clear(Obstacle.WAIT)
+            if session.obstacles or slots.unsent > session.host.output_limit:
+                break
+        session.again(several.command)
+
+    def _read_one_of(self, several: Several, read: Read) -> None:
+        """Raises `NotReady`."""
+        try:
+            self._read(read)
+        except ServerError as error:
+            several.tally.failed = error
+        except ClientError as error:
+            several.tally.failed = ServerError(str(error))
+
+    def _forget_several(self) -> None:
+        several, self._several = self._several, None
+        self._tally = None
+        if several is not None:
+            self._outlet.keep(-several.kept)
 
     # -- answering ---------------------------------------------------------------------------------
 
@@ -303,6 +338,8 @@ class Reads:
             return
         cas = item.id if self._cas else None
         reply = self.said(read, item, handle, cas, last=tally is None)
+        if tally is not None and self._several is not None:
+            self._several.said = True
         self._slots.add(commit, reply if tally is None else TallyPart(tally, reply))
 
     def said(

@@ -27,6 +27,7 @@ from ..protocol.commands import (
     FlushAllExpired,
     FlushExpired,
     Get,
+    GetMany,
     GroupedPut,
     GroupEnd,
     ListBackups,
@@ -145,6 +146,7 @@ class Session:
         """The server stops: send what was decided, end the wait, return what is held, close."""
         self._pending.clear()
         self.writes.drop()
+        self.reads.break_off()
         self.reads.end_wait()
         self.reads.withdraw()  # who waits for the disk is told nothing, rather than that it is empty
         if self.monitoring is not None:
@@ -306,6 +308,7 @@ def _if_allowed(decide: _Decide) -> _Decide:
 
 
 _EVERY: dict[type[Command], _Decide] = {
+    GetMany: lambda session, command: session.reads.go_through(command),
     Put: lambda session, command: session.writes.put(command),
     Upload: lambda session, command: session.writes.begin(command),
     Chunk: lambda session, command: session.writes.add_chunk(command),

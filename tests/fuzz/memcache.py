@@ -6,20 +6,24 @@ from random import Random
 
 from darnerpy.protocol import text
 from darnerpy.protocol.commands import Chunk, Command, Put, Refused, Upload, UploadEnd
-from darnerpy.protocol.text import MAX_INLINE, MAX_LINE, CodecLimits, TextCodec
-from darnerpy.protocol.verbs import VERBS
+from darnerpy.protocol.text import MAX_GET_LINE, MAX_INLINE, CodecLimits, TextCodec
+from darnerpy.protocol.verbs import MAX_LINE, VERBS
 from tests.fuzz.engine import Target, kind_of
 from tests.fuzz.mutations import cut, mutate
 from tests.fuzz.words import BITS, ENDS, WORDS
 
 __all__ = ["TARGET", "outcomes"]
 
-MAX_KEPT = MAX_INLINE + MAX_LINE + 2
+MAX_KEPT = MAX_GET_LINE + MAX_LINE + 2
 mutate_lines = partial(mutate, bits=BITS)
 
 
+FOREIGN = (b"*", b"\x16", b"\x80", b"\x80\x01" + bytes(10) + b"opaq" + bytes(8))
+
+
 def make_stream(random: Random) -> bytes:
-    stream = b"".join(make_command(random) for _ in range(random.randint(1, 6)))
+    stream = random.choice(FOREIGN) if random.random() < 0.03 else b""
+    stream += b"".join(make_command(random) for _ in range(random.randint(1, 6)))
     return mutate_lines(random, stream) if random.random() < 0.5 else stream
 
 
@@ -30,8 +34,23 @@ def make_command(random: Random) -> bytes:
     if kind < 0.48:
         # Around the limit of a line.
         return b"x" * (MAX_LINE + random.randint(-2, 3)) + random.choice(ENDS)
+    if kind < 0.55:
+        return make_long_get(random)
     words = [random.choice(list(VERBS)), *random.choices(WORDS, k=random.randint(0, 5))]
     return random.choice([b" ", b" ", b"  "]).join(words) + random.choice(ENDS)
+
+
+def make_long_get(random: Random) -> bytes:
+    """Around the limit of other lines, or of its own."""
+    size = random.choice([MAX_LINE, MAX_LINE, 2 * MAX_LINE])
+    if random.random() < 0.003:
+        size = MAX_GET_LINE
+    unit = random.choice([b"k ", b"key ", b" ", b"q/open ", b"q+c ", b"q/"])
+    few = b" ".join(random.choices([*WORDS, b"HTTP/1.1", b"q/t=1"], k=random.randint(0, 3)))
+    line = random.choice([b"get ", b"gets ", b" Get ", b"get"]) + unit * (size // len(unit))
+    place = random.choice([0, len(line), random.randrange(len(line))])
+    line = line[: max(4, place)] + few + line[max(4, place) :]
+    return line[: size + random.randint(-2, 3)] + random.choice(ENDS)
 
 
 def make_store(random: Random) -> bytes:
@@ -68,9 +87,12 @@ def say(segments: Sequence[bytes], inline: int = MAX_INLINE) -> list[Command]:
                 out[-1] = Chunk(out[-1].data + command.data)
             else:
                 out.append(command)
-        kept = len(codec._line) + len(codec._block)
+        keys = 0 if codec._long is None else codec._long.kept
+        kept = len(codec._line) + len(codec._block) + keys
         assert kept <= MAX_KEPT, f"{kept} bytes are kept"
-        assert len(codec._block) <= codec.reserved <= MAX_INLINE, "it says what it keeps"
+        assert len(codec._block) + keys <= codec.reserved <= MAX_GET_LINE + 1, (
+            "it says what it keeps"
+        )
     check(out, codec.closed)
     return out
 
@@ -93,7 +115,7 @@ def check(out: list[Command], closed: bool) -> None:
         if isinstance(command, Put):
             assert len(command.body) == command.store.size
             assert command.store.refusal is None
-        if isinstance(command, Refused) and command.reply:
+        if isinstance(command, Refused) and command.reply[:1] not in (b"", b"\x81", b"\x15"):
             assert command.reply.endswith(b"\r\n")
             assert command.reply[:-2].decode().isprintable()
     fatal = [isinstance(command, Refused) and command.fatal for command in out]
@@ -134,7 +156,7 @@ def check_codec(random: Random, data: bytes) -> set[str]:
 def outcomes(commands: list[Command]) -> set[str]:
     refusals = (command.reply for command in commands if isinstance(command, Refused))
     return {type(command).__name__ for command in commands} | {
-        kind_of(reply.decode()).partition(":")[0] for reply in refusals
+        kind_of(reply.decode(errors="replace")).partition(":")[0] for reply in refusals
     }
 
 

@@ -23,7 +23,13 @@ KEPT: list[Row] = [
     ("line", b"  set   work  0 0  1  \r\nx\r\n  get  work  \r\n", STORED + HIT),
     ("line", b"get q" + b" " * 2043 + b"\r\n", END),
     ("line", b"get q" + b" " * 2043 + b"\n", END),
-    ("error", b"bogus\r\nbogus work 0 0 1\r\n", b"ERROR\r\n" * 2),
+    ("line", b"get q" + b" " * 2044 + b"\r\n", END),
+    ("line", PUT + b"get " + b"work " * 1000 + b"\r\nget work\r\n", STORED + HIT + END),
+    ("line", PUT + b"  GETS " + b"other " * 1000 + b"work\n", STORED + hit(id=1) + END),
+    ("line", b"get " + b"work " * 1000 + b"work/bogus\r\n", WHY),
+    ("line", PUT + b"get " + b"work " * 1000 + b"work/t=5\r\nget work\r\n", STORED + WHY + HIT),
+    ("line", b"get " + b" " * 5000 + b"\r\n", WHY),
+    ("error", b"bogus\r\nbogus work 0 1\r\nbogus work 0 0 x\r\n", b"ERROR\r\n" * 3),
     ("error", b"\r\n   \r\n\n", b"ERROR\r\n" * 3),
     ("error", b"get\twork\r\n\0\r\n\x80\xff\r\n", b"ERROR\r\n" * 3),
     ("error", b"get\r\ngets\r\ndelete\r\nflush\r\n", WHY * 4),
@@ -108,9 +114,31 @@ TOO_LONG = b"CLIENT_ERROR line too long\r\n"
 BAD_CHUNK = b"CLIENT_ERROR bad data chunk\r\n"
 
 CLOSED: list[Row] = [
-    ("line", b"get q" + b" " * 2044 + b"\r\n", TOO_LONG),
+    ("line", b"set work 0 0 1" + b" " * 2035 + b"\r\n", TOO_LONG),
     ("line", b"x" * 2050, TOO_LONG),
-    ("line", PUT + b"get " + b"work " * 1000 + b"\r\nget work\r\n", STORED + TOO_LONG),
+    ("line", PUT + b"delete " + b"work " * 1000 + b"\r\nget work\r\n", STORED + TOO_LONG),
+    *(
+        ("body", PUT + line + b"\r\nflush_all\r\ndelete work\r\n", STORED + b"ERROR\r\n")
+        for line in (
+            b"store work 0 0 24",
+            b"store work 0 0 24 noreply",
+            b"STORE work 0 0 1 24",
+            b"\xffset work 0 0 24",
+            b"0 0 0 0 24",
+        )
+    ),
+    *(
+        ("body", PUT + line + b"\r\n\r\nflush_all\r\ndelete work\r\n", STORED + WHY)
+        for line in (
+            b"set my work 0 0 26",
+            b"set my work 0 0 26 noreply",
+            b"add my old work 0 0 26",
+            b"cas my work 0 0 26 7",
+            b"ms my work 26",
+            b"ms 0 0 26",
+            b"POST /one two HTTP/1.1",
+        )
+    ),
     ("size", b"set work\r\n", WHY),
     ("size", b"set work 0 0\r\n", WHY),
     ("size", PUT + b"set work 0 0 -1\r\n" + PUT, STORED + WHY),

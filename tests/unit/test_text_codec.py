@@ -10,9 +10,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from darnerpy.protocol.commands import Chunk, Command, Put, Refused, Upload, UploadEnd
-from darnerpy.protocol.text import MAX_INLINE, MAX_LINE, CodecLimits, TextCodec
-from darnerpy.protocol.verbs import VERBS, parse_line
+from darnerpy.protocol.commands import (
+    Chunk,
+    Command,
+    Get,
+    GetMany,
+    Put,
+    Refused,
+    Upload,
+    UploadEnd,
+)
+from darnerpy.protocol.long_gets import reads_of
+from darnerpy.protocol.options import parse_read_key
+from darnerpy.protocol.text import MAX_GET_LINE, MAX_INLINE, CodecLimits, TextCodec
+from darnerpy.protocol.verbs import MAX_LINE, VERBS, parse_line
 
 
 def codec(inline: int = MAX_INLINE) -> TextCodec:
@@ -44,6 +55,7 @@ def refusal(why: str, fatal: bool = True) -> Refused:
 
 
 VERSION = parse_line(b"version")
+OPTIONS = "/t=ms /open /close[=id] /abort[=id] /peek"
 
 
 # --- Lines
@@ -106,6 +118,116 @@ def test_a_line_is_the_same_whole_and_byte_by_byte(line: bytes, end: bytes) -> N
     data = line + end + b"version\n"
     assert commands(data) == wanted
     assert feed_all(codec(), cut(data)) == wanted
+
+
+# --- Lines of many keys
+
+
+def long_line(*keys: bytes, verb: bytes = b"get", filler: bytes = b"filler") -> bytes:
+    """Over the limit of other lines, the keys at its end."""
+    return b" ".join([verb, *[filler] * (MAX_LINE // len(filler)), *keys]) + b"\r\n"
+
+
+@pytest.mark.parametrize(("verb", "cas"), [(b"get", False), (b"GETS", True), (b"  gets", True)])
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_get_may_have_a_long_line(verb: bytes, cas: bool, one_by_one: bool) -> None:
+    data = long_line(b"a/open", b"", b"b+c", verb=verb) + b"version\n"
+    get, after = feed_all(codec(), cut(data) if one_by_one else [data])
+    assert isinstance(get, GetMany)
+    assert get.cas == cas
+    keys = [key for key in data[:-10].split(b" ") if key][1:]
+    assert list(reads_of(get.keys)) == [parse_read_key(key) for key in keys]
+    assert after == VERSION
+
+
+def test_a_long_line_of_one_key_is_a_get_of_one() -> None:
+    assert commands(b"get " + b" " * 5000 + b"q \r\n") == [Get((parse_read_key(b"q"),), cas=False)]
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ([b"q/bogus", b"q/t=5"], f"unknown option /bogus, one of {OPTIONS} expected"),
+        ([b"q/t=5", b"q"], "only the first key of a get may wait"),
+        ([b"q/t=5", b"q" * 251], "queue name is 251 bytes, at most 250 are allowed"),
+        ([b"q" + b"/" * MAX_LINE, b"q"], "key too long, 2048 bytes with its options are allowed"),
+        ([b"q\r", b"q"], "queue name may not contain byte 0x0d (at 1)"),
+        ([b"q\r"], "queue name may not contain byte 0x0d (at 1)"),
+    ],
+)  # fmt: skip
+def test_one_bad_key_refuses_a_long_line(keys: list[bytes], why: str, one_by_one: bool) -> None:
+    data = long_line(*keys) + b"version\n"
+    wanted = [refusal(why, fatal=False), VERSION]
+    assert feed_all(codec(), cut(data) if one_by_one else [data]) == wanted
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("segment", [1 << 20, 4099])
+def test_a_line_of_keys_may_have_so_many_bytes_and_not_one_more(end: bytes, segment: int) -> None:
+    for over in (False, True):
+        line = (b"get " + b"k " * MAX_GET_LINE)[: MAX_GET_LINE + over] + end + b"version\n"
+        places = range(segment, len(line), segment)
+        out = feed_all(codec(), cut(line, places))
+        assert [type(each) for each in out] == ([Refused] if over else [GetMany, type(VERSION)])
+        assert not over or out == [refusal("line too long")]
+
+
+def test_a_long_http_request_is_one_all_the_same() -> None:
+    for data in (b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\n", b"get " + b"a " * 3000 + b"HTTP/2\n"):
+        wanted = [refusal("this is a memcache port, not HTTP")]
+        assert commands(data) == feed_all(codec(), cut(data)) == wanted
+
+
+def test_the_memory_of_an_unfinished_line_of_keys_is_announced() -> None:
+    reader = codec()
+    reader.feed(b"get " + b"key " * 1000)
+    assert reader.reserved == 4000
+    reader.feed(b"key")
+    assert reader.reserved == 4003
+    assert not reader.idle
+    reader.feed(b"\n")
+    assert reader.reserved == 0
+    assert reader.idle
+    reader.feed(b"get " + b"key " * 1000)
+    reader.feed(b"key/bogus ")
+    assert reader.reserved < 20, "nothing more is kept of what is refused"
+
+
+def test_when_memory_is_short_a_line_of_keys_is_refused() -> None:
+    reader = TextCodec(CodecLimits(keys=MAX_LINE))
+    (refused, after) = feed_all(reader, cut(long_line(b"more") + b"version\n"))
+    wanted = b"SERVER_ERROR memory is short, lines of at most 2048 bytes are taken\r\n"
+    assert (refused, after) == (Refused(wanted), VERSION)
+
+
+# --- Other protocols
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_the_binary_protocol_is_told_so_with_its_opcode_and_opaque(one_by_one: bool) -> None:
+    data = b"\x80\x0b" + bytes(10) + b"abcd" + bytes(8) + b"version\r\n"
+    wanted = [Refused(b"\x81\x0b\0\0\0\0\0\x81\0\0\0\0abcd" + bytes(8), fatal=True)]
+    assert feed_all(codec(), cut(data) if one_by_one else [data]) == wanted
+
+
+def test_a_connection_that_has_said_nothing_is_idle() -> None:
+    reader = codec()
+    assert reader.idle
+    assert reader.feed(b"") == []
+    assert reader.idle
+    assert reader.feed(b"\x80") == []
+    assert not reader.idle
+
+
+def test_what_is_known_by_heart_is_still_foreign() -> None:
+    for _ in range(3):
+        reader = codec()
+        assert reader.feed(b"version\n") == [VERSION]
+        assert list(reader.feed(b"*\r\n")) == [Refused(b"ERROR\r\n")]
+    (refused,) = codec().feed(b"*\r\n")
+    assert isinstance(refused, Refused)
+    assert refused.fatal
 
 
 # --- Blocks
@@ -264,8 +386,18 @@ stores = st.builds(
     ends,
     ends,
 )
+long_lines = st.builds(
+    lambda verb, before, filler, keys, end: b"".join(
+        (verb, b" ", b" ".join([*before, b"k " * filler, *keys]), end)
+    ),
+    st.sampled_from([b"get", b"gets", b" GET", b"set"]),
+    st.lists(names | words, max_size=3),
+    st.integers(900, 1200),
+    st.lists(names | words | st.sampled_from([b"HTTP/1.1", b"q/" + b"/" * 2046]), max_size=3),
+    ends,
+)
 streams = st.lists(
-    stores | st.tuples(lines, ends).map(b"".join) | st.binary(max_size=8), max_size=6
+    stores | long_lines | st.tuples(lines, ends).map(b"".join) | st.binary(max_size=8), max_size=6
 ).map(b"".join)
 
 
@@ -331,7 +463,18 @@ def lines_in_halves(count: int) -> list[bytes]:
     return [b"q\r\nget "] * (count // 7)
 
 
-@pytest.mark.parametrize("traffic", [drip, pipeline, small_items, lines_in_halves])
+def keys_dripped(count: int) -> list[bytes]:
+    return cut(b"get " + b"key q/open " * (count // 11) + b"\r\n")
+
+
+def one_refused_line_dripped(count: int) -> list[bytes]:
+    return cut(b"get " + b" " * MAX_LINE + b"x" * count + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "traffic",
+    [drip, pipeline, small_items, lines_in_halves, keys_dripped, one_refused_line_dripped],
+)
 def test_time_is_linear_in_the_bytes(traffic: Callable[[int], list[bytes]]) -> None:
     def seconds(count: int) -> float:
         segments = traffic(count)
@@ -350,8 +493,14 @@ def test_time_is_linear_in_the_bytes(traffic: Callable[[int], list[bytes]]) -> N
 
 @pytest.mark.parametrize(
     "head",
-    [b"set q 0 0 %d\r\n" % 10**12, b"add q 0 0 %d\r\n" % 10**12, b"set q 0 0 x\r\n", b""],
-    ids=["upload", "swallowed", "closed", "endless line"],
+    [
+        b"set q 0 0 %d\r\n" % 10**12,
+        b"add q 0 0 %d\r\n" % 10**12,
+        b"set q 0 0 x\r\n",
+        b"",
+        b"get " + b" " * 3000,
+    ],
+    ids=["upload", "swallowed", "closed", "endless line", "endless key"],
 )
 def test_memory_does_not_grow_with_the_bytes(head: bytes) -> None:
     reader = codec()

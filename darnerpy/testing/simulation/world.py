@@ -82,6 +82,9 @@ class Link:
     def send_file(self, handle: int, size: int, done: Callable[[bool], None]) -> None:
         raise NotImplementedError("items here are too small for files of their own")
 
+    def keep(self, change: int) -> None:
+        pass
+
     def is_gone(self) -> bool:
         return self.ended
 
