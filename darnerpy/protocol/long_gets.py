@@ -146,6 +146,9 @@ def reads_of(keys: bytes) -> Iterator[Read]:
     while at < size:
         end = keys.find(b" ", at)
         end = size if end < 0 else end
-        if end > at:
-            yield parse_read_key(keys[at:end])
+        key = keys[at:end]
+        if b"/" in key or b"+" in key:
+            yield parse_read_key(key)
+        elif key:
+            yield Read(key, key, key, b"", plain=True)
         at = end + 1
