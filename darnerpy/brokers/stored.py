@@ -129,7 +129,7 @@ class StoredQueue:
     def unused(self) -> bool:
         """Whether nothing was ever stored, nobody waits, and nothing is on its way to be stored."""
         queue = self.queue
-        waited_for = self._callbacks or queue.own.line.waiters
+        waited_for = self._callbacks or queue.own.line
         return not (self.stored or waited_for or self.uploads or queue.unwritten or self.deletion)
 
     def _answer_callbacks(self) -> None:
@@ -273,7 +273,7 @@ class StoredQueue:
     def in_use(self) -> bool:
         """Whether anything waits, is held or waited for, or is on its way in."""
         queue = self.queue
-        busy = any(queue.count(c) or c.open or c.line.waiters for c in queue.consumers.values())
+        busy = any(queue.count(c) or c.open or c.line for c in queue.consumers.values())
         return bool(busy or self.uploads or self._callbacks)
 
     @property

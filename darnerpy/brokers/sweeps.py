@@ -35,6 +35,9 @@ class Sweep:
         stored.queue.serve(consumer)
         stored.load(consumer)
 
+    def reachable(self) -> bool:
+        return True
+
     def accept(self, item: Item) -> bool:
         return True
 

@@ -36,6 +36,8 @@ __all__ = [
     "GRACE",
     "GROUP",
     "MODE",
+    "KEEPALIVE",
+    "KEEPALIVE_IDLE",
     "OPTIONAL_ADDRESSES",
     "OPTIONAL_COUNT",
     "OPTIONAL_SIZE",
@@ -93,15 +95,29 @@ def _optional(kind: Kind[T], word: str = "off") -> Kind[T | None]:
     )
 
 
-def integer(least: int) -> Kind[int]:
+def integer(least: int, most: int | None = None) -> Kind[int]:
     def parse(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value):
             value = int(value)
-        if type(value) is not int or not least <= value < 10**15:
+        if type(value) is not int or not least <= value <= (most or 10**15 - 1):
             raise ValueError(value)
         return value
 
-    return Kind(f"a whole number, at least {least}", parse, metavar="NUMBER")
+    limit = "" if most is None else f", at most {most}"
+    return Kind(f"a whole number, at least {least}{limit}", parse, metavar="NUMBER")
+
+
+def _seconds(most: int) -> Kind[int]:
+    """A duration that the kernel takes: whole seconds, at least one."""
+
+    def parse(value: object) -> int:
+        milliseconds = parse_duration(value)
+        if milliseconds % 1000 or not 1 <= milliseconds // 1000 <= most:
+            raise ValueError(value)
+        return milliseconds
+
+    expected = f"a duration of whole seconds such as 10s or 2m, 1s to {most}s"
+    return Kind(expected, parse, write_duration, metavar="DURATION")
 
 
 def size(most: int | None = None) -> Kind[int]:
@@ -250,6 +266,8 @@ GRACE = Kind(
 TIMEOUT = _optional(DURATION)
 MODE = _optional(Kind('an octal mode such as "0660"', _mode, "{:04o}".format, metavar="MODE"))
 GROUP = Kind('the name or number of a group, or ""', _group, metavar="GROUP")
+KEEPALIVE = _seconds(most=32767)
+KEEPALIVE_IDLE = _optional(KEEPALIVE)
 OPTIONAL_COUNT = _optional(integer(1))
 AUTO_COUNT = _optional(integer(1), "auto")
 OPTIONAL_SIZE = _optional(size())

@@ -25,6 +25,8 @@ from .kinds import (
     DURATION,
     GRACE,
     GROUP,
+    KEEPALIVE,
+    KEEPALIVE_IDLE,
     MODE,
     OPTIONAL_ADDRESSES,
     OPTIONAL_COUNT,
@@ -282,6 +284,24 @@ class Settings:
         TIMEOUT,
         "off",
         "Close a connection that takes nothing of its replies for this long.",
+        live=True,
+    )
+    keepalive_idle: int | None = option(
+        KEEPALIVE_IDLE,
+        "30s",
+        "Probe a TCP client's machine after so long without a word from it; for new connections.",
+        live=True,
+    )
+    keepalive_interval: int = option(
+        KEEPALIVE,
+        "10s",
+        "The time between two probes, and how often silent connections are looked for.",
+        live=True,
+    )
+    keepalive_probes: int = option(
+        integer(1, most=127),
+        "3",
+        "Close the connection when so many probes in a row were not answered.",
         live=True,
     )
     admin_commands: bool = option(

@@ -1,6 +1,7 @@
 """The line of those who wait for an item of one consumer, first come first served.
 
-Owns the order; joining, leaving and asking who is first take constant time. Knows neither timers nor
+Owns the order; joining, leaving and asking who is first take constant time. Who cannot be reached is
+passed over: it keeps its place, but meanwhile it stands in nobody's way. Knows neither timers nor
 sockets: who waits decides when it is tired of it and says so by leaving.
 """
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "Waiter"]
 
+_STEPS = 200
+"""Waiters who are passed over in one go: more would hold up everyone else."""
+
+_RECALL_MS = 500
+
 
 class Waiter(Protocol):
     """Someone who asked for an item that was not there, or not in memory.
@@ -27,6 +33,10 @@ class Waiter(Protocol):
     open: bool
     peek: bool
     patient: bool
+
+    def reachable(self) -> bool:
+        """Whether an answer would reach it at the moment, as far as anybody knows."""
+        ...
 
     def accept(self, item: Item) -> bool:
         """Whether it is still there and able to take this item; if not, it is told no more."""
@@ -42,35 +52,69 @@ class Waiter(Protocol):
 
 
 class Line:
-    """waiters: who waits, in order. impatient: how many of them wait only for items from disk."""
+    """waiters: who waits and may be served, in order, each with the number of its place.
 
-    __slots__ = ("impatient", "waiters")
+    passed: the others, with theirs. impatient: how many of all wait only for items from disk.
+    """
+
+    __slots__ = ("_place", "_recall_at", "impatient", "passed", "waiters")
 
     def __init__(self) -> None:
-        self.waiters: OrderedDict[Waiter, None] = OrderedDict()
+        self.waiters: OrderedDict[Waiter, int] = OrderedDict()
+        self.passed: dict[Waiter, int] = {}
         self.impatient = 0
+        self._recall_at = 0
+        self._place = 0
+
+    def __len__(self) -> int:
+        return len(self.waiters) + len(self.passed)
 
     def join(self, waiter: Waiter) -> None:
-        self.waiters[waiter] = None
+        self._place += 1
+        self.waiters[waiter] = self._place
         self.impatient += not waiter.patient
 
     def leave(self, waiter: Waiter) -> None:
         """Nothing happens if it is not in line any more."""
-        if waiter in self.waiters:
-            del self.waiters[waiter]
+        if self.waiters.pop(waiter, None) or self.passed.pop(waiter, None):
             self.impatient -= not waiter.patient
 
     def tire(self, waiter: Waiter) -> None:
         """A patient waiter is not any more; it keeps its place."""
-        if waiter in self.waiters and waiter.patient:
+        if waiter.patient and (waiter in self.waiters or waiter in self.passed):
             waiter.patient = False
             self.impatient += 1
 
-    def next(self) -> Waiter:
-        """The one who has waited longest; it leaves the line."""
-        waiter, _ = self.waiters.popitem(last=False)
-        self.impatient -= not waiter.patient
-        return waiter
+    def next(self) -> Waiter | None:
+        """The first who can be reached; it leaves the line. None: nobody can, or ask again soon."""
+        waiters = self.waiters
+        for _ in range(_STEPS):
+            waiter, place = waiters.popitem(last=False)
+            if waiter.reachable():
+                self.impatient -= not waiter.patient
+                return waiter
+            self.passed[waiter] = place
+            if not waiters:
+                break
+        return None
+
+    def recall_at(self, now: int) -> int:
+        """When those who were passed over are to be asked again; times are milliseconds."""
+        if not 0 < self._recall_at <= now + _RECALL_MS:  # not yet known, or the clock was set back
+            self._recall_at = now + _RECALL_MS
+        return self._recall_at
+
+    def recall(self, now: int) -> None:
+        """If it is time, put those who were passed over back into their places."""
+        if self.passed and now >= self.recall_at(now):
+            everyone = [*self.passed.items(), *self.waiters.items()]
+            self.waiters = OrderedDict(sorted(everyone, key=lambda each: each[1]))
+            self.passed.clear()
+            self._recall_at = 0
 
     def snapshot(self) -> list[Waiter]:
-        return list(self.waiters)
+        """All of them, in order."""
+        if not self.passed:
+            return list(self.waiters)
+        places = self.waiters | self.passed
+        return sorted(places, key=places.__getitem__)

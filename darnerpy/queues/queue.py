@@ -248,6 +248,11 @@ class Queue(Log):
             if item is None:
                 break
             waiter = line.next()
+            if waiter is None:
+                consumer.put_back(item)
+                if line.waiters:
+                    self.on_alarm(0)  # there are more to ask, after the others had their turn
+                break
             if not waiter.accept(item):
                 consumer.put_back(item)
             elif waiter.peek:
@@ -258,6 +263,8 @@ class Queue(Log):
                 waiter.deliver(item, held.commit, held)
             else:
                 waiter.deliver(item, self._confirm(consumer, item), None)
+        if line.passed:
+            self.on_alarm(line.recall_at(self._clock.now_ms()))
         if line.impatient and self.is_empty(consumer):
             for waiter in line.snapshot():
                 if not waiter.patient:

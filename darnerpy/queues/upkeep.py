@@ -35,7 +35,8 @@ def upkeep(queue: "Queue", now: int) -> None:
         queue.pass_over(consumer)
         if consumer.settings.max_idle is not None and consumer is not queue.own:
             _notice_idleness(queue, consumer, consumer.settings.max_idle, now)
-        if consumer.line.waiters:
+        consumer.line.recall(now)
+        if consumer.line:
             queue.serve(consumer)
         if consumer.open or queue.count(consumer):
             expiring = queue.expiring or queue.ages
@@ -66,7 +67,7 @@ def _end_delays(queue: "Queue", consumer: Consumer, now: int) -> None:
 
 def _notice_idleness(queue: "Queue", consumer: Consumer, limit: int, now: int) -> None:
     progress = (consumer.positions.position, consumer.counters.opens)
-    waits = consumer.line.waiters or consumer.open
+    waits = consumer.line or consumer.open
     alone = now - consumer.read_at
     if waits or progress != consumer.progress or queue.is_empty(consumer) or not consumer.read_at:
         consumer.progress, consumer.read_at, consumer.idle = progress, now, False

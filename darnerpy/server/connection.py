@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from ..config import Address
 from ..protocol.contract import Codec, Words
 from ..sessions.session import Session
+from .liveness import Link, silent_ms, unanswered
 
 if TYPE_CHECKING:
     from .server import Server
@@ -151,6 +152,19 @@ class Connection(asyncio.Protocol):
         # Who has only stopped sending still reads: that it has, the session knows already.
         poll.register(self._fd, 0 if self._session.input_ended else select.POLLRDHUP)
         return bool(poll.poll(0))
+
+    def is_reachable(self) -> bool:
+        return self.address is None or not unanswered(self._link)
+
+    @property
+    def silent_ms(self) -> int:
+        """How long the client's machine has answered nothing of what was sent to it."""
+        return 0 if self.address is None else silent_ms(self._link)
+
+    @property
+    def _link(self) -> Link:
+        link: Link = self._transport.get_extra_info("socket")
+        return link
 
     def look(self) -> None:
         """While its input is not read nobody would notice that the client has hung up."""

@@ -30,6 +30,7 @@ from ..sessions.guard import Guard
 from .closing import Closing, has_unread
 from .connection import Connection
 from .flow import Flow
+from .liveness import SilenceWatch, keep_alive
 from .notify import notify
 from .sockets import listen
 
@@ -62,8 +63,10 @@ class Server:
         self._paused: set[Connection] = set()
         self._closing: set[Closing] = set()
         self._stopping = False
+        self._silence = SilenceWatch(loop, self._connections, lambda: self.settings)
         self._by_address: Counter[str] = Counter()
         self._listeners: list[asyncio.AbstractServer] = []
+        self._tcp: list[asyncio.Server] = []
         self._sockets: list[str] = []
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -83,6 +86,8 @@ class Server:
         self.host.guard.grace_ms = settings.status_grace_period
         self.broker.configure(settings)
         self._watch_over()
+        self._keep_alive(self._tcp)
+        self._silence.begin()
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -101,6 +106,7 @@ class Server:
         texts = await self._listen_on("text_listen", self.settings.text_listen, self._kestrel_text)
         self.broker.load()
         self._watch_over()
+        self._silence.begin()
         for address in taken:
             log.info("listening", extra={"address": address, "protocol": "memcache"})
         for address in texts:
@@ -115,6 +121,7 @@ class Server:
             listener.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self._silence.stop()
         self._stopping = True
         for closing in list(self._closing):
             closing.hurry()
@@ -171,9 +178,16 @@ class Server:
                 self._sockets.append(address.path)
                 taken.append(address)
             else:
+                self._tcp.append(listener)
+                self._keep_alive([listener])
                 names = [listening.getsockname() for listening in listener.sockets]
                 taken += [Address(name[0], name[1]) for name in names]
         return taken
+
+    def _keep_alive(self, listeners: Iterable[asyncio.Server]) -> None:
+        for listener in listeners:
+            for listening in listener.sockets:
+                keep_alive(listening, self.settings)
 
     # -- connections -------------------------------------------------------------------------------
 

@@ -58,6 +58,10 @@ class Outlet(Protocol):
         """Whether the client has hung up, also if nobody has read so far as to notice."""
         ...
 
+    def is_reachable(self) -> bool:
+        """Whether the client's machine has answered to what was last sent to it."""
+        ...
+
     def regulate(self) -> None:
         """The session's appetite has changed: read on, or pause reading."""
         ...

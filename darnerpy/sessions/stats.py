@@ -105,7 +105,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, now: int) -> Iterator[S
     yield "mem_bytes", consumer.loaded
     yield "age", max(0, now - head.created) if items and head else 0
     yield "discarded", counters.discarded
-    yield "waiters", len(consumer.line.waiters)
+    yield "waiters", len(consumer.line)
     yield "open_transactions", len(consumer.open)
     yield "transactions", counters.opens
     yield "canceled_transactions", counters.aborts

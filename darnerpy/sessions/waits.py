@@ -87,6 +87,9 @@ class Wait:
 
     # -- what the line calls -----------------------------------------------------------------------
 
+    def reachable(self) -> bool:
+        return self._outlet.is_reachable()
+
     def accept(self, item: Item) -> bool:
         if self._outlet.is_gone():
             self.end(None)

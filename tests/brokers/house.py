@@ -106,6 +106,9 @@ class Wait:
         self.got: asyncio.Future[tuple[Item, Batch | None, OpenRead | None] | None]
         self.got = asyncio.get_running_loop().create_future()
 
+    def reachable(self) -> bool:
+        return True
+
     def accept(self, item: Item) -> bool:
         if item.large and self._large is not None:
             self.handle = self._large.open(item)

@@ -36,6 +36,7 @@ class Desk:
     def __init__(self, host: Host, text: bool = False) -> None:
         self.paused = False
         self.gone = False
+        self.reachable = True
         self.closed = False
         self.told = b""
         limits = CodecLimits()
@@ -67,6 +68,9 @@ class Desk:
 
     def is_gone(self) -> bool:
         return self.gone
+
+    def is_reachable(self) -> bool:
+        return self.reachable
 
     def regulate(self) -> None:
         pass

@@ -38,9 +38,13 @@ class Client:
     open: bool = False
     peek: bool = False
     present: bool = True
+    in_reach: bool = True
     got: list[bytes | None] = field(default_factory=list)
     held: OpenRead | None = None
     errors: list[ServerError | None] = field(default_factory=list)
+
+    def reachable(self) -> bool:
+        return self.in_reach
 
     def accept(self, item: Item) -> bool:
         return self.present

@@ -13,6 +13,9 @@ class Waiter:
     def __init__(self, patient: bool) -> None:
         self.patient = patient
 
+    def reachable(self) -> bool:
+        return True
+
     def accept(self, item: Item) -> bool:
         return True
 

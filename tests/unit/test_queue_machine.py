@@ -71,6 +71,9 @@ class Client:
         self.place = place
         self.machine = machine
 
+    def reachable(self) -> bool:
+        return True
+
     def accept(self, item: Item) -> bool:
         self.machine.check_is_next(self.place, item)
         assert self.place.line[0] is self, "first come, first served"

@@ -88,6 +88,9 @@ class Link:
     def is_gone(self) -> bool:
         return self.ended
 
+    def is_reachable(self) -> bool:
+        return True
+
     def regulate(self) -> None:
         pass
 
