@@ -1,0 +1,237 @@
+"""A client's machine that dies without a word, in network namespaces: its link is taken down.
+
+What it held comes back, and it takes no item that somebody else waits for. A machine that lives but
+whose program does not read is left alone.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from shutil import which
+from typing import Self
+
+import pytest
+
+from tests.servers import ServerProcess, Wire, wait_until
+
+FAST = {"keepalive_idle": "2s", "keepalive_interval": "1s", "keepalive_probes": "2"}
+
+
+def why_not() -> str:
+    """Why no network namespaces can be made here; empty if, as far as can be seen, they can."""
+    if sys.platform != "linux" or which("ip") is None:
+        return "needs Linux and the command ip"
+    if os.geteuid() != 0:
+        return "needs root, to make network namespaces"
+    return ""
+
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+
+def ip(*words: str) -> None:
+    subprocess.run(("ip", *words), check=True, capture_output=True)
+
+
+class Machine:
+    """A network namespace that is joined to ours by a cable; sockets made in it stay in it."""
+
+    _count = 0
+
+    def __init__(self) -> None:
+        Machine._count += 1
+        number = Machine._count
+        self.name = f"darnerpy-{os.getpid()}-{number}"
+        self._ours, self._its = f"dpy{os.getpid() % 10**6}-{number}", "cable"
+        # Of the block that is kept for tests of networks, a piece of our own.
+        base = 4 * (os.getpid() * 7 % 4096 * 8 + number % 8)
+        net = f"198.{18 + base // 65536 % 2}.{base // 256 % 256}"
+        self.host, self._address = f"{net}.{base % 256 + 1}", f"{net}.{base % 256 + 2}"
+
+    def __enter__(self) -> Self:
+        ip("netns", "add", self.name)
+        try:
+            self._plug_in()
+        except BaseException:
+            ip("netns", "del", self.name)
+            raise
+        return self
+
+    def _plug_in(self) -> None:
+        cable = ("type", "veth", "peer", "name", self._its, "netns", self.name)
+        ip("link", "add", self._ours, *cable)
+        ip("addr", "add", f"{self.host}/30", "dev", self._ours)
+        ip("link", "set", self._ours, "up")
+        ip("-n", self.name, "addr", "add", f"{self._address}/30", "dev", self._its)
+        ip("-n", self.name, "link", "set", self._its, "up")
+
+    def __exit__(self, *exception: object) -> None:
+        subprocess.run(("ip", "link", "del", self._ours), capture_output=True)
+        ip("netns", "del", self.name)
+
+    def die(self) -> None:
+        """Nothing that it sends or is sent arrives any more."""
+        ip("-n", self.name, "link", "set", self._its, "down")
+
+    def revive(self) -> None:
+        ip("-n", self.name, "link", "set", self._its, "up")
+
+    def connect(self, port: int) -> Wire:
+        with self._inside():
+            return Wire(f"{self.host}:{port}")
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        there = os.open(f"/var/run/netns/{self.name}", os.O_RDONLY)
+        try:
+            _enter(there)
+            yield
+        finally:
+            _enter(home)
+            os.close(home)
+            os.close(there)
+
+
+def _enter(namespace: int) -> None:
+    """os.setns is there from Python 3.12 on."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, 0x40000000):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with ExitStack() as stack:
+        try:
+            machine = stack.enter_context(Machine())
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"network namespaces cannot be made here: {error}")
+        yield machine
+
+
+@contextmanager
+def serving(
+    directory: Path, machine: Machine, loop: str, **settings: object
+) -> Iterator[ServerProcess]:
+    listen = ("127.0.0.1:0", f"{machine.host}:0")
+    with ServerProcess(
+        directory, sync="never", loop=loop, listen=listen, **(FAST | settings)
+    ) as server:
+        yield server
+
+
+def port_of(server: ServerProcess) -> int:
+    return int(server.addresses[1].rpartition(":")[2])
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def loop(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_what_a_dead_machine_held_comes_back(machine: Machine, tmp_path: Path, loop: str) -> None:
+    with serving(tmp_path, machine, loop) as server, server.connect() as live:
+        live.put("work", b"a")
+        with machine.connect(port_of(server)) as lost:
+            assert lost.get("work/open") == b"a"
+            machine.die()
+            assert live.get("work") is None
+            assert live.get("work/t=20000") == b"a"
+            live.wait_until("", curr_connections=1)
+
+
+def test_also_when_its_answer_was_still_under_way(
+    machine: Machine, tmp_path: Path, loop: str
+) -> None:
+    """The kernel sends that again for a quarter of an hour, and does not probe meanwhile."""
+    with serving(tmp_path, machine, loop) as server, server.connect() as live:
+        live.make("work")
+        with machine.connect(port_of(server)) as lost:
+            lost.send(b"get work/open/t=600000\r\n")
+            live.wait_until("work", waiters=1)
+            machine.die()
+            live.put("work", b"a")
+            assert live.get("work") is None, "the first it takes: nobody can know yet"
+            assert live.get("work/t=20000") == b"a"
+            live.wait_until("", curr_connections=1)
+            server.wait_for_log("no answer from its machine")
+
+
+def test_a_dead_waiter_swallows_nothing_while_a_live_one_waits(
+    machine: Machine, tmp_path: Path, loop: str
+) -> None:
+    slow = {"keepalive_interval": "60s", "keepalive_probes": "9"}
+    with serving(tmp_path, machine, loop, **slow) as server, server.connect() as live:
+        live.make("work")
+        with machine.connect(port_of(server)) as lost:
+            lost.send(b"get work/t=600000\r\n")
+            live.wait_until("work", waiters=1)
+            machine.die()
+            wait_until(lambda: unanswered_probe(machine, port_of(server)))
+            with server.connect() as second:
+                second.send(b"get work/t=600000\r\n")
+                live.wait_until("work", waiters=2)
+                live.put("work", b"a")
+                second.expect(b"VALUE work/t=600000 0 1\r\na\r\nEND\r\n")
+            live.put("work", b"b")
+            live.wait_until("work", waiters=1, items=1)
+            assert live.get("work") == b"b", "nor is it kept from somebody who comes later"
+            live.put("work", b"c")
+            machine.revive()
+            lost.expect(b"VALUE work/t=600000 0 1\r\nc\r\nEND\r\n")
+
+
+def unanswered_probe(machine: Machine, port: int) -> bool:
+    """As the tool ss shows of our side, or the same from /proc."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        probes = int(words[8])  # `timeout`: probes or sends again without an answer
+        if int(words[1].rpartition(":")[2], 16) == port and words[3] == "01":
+            return probes > 0 or int(words[6], 16) > 0
+    return False
+
+
+def test_a_live_client_that_reads_slowly_is_left_alone(
+    machine: Machine, tmp_path: Path, loop: str
+) -> None:
+    """Longer than the keepalive would take, with a closed window the whole time."""
+    item = b"x" * 200_000
+    with serving(tmp_path, machine, loop) as server, server.connect() as live:
+        live.put("work", *[item] * 40)
+        with machine.connect(port_of(server)) as slow:
+            slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            slow.send(b"get work\r\n" * 40)
+            time.sleep(12)
+            live.wait_until("", curr_connections=2)
+            for _ in range(40):
+                slow.read_until(b"END\r\n")
+        assert "no answer" not in server.log()
+
+
+def test_an_idle_live_client_is_left_alone(machine: Machine, tmp_path: Path, loop: str) -> None:
+    with (
+        serving(tmp_path, machine, loop) as server,
+        server.connect() as live,
+        machine.connect(port_of(server)) as idle,
+    ):
+        time.sleep(8)
+        live.wait_until("", curr_connections=2)
+        assert idle.ask(b"version\r\n") == b"VERSION 1.0.0\r\n"
+
+
+def test_switched_off_nobody_is_probed(machine: Machine, tmp_path: Path, loop: str) -> None:
+    with serving(tmp_path, machine, loop, keepalive_idle="off") as server, server.connect() as live:
+        live.put("work", b"a")
+        with machine.connect(port_of(server)) as lost:
+            assert lost.get("work/open") == b"a"
+            machine.die()
+            assert live.ask(b"get work/t=8000\r\n") == b"END\r\n"
+            machine.revive()
