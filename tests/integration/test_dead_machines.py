@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import which
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from tests.servers import ServerProcess, Wire, wait_until
 
-FAST = {"keepalive_idle": "2s", "keepalive_interval": "1s", "keepalive_probes": "2"}
+FAST: dict[str, Any] = {"keepalive_idle": "2s", "keepalive_interval": "1s", "keepalive_probes": "2"}
 
 
 def why_not() -> str:
@@ -119,7 +119,7 @@ def machine() -> Iterator[Machine]:
 
 @contextmanager
 def serving(
-    directory: Path, machine: Machine, loop: str, **settings: object
+    directory: Path, machine: Machine, loop: str, **settings: Any
 ) -> Iterator[ServerProcess]:
     listen = ("127.0.0.1:0", f"{machine.host}:0")
     with ServerProcess(

@@ -60,6 +60,12 @@ served = {
     "min_free_disk": sizes | st.none(),
     "status_grace_period": durations | st.just(0),
 }
+seconds = st.integers(1, 32767).map(lambda number: 1000 * number)
+served |= {
+    "keepalive_idle": seconds | st.none(),
+    "keepalive_interval": seconds,
+    "keepalive_probes": st.integers(1, 127),
+}
 served |= dict.fromkeys(["max_open_reads", "max_open_journals", "max_connections"], counts)
 served |= dict.fromkeys(["window_memory", "buffer_memory"], sizes)
 served |= dict.fromkeys(
@@ -125,6 +131,9 @@ def test_what_a_running_server_cannot_change() -> None:
             "client_timeout": "1s",
             "receive_timeout": "1s",
             "send_timeout": "1s",
+            "keepalive_idle": "off",
+            "keepalive_interval": "1s",
+            "keepalive_probes": "1",
             "admin_commands": "false",
             "status_grace_period": "1s",
             "log_level": "debug",
