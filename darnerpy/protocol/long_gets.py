@@ -24,8 +24,11 @@ _TAIL = 16
 _KEY_TOO_LONG = f"key too long, {MAX_LINE} bytes with its options are allowed"
 _MEMORY_SHORT = f"memory is short, lines of at most {MAX_LINE} bytes are taken"
 _VERB = re.compile(rb" *(get|gets) ", re.IGNORECASE)
-_PLAIN = re.compile(rb"(?:[\x21-\x2a\x2c-\x2e\x30-\x7e\x80-\xff]{1,250}+(?: |\Z)| )*+")
-"""Keys that are nothing but names, as many as there are: nothing can be wrong with them."""
+_PLAIN = re.compile(
+    rb"(?:[\x21-\x2a\x2c-\x2e\x30-\x7e\x80-\xff]{1,250}+"
+    rb"(?:/(?:open|close/open|close|abort|peek))?+(?: |\Z)| )*+"
+)
+"""Names, also with one of the usual options, as many as there are: nothing can be wrong with them."""
 
 
 class LongGet:
