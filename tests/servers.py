@@ -183,7 +183,7 @@ class ServerProcess:
     """`darnerpy serve` on a free port and a directory of its own; it dies with the test process.
 
     settings: options by name; `flags` as they were given. toml: text of the configuration file.
-    environ: variables to add. addresses: where it listens, in order of the log;
+    environ: variables to add. open_files: its soft and hard limit, as 100:200. addresses: where it listens, in order of the log;
     `host`, `port` and `address` are the first.
     """
 
@@ -193,8 +193,10 @@ class ServerProcess:
         toml: str = "",
         environ: Mapping[str, str] | None = None,
         listen: Iterable[str] = ("127.0.0.1:0",),
+        open_files: str = "",
         **settings: object,
     ) -> None:
+        self._limits = ["prlimit", f"--nofile={open_files}"] if open_files else []
         self.data = directory / "data"
         self.addresses: list[str] = []
         self._listen = list(listen)
@@ -232,7 +234,7 @@ class ServerProcess:
         self._lines.clear()
         self._silent = False
         self._process = subprocess.Popen(
-            (*command, "serve", *self.flags),
+            (*self._limits, *command, "serve", *self.flags),
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             env=self._environ,

@@ -205,6 +205,10 @@ class LocalBroker:
         return len(self._store.journals)
 
     @property
+    def max_open_journals(self) -> int:
+        return self._store.journals.most
+
+    @property
     def commit_ms(self) -> float:
         """How long the last commit in a thread took."""
         return self._store.commit_ms

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..brokers.descriptors import raise_limit
 from ..config import Settings, add_flags, check_variables, load, restart_needed
 from ..errors import ConfigError, DarnerError, UnavailableError
 from ..server.logs import Log, start_logging
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     lines = start_logging(settings.log_level, settings.log_format)
     for name in check_variables(os.environ):
         log.warning("unknown variable", extra={"variable": name})
+    raise_limit()
     # A commit thread that has written needs the interpreter back at once: replies wait for it.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:

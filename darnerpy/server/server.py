@@ -8,7 +8,6 @@ nothing that was acknowledged, and takes no longer than clients need to read, `_
 import asyncio
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +26,7 @@ from ..protocol.replies import KESTREL, MEMCACHED
 from ..protocol.text import TextCodec
 from ..sessions.contract import Host
 from ..sessions.guard import Guard
+from .admission import Admission
 from .closing import Closing, has_unread
 from .connection import Connection
 from .flow import Flow
@@ -38,7 +38,6 @@ __all__ = ["Server"]
 
 log = logging.getLogger("darnerpy.server")
 
-_MOST_CLOSING = 1000
 _FILE_THREADS = 4
 _LAST_WORDS_S = 5.0
 _STEP_S = 0.005
@@ -64,7 +63,9 @@ class Server:
         self._closing: set[Closing] = set()
         self._stopping = False
         self._silence = SilenceWatch(loop, self._connections, lambda: self.settings)
-        self._by_address: Counter[str] = Counter()
+        self._admission = Admission(
+            lambda: self.settings, self.host.counters, self.broker.max_open_journals
+        )
         self._listeners: list[asyncio.AbstractServer] = []
         self._tcp: list[asyncio.Server] = []
         self._sockets: list[str] = []
@@ -102,6 +103,7 @@ class Server:
                 "queues": len(self.broker.queues),
             },
         )
+        self._admission.warn()
         taken = await self._listen_on("listen", self.settings.listen, self._memcache)
         texts = await self._listen_on("text_listen", self.settings.text_listen, self._kestrel_text)
         self.broker.load()
@@ -194,28 +196,17 @@ class Server:
     def joined(self, connection: Connection) -> None:
         counters = self.host.counters
         counters.total_connections += 1
-        refusal = self._too_many(connection.address)
+        refusal = self._admission.refusal(connection.address)
         if refusal is not None:
             counters.refused_connections += 1
+            log.warning("a connection is refused: %s", refusal, extra={"peer": connection.peer})
             connection.write(connection.words.server_error(refusal))
             connection.close()
             return
         if log.isEnabledFor(logging.DEBUG):
             log.debug("a connection was opened", extra={"peer": connection.peer})
         self._connections.add(connection)
-        counters.connections += 1
-        if connection.address is not None:
-            self._by_address[connection.address] += 1
-
-    def _too_many(self, address: str | None) -> str | None:
-        """Why one more connection is refused, None if it is not."""
-        most = self.settings.max_connections
-        if most and self.host.counters.connections >= most:
-            return f"too many connections, {most} are allowed"
-        most = self.settings.max_connections_per_address
-        if most and address is not None and self._by_address[address] >= most:
-            return f"too many connections from {address}, {most} are allowed"
-        return None
+        self._admission.joined(connection.address)
 
     def left(self, connection: Connection) -> None:
         if connection in self._connections:
@@ -223,17 +214,12 @@ class Server:
                 log.debug("a connection was closed", extra={"peer": connection.peer})
             self._connections.discard(connection)
             self._paused.discard(connection)
-            self.host.counters.connections -= 1
-            address = connection.address
-            if address is not None:
-                self._by_address[address] -= 1
-                if not self._by_address[address]:
-                    del self._by_address[address]
+            self._admission.left(connection.address)
 
     def close(self, connection: Connection, transport: asyncio.Transport, ends: bool) -> None:
         """Its last word is said. ends: the client has stopped sending, so nothing more will come."""
         idle = ends or (self._stopping and not has_unread(transport))
-        if idle or len(self._closing) >= _MOST_CLOSING:
+        if idle or len(self._closing) >= self._admission.most_closing:
             transport.close()
             return
 
