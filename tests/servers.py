@@ -183,8 +183,8 @@ class ServerProcess:
     """`darnerpy serve` on a free port and a directory of its own; it dies with the test process.
 
     settings: options by name; `flags` as they were given. toml: text of the configuration file.
-    environ: variables to add. open_files: its soft and hard limit, as 100:200. addresses: where it listens, in order of the log;
-    `host`, `port` and `address` are the first.
+    environ: variables to add. open_files: its soft and hard limit, as 100:200. addresses: where it
+    listens, in order of the log; `host`, `port` and `address` are the first.
     """
 
     def __init__(

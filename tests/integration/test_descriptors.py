@@ -6,7 +6,6 @@ from contextlib import ExitStack
 import pytest
 
 from tests.conftest import MakeServer
-from tests.servers import wait_until
 
 LIMIT = 200
 """A fifth for tables, 8 journals of 6, 64 for the rest, a tenth of the others may be closing."""
@@ -35,8 +34,9 @@ def test_clients_are_refused_before_descriptors_run_out(make_server: MakeServer,
             assert wire.get(f"q{number}") == b"x" * 300_000
         assert int(first.stats()["open_journals"]) <= 8
         assert int(first.stats()["refused_connections"]) == 30
-    with server.connect() as wire:
-        wait_until(lambda: wire.stats()["curr_connections"] == "1")
+        for wire in wires[1:]:
+            wire.close()
+        first.wait_until("", curr_connections=1)
 
 
 def test_the_soft_limit_is_raised(make_server: MakeServer) -> None:
