@@ -255,8 +255,8 @@ class StoredQueue:
     def _look_after(self) -> None:
         self._caretaker.look_after()
 
-    def expire(self, consumer: Consumer, done: Callable[[int], None]) -> None:
-        """Have expired items leave the head of a consumer; done is told how many, once."""
+    def expire(self, consumer: Consumer, done: Callable[[int, ServerError | None], None]) -> None:
+        """Have expired items leave the head of a consumer; done: see `Sweep`."""
         Sweep(self, consumer, done)
 
     @property

@@ -19,14 +19,19 @@ __all__ = ["Sweep"]
 
 
 class Sweep:
-    """done: called once, with how many items have left because they had expired."""
+    """done: called once, with how many items have left because they had expired, and why the rest
+    cannot, if so.
+    """
 
     open = False
     peek = True
     patient = False
 
     def __init__(
-        self, stored: "StoredQueue", consumer: Consumer, done: Callable[[int], None]
+        self,
+        stored: "StoredQueue",
+        consumer: Consumer,
+        done: Callable[[int, ServerError | None], None],
     ) -> None:
         self._counters = consumer.counters
         self._before = consumer.counters.passed_over
@@ -42,7 +47,7 @@ class Sweep:
         return True
 
     def deliver(self, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
-        self._done(self._counters.passed_over - self._before)
+        self.end(None)
 
     def end(self, error: ServerError | None) -> None:
-        self._done(self._counters.passed_over - self._before)
+        self._done(self._counters.passed_over - self._before, error)

@@ -195,24 +195,27 @@ class Queue(Log):
         held.consumer.release(held)
         return self._confirm(held.consumer, held.item)
 
-    def abort(self, held: OpenRead, counted: bool = True) -> None:
+    def abort(self, held: OpenRead, counted: bool = True) -> Batch | None:
         """Return an open read to its place; the first waiter gets it at once.
 
         counted: it was delivered and came back, which is one attempt; it may have been the last, or
-        the next one may have to wait.
+        the next one may have to wait. Returns the batch that makes the attempt last, None if there
+        is nothing to wait for.
         """
         if held.gone:
-            return
+            return None
         consumer, item = held.consumer, held.item
         consumer.release(held)
+        batch: Batch | None = None
         if counted:
             consumer.counters.aborts += 1
-            self._count_attempt(consumer, item)
+            batch = self._count_attempt(consumer, item)
         if item.id < consumer.loaded_to:
             has_data = item.data is not None or item.large
             if not (counted and has_data and self._divert(consumer, item)):
                 consumer.put_back(item)
         self.serve(consumer)
+        return batch
 
     def give_back(self, consumer: Consumer, item: Item) -> None:
         """Undo a `take` of this turn: the item could not be handed over."""
@@ -367,7 +370,7 @@ class Queue(Log):
             return True
         return False
 
-    def _count_attempt(self, consumer: Consumer, item: Item) -> None:
+    def _count_attempt(self, consumer: Consumer, item: Item) -> Batch:
         settings = consumer.settings
         known = consumer.returns.get(item.id)
         attempts = 1 if known is None else known.attempts + 1
@@ -376,10 +379,11 @@ class Queue(Log):
             delay = min(settings.retry_delay << min(attempts - 1, 40), settings.max_retry_delay)
             due = self._clock.now_ms() + delay
         back = Returned(item.id, attempts, due)
-        self._touch()
+        batch = self._touch()
         consumer.returns[item.id] = back
         consumer.newly_returned.append(back)
         consumer.moved = True
+        return batch
 
     def _hold(self, consumer: Consumer, item: Item) -> OpenRead:
         consumer.counters.opens += 1

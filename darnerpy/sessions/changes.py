@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..brokers.stored import StoredQueue
+from ..errors import ServerError
 from ..protocol.commands import Delete, Flush, FlushAll, FlushAllExpired, FlushExpired
-from ..queues.batches import Completion
+from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
 from .contract import Obstacle
 from .gathered import Gathered
@@ -31,8 +32,9 @@ def delete(session: "Session", command: Delete) -> None:
     commit: Completion | None = None
     if stored is not None and not command.consumer:
         commit = stored.delete()
-    elif stored is not None and command.consumer in stored.queue.consumers:
-        commit = stored.queue.drop(stored.queue.consumers[command.consumer])
+    elif stored is not None:
+        consumer = stored.queue.consumers.get(command.consumer)
+        commit = _last(stored) if consumer is None else stored.queue.drop(consumer)
     if not command.noreply:
         session.slots.add(commit, session.words.deleted)
 
@@ -44,8 +46,9 @@ def flush(session: "Session", command: Flush) -> None:
     commit: Completion | None = None
     if stored is not None and not command.consumer:
         commit = stored.queue.flush()
-    elif stored is not None and command.consumer in stored.queue.consumers:
-        commit = stored.queue.flush(stored.queue.consumers[command.consumer])
+    elif stored is not None:
+        consumer = stored.queue.consumers.get(command.consumer)
+        commit = _last(stored) if consumer is None else stored.queue.flush(consumer)
     session.slots.add(commit, session.words.flushed)
 
 
@@ -86,6 +89,11 @@ def _check(session: "Session") -> None:
         raise refusal
 
 
+def _last(stored: StoredQueue) -> Batch | None:
+    """A consumer that is not there may have gone in a batch that is not written yet."""
+    return stored.queue.unwritten[-1] if stored.queue.unwritten else None
+
+
 def _every(session: "Session") -> list[StoredQueue]:
     """All queues, each of them usable."""
     every = list(session.host.broker.existing())
@@ -105,13 +113,15 @@ class _Sweeping:
         session.obstacles |= Obstacle.WAIT
         for stored, consumer in consumers:
             self._left += 1
-            done: Callable[[int], None] = partial(self._swept, stored)
+            done: Callable[[int, ServerError | None], None] = partial(self._swept, stored)
             stored.expire(consumer, done)
         self._done()
 
-    def _swept(self, stored: StoredQueue, dropped: int) -> None:
+    def _swept(self, stored: StoredQueue, dropped: int, error: ServerError | None) -> None:
         self._dropped += dropped
-        if dropped and stored.queue.unwritten:
+        if error is not None:
+            self._commits.append(Completion(ended=True, error=error))
+        elif dropped and stored.queue.unwritten:
             self._commits.append(stored.queue.unwritten[-1])
         self._done()
 

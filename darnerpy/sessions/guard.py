@@ -14,6 +14,7 @@ from pathlib import Path
 from ..brokers.scheduling import Scheduler, Timer
 from ..brokers.space import Space
 from ..errors import ServerError
+from ..journals.durable import sync_directory
 
 __all__ = ["Guard", "Status"]
 
@@ -103,6 +104,7 @@ class Guard:
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(self._path)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise ServerError(
                 f"cannot keep the status in {self._path}: {error.strerror}"

@@ -48,7 +48,7 @@ class Held:
             del reads[item_id]  # it came back and was opened again: now it is the newest
         reads[item_id] = held
 
-    # -- letting go; the batch is what the answer waits for, None if nothing was closed -------------
+    # -- letting go; the batch is what the answer waits for, None if nothing was let go -------------
 
     def close(self, consumer: Consumer, item_id: int = 0) -> Batch | None:
         """Confirm the oldest of a consumer, or the one with that id."""
@@ -66,11 +66,10 @@ class Held:
             number = None if number is None else number - 1
         return commit
 
-    def abort(self, consumer: Consumer, item_id: int = 0) -> None:
+    def abort(self, consumer: Consumer, item_id: int = 0) -> Batch | None:
         """Return the oldest of a consumer, or the one with that id."""
         held = self._take(consumer, item_id)
-        if held is not None:
-            held.queue.abort(held)
+        return None if held is None else held.queue.abort(held)
 
     def return_all(self, counted: bool) -> None:
         """Everything goes back to its place; counted: as an attempt that did not succeed."""

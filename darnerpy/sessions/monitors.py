@@ -88,8 +88,12 @@ class Monitoring:
         if failed is not None:
             raise failed
         if self._host.guard.no_reads is not None:
-            raise self._host.guard.no_reads
+            self._say_last(session.words.server_error(str(self._host.guard.no_reads)))
+            return
         consumer = stored.queue.consumer(command.consumer)
+        if command.consumer:
+            # A new one is there from now on, also if there is nothing to give.
+            self._after = later(self._after, stored.queue.founding(consumer))
         for _ in range(_STEPS):
             if self._is_enough(consumer):
                 self.end()

@@ -133,12 +133,19 @@ class Reads:
                 self._missed(read, None)
                 return
         queue = stored.queue
-        consumer = consumer_of(read, queue) if read.consumer else queue.own
-        if consumer is None:
-            self._missed(read, None)
-            return
         held: OpenRead | None = None
         commit: Batch | None = None
+        if read.consumer:
+            named = consumer_of(read, queue)
+            if named is None:
+                self._missed(read, None)
+                return
+            consumer = named
+            if queue.unwritten:
+                # Whatever is said of a new consumer says that it is there from now on.
+                commit = queue.founding(consumer)
+        else:
+            consumer = queue.own
         if read.plain:
             if self._held.reads and self._held.are(consumer, 1):
                 raise ClientError("close current item first")
@@ -146,14 +153,14 @@ class Reads:
             if item is not None:
                 commit = queue.batch
         else:
-            named = read.close_id or read.abort_id
-            if named and not self._held.has(consumer, named):
-                self._missed(read, None)
+            item_id = read.close_id or read.abort_id
+            if item_id and not self._held.has(consumer, item_id):
+                self._missed(read, commit)
                 return
             if read.close:
-                commit = self._held.close(consumer)
+                commit = self._held.close(consumer) or commit
             elif read.close_all or read.close_id:
-                commit = self._close(read, consumer)
+                commit = self._close(read, consumer) or commit
             if read.open:
                 if self._held.reads and self._held.are(consumer, self._max_open):
                     raise ClientError("close current item first")
@@ -163,16 +170,19 @@ class Reads:
                 item = None if held is None else held.item
                 if held is not None:
                     # If the close fails, the answer is an error, and nobody holds what was opened.
-                    commit = held.commit = commit or held.commit
+                    if commit is None:
+                        commit = held.commit
+                    else:
+                        commit = held.commit = later(commit, held.commit)
             elif read.peek:
                 if not (self._says_all or self._can_say(queue, consumer, commit)):
                     return
                 item = queue.peek(consumer)
                 if item is not None:
-                    commit = commit or queue.pending(item)
+                    commit = later(commit, queue.pending(item))
             else:
                 if read.abort or read.abort_id:
-                    self._held.abort(consumer, read.abort_id)
+                    commit = self._held.abort(consumer, read.abort_id) or commit
                 self._missed(read, commit)
                 return
         if item is None:
@@ -189,8 +199,6 @@ class Reads:
         self, read: Read, stored: StoredQueue, consumer: Consumer, after: Batch | None
     ) -> None:
         """after: what an earlier part of the same command waits for."""
-        if read.consumer and after is None:
-            after = stored.queue.founding(consumer)
         waits = read.wait_ms and not self._session.input_ended
         if waits or not stored.queue.is_empty(consumer):
             self._session.obstacles |= Obstacle.WAIT
@@ -208,10 +216,16 @@ class Reads:
             if read.close or read.close_all or read.close_id:
                 commit = self._close(read, consumer)
             if read.abort or read.abort_id:
-                self._held.abort(consumer, read.abort_id)
-        if _fetches(read):
+                commit = self._held.abort(consumer, read.abort_id)
+        if not _fetches(read):
+            self._missed(read, commit)
+        elif commit is None:
             raise refusal
-        self._missed(read, commit)
+        elif self._tally is None:
+            self._slots.add(commit, self._words.server_error(str(refusal)))
+        else:
+            self._tally.failed = refusal
+            self._slots.add(commit, TallyPart(self._tally, b""))
 
     def _close(self, read: Read, consumer: Consumer) -> Batch | None:
         if read.close_all:

@@ -44,7 +44,7 @@ class Tally:
 
 
 class TallyPart:
-    """One item of several; left out if its commit fails."""
+    """One item of several, or what was done for one without an item; left out if its commit fails."""
 
     __slots__ = ("reply", "tally")
 
@@ -192,7 +192,7 @@ class Slots:
                 if isinstance(reply.reply, FileReply):
                     os.close(reply.reply.handle)
                 return b""
-            tally.served = True
+            tally.served = tally.served or bool(reply.reply)
             return reply.reply
         if isinstance(reply, TallyEnd):
             tally = reply.tally

@@ -39,10 +39,13 @@ class Desk:
         self.reachable = True
         self.closed = False
         self.told = b""
-        limits = CodecLimits()
-        self._codec: Codec = KestrelCodec(limits) if text else TextCodec(limits)
+        self._codec = self.codec(text)
         words: Words = TEXT if text else MEMCACHED
         self.session = Session(host, self, words)
+
+    @staticmethod
+    def codec(text: bool) -> Codec:
+        return KestrelCodec(CodecLimits()) if text else TextCodec(CodecLimits())
 
     def say(self, sent: bytes) -> None:
         self.session.receive(self._codec.feed(sent))
