@@ -7,9 +7,6 @@ from .scheduling import Scheduler, Timer
 
 __all__ = ["Alarm"]
 
-_LONGEST_MS = 60_000
-"""The wall clock may be set: look at it again after so long, whatever is due later."""
-
 
 class Alarm:
     """ring: called when a time that was asked for has come, or a little early."""
@@ -24,13 +21,13 @@ class Alarm:
         self._when = 0
 
     def set(self, when: int) -> None:
-        """Ring at a time (milliseconds since the epoch, 0 is soon), or earlier if asked before."""
+        """Ring at a time (monotonic milliseconds, 0 is soon), or earlier if asked before."""
         if self._timer is not None:
             if self._when <= when:
                 return
             self._timer.cancel()
         self._when = when
-        wait = min(max(0, when - self._clock.now_ms()), _LONGEST_MS)
+        wait = max(0, when - self._clock.monotonic_ms())
         self._timer = self._scheduler.call_later(wait / 1000, self._due)
 
     def stop(self) -> None:

@@ -53,7 +53,7 @@ class Caretaker:
         """Do what is due, and have in memory what decides when more is."""
         if not self._stored.works:
             return
-        now = self._clock.now_ms()
+        now = self._clock.monotonic_ms()
         upkeep(self._queue, now)
         self._mover.carry()
         age = self._stored.settings.max_queue_age

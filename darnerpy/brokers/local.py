@@ -18,6 +18,7 @@ from ..queues.batches import Completion
 from ..queues.windows import Windows
 from .backup import Told, back_up
 from .backups import Kept, delete, kept
+from .clockwatch import ClockWatch
 from .datadir import DataDir
 from .scheduling import Scheduler
 from .space import Space
@@ -53,6 +54,7 @@ class LocalBroker:
         self._loading: Startup | None = None
         self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
+        self._clock_watch = ClockWatch(clock, scheduler, self._clock_was_set)
         self._changed: list[StoredQueue] = []
         self._masked: dict[bytes, StoredQueue] = {}
         self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
@@ -169,6 +171,7 @@ class LocalBroker:
         """Open every journal once, in the background, to learn what is in it."""
         store = self._store
         self.space.watch(store.settings.min_free_disk)
+        self._clock_watch.start()
         queues = list(self.queues.values())
         self._loading = Startup(queues, store.clock, self._scheduler, store.journals.most)
 
@@ -176,6 +179,10 @@ class LocalBroker:
     def loading(self) -> bool:
         """Whether some queues' counters are still unknown: not all journals have been opened yet."""
         return self._loading is not None and not self._loading.over
+
+    def _clock_was_set(self) -> None:
+        for stored in self._every:
+            stored.clock_was_set()
 
     def measure(self, done: Callable[[], None]) -> None:
         """Bring `disk_bytes` of the open journals up to date, then call back."""
@@ -225,6 +232,7 @@ class LocalBroker:
     def close(self) -> None:
         """Sync and close all journals; one that is still being worked on is left as after a kill."""
         self.space.stop()
+        self._clock_watch.stop()
         for stored in self._every:
             if stored.idle:
                 stored.shut(sync=True)

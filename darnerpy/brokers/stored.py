@@ -21,6 +21,7 @@ from ..journals.workers import Done
 from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
 from ..queues.queue import Queue
+from ..queues.upkeep import clock_was_set
 from .alarms import Alarm
 from .caretaker import Caretaker
 from .committer import Committer
@@ -251,6 +252,10 @@ class StoredQueue:
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:
         return self._store.settings.queue(self.name, consumer) if consumer else self.settings
+
+    def clock_was_set(self) -> None:
+        if self.works:
+            clock_was_set(self.queue)
 
     def _look_after(self) -> None:
         self._caretaker.look_after()

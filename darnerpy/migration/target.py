@@ -143,6 +143,8 @@ class _ItemClock:
     def now_ms(self) -> int:
         return self.ms
 
+    monotonic_ms = now_ms
+
 
 def _nothing() -> None:
     """Nobody need be told that there is something to commit: `put` sees to it."""

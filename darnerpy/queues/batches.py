@@ -19,11 +19,17 @@ __all__ = ["Batch", "Completion", "Dependent", "Mark", "Returned", "Undo"]
 
 
 class Returned(msgspec.Struct, frozen=True, gc=False):
-    """An item that came back: so many attempts were made, and the next is due at a time (ms)."""
+    """An item that came back: so many attempts were made, and the next is due at a time (milliseconds
+    since the epoch, 0 is at once).
+
+    due_here: the same on the monotonic clock; 0 if it came back before this process, and only the wall
+    clock tells.
+    """
 
     id: int
     attempts: int
     due: int
+    due_here: int = 0
 
 
 Undo = Item | Span | Positions | Returned
@@ -77,11 +83,11 @@ class Batch(Completion, eq=False):
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. undo: how to
     take the marks back. founded, dropped: consumers that are new or gone. lasting: beside its items,
     it does what a power cut must not take back. sync: an fsync was asked for. next_id, next_offset:
-    the queue's after it. created: milliseconds since the epoch.
+    the queue's after it. created: when its first item came, milliseconds since the epoch.
     """
 
     number: int
-    created: int
+    created: int = 0
     items: list[Item] = []
     size: int = 0
     large: bool = False

@@ -28,9 +28,9 @@ __all__ = ["Consumer", "Counters", "OpenRead"]
 class OpenRead(msgspec.Struct, eq=False):
     """An item someone holds: not confirmed, not to be had by others.
 
-    since: milliseconds. commit: what the answer that carried it waits for. gone: the item is out of
-    its holder's hands (the queue was deleted, that commit failed, its time was up); close and abort
-    do nothing.
+    since: monotonic milliseconds. commit: what the answer that carried it waits for. gone: the item
+    is out of its holder's hands (the queue was deleted, that commit failed, its time was up); close
+    and abort do nothing.
     """
 
     queue: "Queue"
@@ -77,9 +77,9 @@ class Consumer:
     """name: b"" is the queue's own. loaded_to: id after the last of the window.
 
     following: new items are offered to it. returns: items that came back and are not confirmed.
-    delayed: by when they are due. leaving: on their way to another queue. excess: it has more than
-    its limits allow, to be discarded when it is in memory. idle: nobody read for too long; warned,
-    idle_warned: one of the limits on its lag is near.
+    delayed: by when they are due (monotonic milliseconds). leaving: on their way to another queue.
+    excess: it has more than its limits allow, to be discarded when it is in memory. idle: nobody read
+    for too long; warned, idle_warned: one of the limits on its lag is near.
     first: the first id that was ever its own, as far as known.
 
     undo: what was confirmed since the last sealed batch, in order (or, before a flush, where the
@@ -216,13 +216,13 @@ class Consumer:
         self.loaded -= _weight(held.item)
 
     def delay(self, item: Item, due: int) -> None:
-        """Hold an item back until a time (ms), without holding up those behind it."""
+        """Hold an item back until a time (monotonic), without holding up those behind it."""
         if item.id >= self.loaded_to:
             return  # as in `put_back`
         self.loaded += _weight(item)
         heappush(self.delayed, (due, item.id, item))
 
-    def take_due(self, now: int) -> bool:
+    def take_due(self, now: float) -> bool:
         """Put delayed items that are due back to their places; whether there were any."""
         found = False
         while self.delayed and self.delayed[0][0] <= now:

@@ -175,7 +175,7 @@ class Log:
         batch = self.batch
         if batch is None:
             self.number += 1
-            batch = self.batch = Batch(self.number, self._clock.now_ms())
+            batch = self.batch = Batch(self.number)
             self.unwritten.append(batch)
             self._on_change()
         return batch

@@ -35,7 +35,7 @@ def _nobody(when: int) -> None:
 class Queue(Log):
     """outgoing: items that begin to leave for other queues; the keeper takes them from here.
 
-    on_alarm: called with a time (milliseconds) at which `upkeep` has something to do, 0 is soon.
+    on_alarm: called with a time (monotonic milliseconds) at which `upkeep` has something to do, 0 is soon.
     received: items that came from other queues, by why; last_origin: where the last one came from.
     expiring: some items may expire, so it is looked after at least every `SWEEP_MS` while any are
     left; ages: all do.
@@ -102,8 +102,11 @@ class Queue(Log):
         batch = self.batch
         if batch is None:
             batch = self._touch()
+        created = batch.created
+        if not created:
+            created = batch.created = self._clock.now_ms()
         item_id, offset = self.next_id, self.next_offset
-        item = Item(item_id, size, data, flags, batch.created, expiry, offset, large, origin)
+        item = Item(item_id, size, data, flags, created, expiry, offset, large, origin)
         self.next_id = item_id + 1
         self.next_offset = offset + size
         batch.items.append(item)
@@ -115,7 +118,7 @@ class Queue(Log):
             batch.sync = True
         if (expiry or self.ages) and not self.expiring:
             self.expiring = True
-            self.on_alarm(batch.created + SWEEP_MS)
+            self.on_alarm(self._clock.monotonic_ms() + SWEEP_MS)
         if only is not None or self.own.settings.fanout_only:
             self._pass_by([self.own] if only is None else self._others(only), item)
         room = self._windows.share
@@ -206,10 +209,7 @@ class Queue(Log):
             return None
         consumer, item = held.consumer, held.item
         consumer.release(held)
-        batch: Batch | None = None
-        if counted:
-            consumer.counters.aborts += 1
-            batch = self._count_attempt(consumer, item)
+        batch = self._count_attempt(consumer, item) if counted else None
         if item.id < consumer.loaded_to:
             has_data = item.data is not None or item.large
             if not (counted and has_data and self._divert(consumer, item)):
@@ -295,7 +295,7 @@ class Queue(Log):
         if not consumer.arrive(item):
             return
         if not arrived:
-            due = self._clock.now_ms() + RETRY_MS
+            due = self._clock.monotonic_ms() + RETRY_MS
             consumer.delay(item, due)
             self.on_alarm(due)
         else:
@@ -342,7 +342,7 @@ class Queue(Log):
                 return item
             if consumer.aside >= _MAX_ASIDE and self._is_due_to_leave(consumer, item):
                 consumer.put_back(item)
-                self.on_alarm(self._clock.now_ms() + RETRY_MS)
+                self.on_alarm(self._clock.monotonic_ms() + RETRY_MS)
                 return None
             if not self._divert(consumer, item):
                 return item
@@ -364,21 +364,25 @@ class Queue(Log):
                 self._confirm(consumer, item)
                 departure.count()
             return True
-        if back is not None and back.due > now:
-            consumer.delay(item, back.due)
-            self.on_alarm(back.due)
-            return True
+        if back is not None and back.due:
+            here = self._clock.monotonic_ms()
+            due = back.due_here or here + back.due - now
+            if due > here:
+                consumer.delay(item, due)
+                self.on_alarm(due)
+                return True
         return False
 
     def _count_attempt(self, consumer: Consumer, item: Item) -> Batch:
         settings = consumer.settings
+        consumer.counters.aborts += 1
         known = consumer.returns.get(item.id)
         attempts = 1 if known is None else known.attempts + 1
-        due = 0
+        due = due_here = 0
         if settings.retry_delay is not None:
             delay = min(settings.retry_delay << min(attempts - 1, 40), settings.max_retry_delay)
-            due = self._clock.now_ms() + delay
-        back = Returned(item.id, attempts, due)
+            due, due_here = self._clock.now_ms() + delay, self._clock.monotonic_ms() + delay
+        back = Returned(item.id, attempts, due, due_here)
         batch = self._touch()
         consumer.returns[item.id] = back
         consumer.newly_returned.append(back)
@@ -388,8 +392,7 @@ class Queue(Log):
     def _hold(self, consumer: Consumer, item: Item) -> OpenRead:
         consumer.counters.opens += 1
         commit = self.pending(item)
-        batch = self.batch
-        since = self._clock.now_ms() if batch is None else batch.created
+        since = self._clock.monotonic_ms()
         held = OpenRead(self, consumer, item, since, commit)
         consumer.hold(held)
         if consumer.settings.open_timeout is not None:

@@ -6,6 +6,7 @@ to come again.
 """
 
 import logging
+from math import inf
 from typing import TYPE_CHECKING
 
 from .consumer import Consumer
@@ -14,7 +15,7 @@ from .departures import SWEEP_MS
 if TYPE_CHECKING:
     from .queue import Queue
 
-__all__ = ["upkeep"]
+__all__ = ["clock_was_set", "upkeep"]
 
 log = logging.getLogger("darnerpy.queue")
 
@@ -23,7 +24,7 @@ _WARN_AT = 0.8
 
 
 def upkeep(queue: "Queue", now: int) -> None:
-    """Do what is due at a time (milliseconds since the epoch)."""
+    """Do what is due at a time (monotonic milliseconds)."""
     expiring = False
     for consumer in list(queue.consumers.values()):
         if consumer.open and consumer.settings.open_timeout is not None:
@@ -43,6 +44,13 @@ def upkeep(queue: "Queue", now: int) -> None:
     queue.expiring = expiring
     if expiring:
         queue.on_alarm(now + SWEEP_MS)
+
+
+def clock_was_set(queue: "Queue") -> None:
+    """Look again at what waits for a time of the wall clock; `upkeep` does so with what may expire."""
+    for consumer in queue.consumers.values():
+        if consumer.take_due(inf):
+            queue.on_alarm(0)
 
 
 def _end_open_reads(queue: "Queue", consumer: Consumer, timeout: int, now: int) -> None:

@@ -31,7 +31,7 @@ class Connection(asyncio.Protocol):
     """words: what it is answered in. address: the client's IP address, None if it has none.
 
     paused: the input is not being read. moved: something has, since the last sweep; since: from when
-    on it has been idle, a slow sender, a slow reader (see `Server`), 0 if it is not.
+    on (monotonic milliseconds) it has been idle, a slow sender, a slow reader (see `Server`), 0 if it is not.
     """
 
     __slots__ = (

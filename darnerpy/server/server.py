@@ -267,7 +267,7 @@ class Server:
 
     def _close_the_slow(self) -> None:
         """Now and then look who has been in one state for too long: the hot path keeps no times."""
-        now = self.host.clock.now_ms()
+        now = self.host.clock.monotonic_ms()
         limits = self._limits
         words = ("idle", "slow sender", "slow reader")
         for connection in list(self._connections):

@@ -108,7 +108,7 @@ class Host:
         self.clock = clock
         self.scheduler = scheduler
         self.guard = guard
-        self.counters = Counters(clock.now_ms())
+        self.counters = Counters(clock.monotonic_ms())
         self.output_limit = 256 * 1024
         self.reload: Callable[[], None] = _not_available
         self.shut_down: Callable[[], None] = _not_available

@@ -4,7 +4,7 @@ __all__ = ["Counters"]
 
 
 class Counters:
-    """started: milliseconds since the epoch. hits, misses: of gets and peeks, once answered."""
+    """started: milliseconds of the monotonic clock. hits, misses: of gets and peeks, once answered."""
 
     __slots__ = (
         "bytes_read",

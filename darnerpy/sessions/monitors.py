@@ -40,7 +40,7 @@ class Monitoring:
         self._closed = not command.close_all
         self._after: Batch | None = None
         self._wait: Wait | None = None
-        self._deadline = host.clock.now_ms() + command.wait_ms if command.wait_ms else None
+        self._deadline = host.clock.monotonic_ms() + command.wait_ms if command.wait_ms else None
         self._read = self._next_read(command.wait_ms)
 
     # -- what the session asks ---------------------------------------------------------------------
@@ -112,7 +112,7 @@ class Monitoring:
             return True
         if self._session.held.are(consumer, self._host.settings.max_open_reads):
             return True
-        return self._deadline is not None and self._host.clock.now_ms() >= self._deadline
+        return self._deadline is not None and self._host.clock.monotonic_ms() >= self._deadline
 
     def _open(self, stored: StoredQueue, consumer: Consumer) -> OpenRead | None:
         """The next item; if there is none to be had now, it is waited for, or this was the end."""
@@ -140,7 +140,7 @@ class Monitoring:
     def _wait_or_end(self, stored: StoredQueue, consumer: Consumer) -> None:
         left = 0
         if self._deadline is not None and not self._session.input_ended:
-            left = self._deadline - self._host.clock.now_ms()
+            left = self._deadline - self._host.clock.monotonic_ms()
         if left > 0 or not stored.queue.is_empty(consumer):
             self._session.obstacles |= Obstacle.WAIT
             read = self._next_read(max(0, left))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from .. import __version__
 from ..brokers.stored import StoredQueue
+from ..clock import Clock
 from ..protocol import replies
 from ..queues.consumer import Consumer
 from ..queues.items import DEAD, EXPIRED
@@ -35,11 +36,10 @@ def report(host: Host, queue: bytes | None) -> bytes:
 
 def all_stats(host: Host) -> Iterator[tuple[bytes, list[Stat]]]:
     """Of every queue and, after it, of each of its consumers, by name; then of every alias."""
-    now = host.clock.now_ms()
     for stored in host.broker.existing():
         for _, consumer in sorted(stored.queue.consumers.items()):
             name = stored.name + (b"+" + consumer.name if consumer.name else b"")
-            yield name, list(queue_stats(stored, consumer, now))
+            yield name, list(queue_stats(stored, consumer, host.clock))
     for name, places in sorted(host.broker.aliases.items()):
         children = b",".join(queue + (b"+" + own if own else b"") for queue, own in places)
         items, size = host.broker.alias_puts.get(name, (0, 0))
@@ -49,13 +49,12 @@ def all_stats(host: Host) -> Iterator[tuple[bytes, list[Stat]]]:
 def server_stats(host: Host) -> Iterator[Stat]:
     """Of the whole server. `sync` is the policy, `commit_ms` how long the last commit took."""
     counters, broker, settings = host.counters, host.broker, host.settings
-    now = host.clock.now_ms()
     queues = [stored.queue for stored in broker.existing()]
     everyone = [(queue, each) for queue in queues for each in queue.consumers.values()]
     policy = settings.sync
     loaded = broker.windows.used
-    yield "uptime", (now - counters.started) // 1000
-    yield "time", now // 1000
+    yield "uptime", (host.clock.monotonic_ms() - counters.started) // 1000
+    yield "time", host.clock.now_ms() // 1000
     yield "version", __version__
     yield "pid", os.getpid()
     yield "curr_items", sum(queue.count(consumer) for queue, consumer in everyone)
@@ -87,10 +86,10 @@ def server_stats(host: Host) -> Iterator[Stat]:
     yield "log_lines_lost", host.log_lines_lost()
 
 
-def queue_stats(stored: StoredQueue, consumer: Consumer, now: int) -> Iterator[Stat]:
+def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterator[Stat]:
     """Of one consumer, the queue's own or a named one, and of what it shares with the others.
 
-    now: milliseconds since the epoch. Ages are milliseconds. delayed: items held back before the next
+    Ages are milliseconds. delayed: items held back before the next
     attempt, or on their way to another queue; they count in `items` too.
     """
     queue, counters = stored.queue, consumer.counters
@@ -103,7 +102,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, now: int) -> Iterator[S
     yield "expired_items", counters.expired
     yield "mem_items", len(consumer.window) + len(consumer.returned)
     yield "mem_bytes", consumer.loaded
-    yield "age", max(0, now - head.created) if items and head else 0
+    yield "age", max(0, clock.now_ms() - head.created) if items and head else 0
     yield "discarded", counters.discarded
     yield "waiters", len(consumer.line)
     yield "open_transactions", len(consumer.open)
@@ -112,8 +111,8 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, now: int) -> Iterator[S
     yield "total_flushes", counters.flushes
     yield "journal_rewrites", stored.compactions
     yield "journal_rotations", stored.trims
-    oldest = min((held.since for held in consumer.open.values()), default=now)
-    yield "oldest_open_age", max(0, now - oldest)
+    now = clock.monotonic_ms()
+    yield "oldest_open_age", now - min((held.since for held in consumer.open.values()), default=now)
     yield "open_timeouts", counters.timeouts
     yield "delayed", consumer.aside
     yield "returned", len(consumer.returns)

@@ -16,6 +16,8 @@ class StillClock:
     def now_ms(self) -> int:
         return 1_700_000_000_000
 
+    monotonic_ms = now_ms
+
 
 class Kept:
     """queue, journal: as they are now. found: what the last recovery found."""

@@ -23,6 +23,8 @@ class Clock:
     def now_ms(self) -> int:
         return NOW
 
+    monotonic_ms = now_ms
+
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:

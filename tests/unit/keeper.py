@@ -24,11 +24,22 @@ __all__ = ["Arrival", "Disk", "Found", "Keeper", "ManualClock", "Reading", "Sett
 
 
 class ManualClock:
+    """now: of the wall; `set` moves it against the monotonic one."""
+
     def __init__(self) -> None:
         self.now = 1_000_000
+        self._set_by = 0
 
     def now_ms(self) -> int:
         return self.now
+
+    def monotonic_ms(self) -> int:
+        return self.now - self._set_by
+
+    def set(self, by: int) -> None:
+        """Somebody moves the hands, so many milliseconds."""
+        self.now += by
+        self._set_by += by
 
 
 class SettingsBook(dict[bytes, QueueSettings]):
@@ -289,22 +300,24 @@ class Keeper:
     @property
     def rings(self) -> bool:
         """Whether it is time to look after the queue."""
-        return not self.failed and self.alarm is not None and self.alarm <= self.clock.now
+        return (
+            not self.failed and self.alarm is not None and self.alarm <= self.clock.monotonic_ms()
+        )
 
     def ring(self) -> None:
         """Do what is due, and have in memory what decides when more is."""
         self.alarm = None
-        upkeep(self.queue, self.clock.now)
+        upkeep(self.queue, self.clock.monotonic_ms())
         self.look_ahead()
 
     def wait(self, ms: int) -> None:
         """Time passes; whatever becomes due meanwhile is done at its time, and settled."""
-        end = self.clock.now + ms
+        end = self.clock.monotonic_ms() + ms
         self.settle()
         while self.alarm is not None and self.alarm <= end:
-            self.clock.now = max(self.alarm, self.clock.now)
+            self.clock.now += max(0, self.alarm - self.clock.monotonic_ms())
             self.settle()
-        self.clock.now = end
+        self.clock.now += end - self.clock.monotonic_ms()
 
     # -- moving
 

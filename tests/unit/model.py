@@ -101,22 +101,30 @@ class Model:
     def must_leave(self, place: Place, item_id: int, now: int) -> bool:
         return self.has_expired(place, item_id, now) or self.is_dead(place, item_id)
 
-    def available(self, place: Place, now: int) -> list[int]:
-        """What may be handed out, in order. What is aside comes when the alarm has rung."""
+    def available(self, place: Place, now: int, here: int) -> list[int]:
+        """What may be handed out, in order. What is aside comes when the alarm has rung.
+
+        now, here: by the wall clock, and by the monotonic one.
+        """
         aside = {item_id for _, item_id, _ in place.consumer.delayed}
         return [
             i
             for i in self.waiting(place)
             if i not in aside
             and not self.must_leave(place, i, now)
-            and not (i in place.returns and place.returns[i].due > now)
+            and not (i in place.returns and self.is_held_back(place.returns[i], now, here))
         ]
 
-    def count_return(self, place: Place, item_id: int, now: int) -> None:
+    @staticmethod
+    def is_held_back(back: Returned, now: int, here: int) -> bool:
+        return back.due_here > here if back.due_here else back.due > now
+
+    def count_return(self, place: Place, item_id: int, now: int, here: int) -> None:
         settings = place.consumer.settings
         known = place.returns.get(item_id)
         attempts = 1 if known is None else known.attempts + 1
-        due = 0
+        due = due_here = 0
         if settings.retry_delay is not None:
-            due = now + min(settings.retry_delay * 2 ** (attempts - 1), settings.max_retry_delay)
-        place.returns[item_id] = Returned(item_id, attempts, due)
+            delay = min(settings.retry_delay * 2 ** (attempts - 1), settings.max_retry_delay)
+            due, due_here = now + delay, here + delay
+        place.returns[item_id] = Returned(item_id, attempts, due, due_here)

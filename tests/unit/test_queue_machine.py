@@ -7,6 +7,7 @@ failure goes back to what was written last. Items that move to other queues: `te
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from tests.unit.model import Model, Place, Put
 
 WINDOW_MEMORY = 4 * ITEM_OVERHEAD
 STEPS = 3
+SET_BY = {6: 5, 7: -12}
+"""By how much somebody sets the clock while so many milliseconds pass."""
 OWN, NAMES = b"", [b"", b"a", b"b"]
 some = st.integers(0, 7)
 names = st.sampled_from([b"", b"", b"", b"a", b"a", b"b"])
@@ -102,7 +105,6 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.disk = Disk()
         self.settings = SettingsBook({OWN: QueueSettings(dead_letter=DROP)})
-        self.latest = self.clock.now
         self.calm = 0
         self.start()
 
@@ -120,6 +122,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.model.places = {}
         for name, consumer in self.queue.consumers.items():
             self.model.places[name] = Place(consumer)
+
+    @property
+    def here(self) -> int:
+        return self.clock.monotonic_ms()
 
     # -- what is checked when something is handed out
 
@@ -141,7 +147,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert len(gone) == count
         live = [i for i in gone if not model.must_leave(place, i, now)]
         assert len(live) <= discarded, "what need not leave was discarded"
-        available = [i for i in model.available(place, now) if i not in gone and i != new]
+        available = [
+            i for i in model.available(place, now, self.here) if i not in gone and i != new
+        ]
         # What came back too often may leave at once, all else only from the head.
         heads = [i for i in gone if i not in place.returns]
         if available and heads and not self.keeper.failed and self.orderly:
@@ -157,13 +165,13 @@ class QueueMachine(RuleBasedStateMachine):
         for item_id, held in list(place.held.items()):
             if held.gone:
                 assert timeout is not None
-                assert held.since + timeout <= self.clock.now
+                assert held.since + timeout <= self.here
                 del place.held[item_id]
-                self.model.count_return(place, item_id, self.clock.now)
+                self.model.count_return(place, item_id, self.clock.now, self.here)
 
     def check_is_next(self, place: Place, item: Item) -> None:
         self.observe(place, taken=item.id)
-        available = self.model.available(place, self.clock.now)
+        available = self.model.available(place, self.clock.now, self.here)
         assert available
         assert item.id == available[0]
         put = self.model.log[item.id]
@@ -263,7 +271,7 @@ class QueueMachine(RuleBasedStateMachine):
         item_id, expiry = model.next_id, 0 if ttl is None else self.clock.now + ttl
         flags = 3 * item_id
         data = None if large else bytes([item_id % 256]) * size
-        created = queue.batch.created if queue.batch else self.clock.now
+        created = (queue.batch and queue.batch.created) or self.clock.now
         limits = [Room(self, limit, size, only) for limit in self.limits()]
         # First, because a waiter may be given it at once.
         model.log[item_id] = Put(item_id, data, size, flags, created, expiry, large)
@@ -361,7 +369,7 @@ class QueueMachine(RuleBasedStateMachine):
     def abort(self, which: int, counted: bool) -> None:
         place, held = self.choose_held(which)
         if counted:
-            self.model.count_return(place, held.item.id, self.clock.now)
+            self.model.count_return(place, held.item.id, self.clock.now, self.here)
         self.queue.abort(held, counted)
         self.queue.abort(held, counted)  # once is enough
 
@@ -510,7 +518,10 @@ class QueueMachine(RuleBasedStateMachine):
         for name, stand in disk.stands.items():
             place = model.places[name] = places.pop(name)
             place.confirmed = set(stand.confirmed)
-            place.returns = dict(stand.returns)
+            # The monotonic clock of the process that counted them is gone with it.
+            place.returns = {
+                i: msgspec.structs.replace(each, due_here=0) for i, each in stand.returns.items()
+            }
         model.base = model.disk = model.snapshot()
         for name in self.queue.own.settings.consumers:
             if name in places:
@@ -524,8 +535,10 @@ class QueueMachine(RuleBasedStateMachine):
     def meanwhile(self, what: str, how: int) -> None:
         waiting = self.model.waiting(self.model.places[OWN])
         if what == "time":
-            self.clock.now += how - (how == 7) * 12  # somebody may set it
-            self.latest = max(self.latest, self.clock.now)
+            self.clock.now += how
+            if how in SET_BY:
+                self.clock.set(SET_BY[how])
+                upkeep_module.clock_was_set(self.queue)
         elif what == "memory":
             self.neighbour.loaded = how % 3 * WINDOW_MEMORY // 2
             self.windows.settle(self.neighbour)
@@ -614,7 +627,7 @@ class QueueMachine(RuleBasedStateMachine):
             consumer = place.consumer
             at_work = bool(self.queue.unwritten or keeper.missing(consumer) or keeper.rings)
             if place.line and not at_work:
-                assert not self.model.available(place, now), "nothing would wake them"
+                assert not self.model.available(place, now, self.here), "nothing would wake them"
                 assert all(client.patient for client in place.line)
             due = [when for when, _, _ in consumer.delayed]
             timeout = consumer.settings.open_timeout
@@ -622,10 +635,7 @@ class QueueMachine(RuleBasedStateMachine):
                 due.append(next(iter(consumer.open.values())).since + timeout)
             known = [*consumer.window, *(item for _, item in consumer.returned)]
             if known and (consumer.max_age or any(item.expiry for item in known)):
-                ends = [item.expiry for item in known if item.expiry]
-                if consumer.max_age:
-                    ends += [item.created + consumer.max_age for item in known]
-                due.append(max(self.latest, min(ends)) + 1000)
+                due.append(self.here + 1000)
             assert not due or (keeper.alarm is not None and keeper.alarm <= min(due))
 
     @invariant()

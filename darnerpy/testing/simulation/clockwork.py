@@ -46,6 +46,8 @@ class Clockwork:
     def now_ms(self) -> int:
         return int(self.now)
 
+    monotonic_ms = now_ms
+
     def call_soon(self, callback: Callable[..., Any], *args: Any) -> None:
         self._soon.append((callback, args))
 
