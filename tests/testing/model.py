@@ -234,7 +234,15 @@ class Simulation:
             name = request.consumer
             if name not in self.consumers:
                 self.write(request, Write("create", name))
+            elif name:
+                # Whoever made it may not have been answered yet: all that is said of it needs it.
+                created = (n for n in range(len(self.log), 0, -1) if self._creates(n, name))
+                request.number = next(created)
             getattr(self, request.kind)(request)
+
+    def _creates(self, number: int, name: str) -> bool:
+        write = self.log[number - 1]
+        return write.step == "create" and write.consumer == name
 
     def write(self, request: Request, write: Write) -> None:
         self.log.append(write)

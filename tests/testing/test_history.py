@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from darnerpy.errors import DarnerError
@@ -30,17 +30,30 @@ chances = st.fixed_dictionaries(
 )
 
 
+KILLED_WHILE_FOUNDED: Settings = {
+    "seed": 17500,
+    "kinds": ("put", "open", "get", "wait"),
+    "clients": 3,
+    "kills": 1,
+    "named": ("a", "b"),
+    "open_timeout": None,
+}
+"""A client is told END by a consumer that another one has made, which is killed unanswered."""
+
+
 def judge(history: History) -> list[Finding]:
     return check_accounting(history, 1) + check_order(history, 1)
 
 
 @given(chances, st.floats(0.1, 2))
+@example(KILLED_WHILE_FOUNDED, 0.1)
 def test_nothing_is_found_where_nothing_is_wrong(chances: Settings, until: float) -> None:
     assert not judge(Simulation(**chances, until=until).run())
 
 
 @settings(max_examples=30)
 @given(chances)
+@example(KILLED_WHILE_FOUNDED)
 def test_an_order_is_found_where_there_is_one(chances: Settings) -> None:
     chances |= {"clients": min(3, chances["clients"])}
     history = Simulation(**chances, until=0.1).run()
