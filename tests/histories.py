@@ -30,6 +30,8 @@ from tests.testing.traffic import Traffic
 __all__ = ["Round", "play", "prove"]
 
 SYNCS = ("always", "never", "20ms")
+LEAST = 2_000
+"""Operations in which even what is done seldom, such as a flush, is done a few times."""
 
 
 class Server(Protocol):
@@ -75,6 +77,7 @@ def play(
     seed: int,
     seconds: float = 3.0,
     clients: int = 8,
+    least: int = 0,
     named: tuple[str, ...] = (),
     lives: int | None = None,
     orderly: bool = True,
@@ -82,7 +85,8 @@ def play(
 ) -> Round:
     """One round on an empty directory: several lives of the server, then all that is left is read.
 
-    seconds: how long clients talk, all lives together. named: consumers besides the queues' own.
+    seconds, least: how long clients talk, all lives together, and how many operations that must be:
+    a slow machine takes longer. named: consumers besides the queues' own.
     lives: of the server, before the one in which all is read; by chance if not given.
     orderly: some lives end with a stop, and the last must; otherwise all are killed.
     """
@@ -103,6 +107,7 @@ def play(
             traffic.event("started")
             traffic.started(server.address)
             time.sleep(seconds / lives * chance.uniform(0.5, 1.5))
+            traffic.wait_for(least * (life + 1) // lives)
             traffic.ended()
             traffic.event("killed")
             # The last before all is read is always killed: nothing may depend on a good end.
@@ -135,7 +140,7 @@ def prove(breaking: str, rounds: int, seed: int) -> tuple[int, Finding] | None:
     for number in range(rounds):
         with tempfile.TemporaryDirectory(prefix="darnerpy-broken-") as home:
             played = play(
-                Path(home), seed + number, 0.6, 6, lives=2, orderly=False, make_server=make
+                Path(home), seed + number, 0.6, 6, LEAST, lives=2, orderly=False, make_server=make
             )
         if played.findings:
             return number + 1, played.findings[0]
@@ -164,7 +169,7 @@ def main() -> int:
     bad = operations = 0
     for number in range(seed, seed + arguments.rounds):
         with tempfile.TemporaryDirectory(prefix="darnerpy-histories-") as home:
-            played = play(Path(home), number, arguments.seconds, arguments.clients, named)
+            played = play(Path(home), number, arguments.seconds, arguments.clients, named=named)
         operations += len(played.history.operations)
         print(f"{played}{' WRONG' if played.wrong else ''}", flush=True)
         if played.wrong:

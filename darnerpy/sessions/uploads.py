@@ -117,7 +117,8 @@ class Incoming:
     def _note(self, error: BaseException | None) -> None:
         if error is not None:
             self._failed = error if isinstance(error, ServerError) else JournalError(str(error))
-            log.error("a large item failed: %s", error, extra={"queue": self.stored.name})
+            if self.stored.deletion is None:  # else it had to
+                log.error("a large item failed: %s", error, extra={"queue": self.stored.name})
             self._chunks.clear()
 
 

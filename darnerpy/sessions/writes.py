@@ -231,7 +231,7 @@ class Writes:
 
     def _arrived(self, upload: Incoming, error: ClientError | ServerError | None) -> None:
         """The file is whole, or never will be."""
-        if error is None and upload.stored.deletion is not None:
+        if upload.stored.deletion is not None:
             error = ServerError("the queue was deleted during the upload")
         error = error or upload.stored.error or self._guard.no_writes
         places: list[_Place] = []

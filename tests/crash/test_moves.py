@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.crash.load import drain
-from tests.servers import ServerProcess, Wire
+from tests.servers import ServerProcess, Wire, wait_until
 
+QUEUES = (b"work", b"brief")
 TOML = """
 [queues.work]
 max_attempts = 1
@@ -24,7 +25,8 @@ def produce(wire: Wire, stop: threading.Event, acked: list[bytes], chance: rando
     try:
         while not stop.is_set():
             data = b"%d:" % len(acked) + b"x" * chance.choice((0, 100, 300_000))
-            queue = chance.choice((b"work", b"brief"))
+            # Each life uses both, whenever it ends.
+            queue = QUEUES[len(acked)] if len(acked) < len(QUEUES) else chance.choice(QUEUES)
             exptime = -1 if queue == b"brief" else 0
             line = b"set %b 0 %d %d\r\n%b\r\n" % (queue, exptime, len(data), data)
             if wire.ask(line) == b"STORED\r\n":
@@ -49,6 +51,7 @@ def test_what_moves_is_never_nowhere(tmp_path: Path, seed: int) -> None:
         with server.connect() as wire:
             thread = threading.Thread(target=produce, args=(wire, stop, acked, chance))
             thread.start()
+            wait_until(lambda acked=acked: len(acked) >= len(QUEUES))  # type: ignore[misc]
             time.sleep(chance.uniform(0.05, 0.4))
             server.kill()
             stop.set()
@@ -56,9 +59,7 @@ def test_what_moves_is_never_nowhere(tmp_path: Path, seed: int) -> None:
     server.start()
     with server.connect() as wire:
         # What has expired leaves by itself, what is dead as well.
-        deadline = time.monotonic() + 20
-        while wire.stats("brief")["items"] != "0" and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wire.wait_until("brief", items=0)
     left = drain(server.address)
     assert not server.complaints()
     server.stop()

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.histories import play, prove
+from tests.histories import LEAST, play, prove
 from tests.testing.broken import BREAKS
+
+pytestmark = pytest.mark.timeout(300)  # so many operations, however long they take
 
 
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_a_server_keeps_its_promises(tmp_path: Path, seed: int) -> None:
-    played = play(tmp_path, seed, seconds=1.0, clients=6, lives=2)
+    played = play(tmp_path, seed, seconds=1.0, clients=6, least=LEAST, lives=2)
     assert not played.complaints(), played.history.about
     kinds = {operation.kind for operation in played.history.operations}
     assert kinds >= {"put", "get", "open", "close", "abort", "peek"}

@@ -28,6 +28,9 @@ QUEUES = {
 _SIZES = ((0, 500, 5_000, 70_000, 300_000), (60, 30, 8, 1, 1))
 
 
+_STUCK_S = 3.0
+
+
 _Parser = Callable[[], dict[str, str]]
 """Reads one answer; what it says of the operation, by field."""
 
@@ -78,6 +81,16 @@ class Traffic:
         """The server is gone, or will be: wait for the next address."""
         with self._changed:
             self._address = ""
+
+    def wait_for(self, operations: int) -> None:
+        """Until so many have been recorded, or for a while no more: a broken server may not answer."""
+        known, since = -1, time.monotonic()
+        while (number := len(self.history.operations)) < operations:
+            if number > known:
+                known, since = number, time.monotonic()
+            elif time.monotonic() - since > _STUCK_S:
+                return
+            time.sleep(0.01)
 
     def join(self) -> None:
         """It is over; call when the server is gone."""

@@ -1,0 +1,65 @@
+"""Large items whose queue goes while they arrive: nobody's fault but the clients', and not logged as more."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from darnerpy.config import SyncPolicy
+from darnerpy.journals.large import Upload
+from tests.brokers.house import PATIENCE, House, until
+from tests.sessions.desk import Desk, host_of
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_its_queue_is_deleted_before_its_file_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    stays: bool,
+) -> None:
+    """As when the thread that makes the file is late. stays: the client waits for the answer."""
+    gate, write = threading.Event(), Upload.write
+
+    def late(self: Upload, chunks: list[bytes]) -> None:
+        assert gate.wait(PATIENCE)
+        write(self, chunks)
+
+    monkeypatch.setattr(Upload, "write", late)
+    caplog.set_level(logging.INFO)
+    async with House(tmp_path, sync=SyncPolicy(always=False)) as house:
+        host = host_of(house)
+        client, other = Desk(host), Desk(host)
+        other.say(b"set work 0 0 1\r\nx\r\n")
+        await other.hears(b"STORED\r\n")
+        client.say(b"set work 0 0 300000\r\n" + b"x" * 100_000)
+        if not stays:
+            client.session.vanish()
+        other.say(b"delete work\r\n")
+        await other.hears(b"DELETED\r\n")
+        gate.set()
+        if stays:
+            client.say(b"x" * 200_000 + b"\r\n")
+            await client.hears(b"SERVER_ERROR the queue was deleted during the upload\r\n")
+        await until(lambda: house.broker.idle)
+        other.say(b"set work 0 0 1\r\ny\r\nget work\r\n")
+        await other.hears(b"STORED\r\nVALUE work 0 1\r\ny\r\nEND\r\n")
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+async def test_a_disk_that_fails_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(self: Upload, chunks: list[bytes]) -> Any:
+        raise OSError("the disk is on fire")
+
+    monkeypatch.setattr(Upload, "write", broken)
+    async with House(tmp_path, sync=SyncPolicy(always=False)) as house:
+        client = Desk(host_of(house))
+        client.say(b"set work 0 0 300000\r\n" + b"x" * 300_000 + b"\r\n")
+        await client.hears(b"SERVER_ERROR the disk is on fire\r\n")
+    assert "a large item failed: the disk is on fire" in caplog.text
