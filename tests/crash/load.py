@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.servers import Wire
+from tests.servers import TIMEOUT, Wire, wait_until
 
 __all__ = ["Books", "Ledger", "Load", "Promise", "drain", "missing_of", "verify"]
 
@@ -152,6 +152,7 @@ class Load:
     """Threads that talk to a server until it is killed. seed: of all that is left to chance.
 
     tolerant: SERVER_ERROR is an answer like others, and means that it is not known what happened.
+    patience: seconds in which every answer must come, those included in which the server is stopped.
     """
 
     def __init__(
@@ -161,6 +162,7 @@ class Load:
         name: str,
         largest: int = 300_000,
         tolerant: bool = False,
+        patience: float = TIMEOUT,
     ) -> None:
         self.watch = Stopwatch()
         self.books: list[Books] = []
@@ -168,6 +170,7 @@ class Load:
         self._address = address
         self._largest = largest
         self._tolerant = tolerant
+        self._patience = patience
         self._threads: list[threading.Thread] = []
         chance = random.Random(seed)
         for work in [self._produce] * 3 + [self._consume] * 4 + [self._discard, self._upload_half]:
@@ -192,6 +195,10 @@ class Load:
             raise failure
         return self.books
 
+    def wait_for(self, acknowledged: int) -> None:
+        """Until so many puts have been acknowledged."""
+        wait_until(lambda: Ledger(self.books).acknowledged >= acknowledged)
+
     @property
     def commands(self) -> int:
         return sum(len(books.entries) for books in self.books)
@@ -204,7 +211,7 @@ class Load:
         who: str,
     ) -> None:
         try:
-            with Wire(self._address) as wire:
+            with Wire(self._address, self._patience) as wire:
                 while True:
                     try:
                         work(wire, books, chance, who)

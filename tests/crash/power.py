@@ -9,7 +9,10 @@ from tests.crash.disks import Disk, stopped, write_back
 from tests.crash.load import Books, Ledger, Load, Promise, drain, missing_of, verify
 from tests.servers import ServerProcess
 
-__all__ = ["Recovered", "cut", "largest"]
+__all__ = ["PATIENCE_S", "Recovered", "cut", "largest"]
+
+PATIENCE_S = 600.0
+"""How long a load waits for an answer: the server is stopped while the disk is looked at."""
 
 LATE_S = 1.0
 """By how much a sync that is due may be late, on a machine that does other things as well."""

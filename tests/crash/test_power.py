@@ -17,6 +17,10 @@ from tests.crash.disks import Disk, stopped
 from tests.crash.load import Ledger, Load, drain, verify
 from tests.servers import ServerProcess, wait_until
 
+pytestmark = pytest.mark.timeout(
+    600
+)  # what a fast machine puts in a second, a slow one reads for long
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
@@ -31,11 +35,15 @@ def test_a_power_cut_under_load(disk: Disk, sync: str) -> None:
     server = ServerProcess(disk.mounted, sync=sync, min_free_disk="off")
     try:
         server.start()
-        load = Load(server.address, 1, "life", largest=power.largest(sync))
+        load = Load(
+            server.address, 1, "life", largest=power.largest(sync), patience=power.PATIENCE_S
+        )
         load.start()
         time.sleep(0.7)
+        load.wait_for(acknowledged=21)
         first = power.cut(disk, server, load, sync, chance)
         time.sleep(power.LATE_S + 0.2)  # so that something is older than an interval
+        load.wait_for(first.acknowledged + 1)
         second = power.cut(disk, server, load, sync, chance)
     finally:
         server.kill()

@@ -41,7 +41,8 @@ def _life(setting: Setting, number: int) -> Round:
     try:
         server.start()
         seed = chance.randrange(1 << 30)
-        load = Load(server.address, seed, f"r{number}", largest=power.largest(sync), tolerant=True)
+        largest, patience = power.largest(sync), power.PATIENCE_S
+        load = Load(server.address, seed, f"r{number}", largest, tolerant=True, patience=patience)
         load.start()
         for _ in range(CUTS):
             time.sleep(chance.uniform(0.05, 1.0))
