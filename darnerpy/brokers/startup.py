@@ -30,7 +30,7 @@ class Startup:
         self.over = False
         self._scheduler = scheduler
         self._clock = clock
-        self._began = clock.now_ms()
+        self._began = clock.monotonic_ms()
         self._unknown = [stored for stored in queues if not stored.ready]
         self._unknown.reverse()
         self._failed = self._items = self._kept = self._lost = 0
@@ -75,6 +75,6 @@ class Startup:
                     "items": self._items,
                     "damaged": self._lost,
                     "kept": self._kept,
-                    "ms": self._clock.now_ms() - self._began,
+                    "ms": self._clock.monotonic_ms() - self._began,
                 },
             )

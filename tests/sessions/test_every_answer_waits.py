@@ -13,9 +13,11 @@ import pytest
 from darnerpy.config import QueueRule, SyncPolicy
 from darnerpy.protocol.commands import (
     Backup,
+    DeleteBackup,
     DumpConfig,
     DumpStats,
     Get,
+    ListBackups,
     Quit,
     Refused,
     Reload,
@@ -175,8 +177,10 @@ CHANGE_NOTHING = {
     DumpConfig,
     Status,
     Version,
-    # What they do is not in a journal; a backup, and the status, are on disk before their answer.
+    # What they do is not in a journal; a backup, its end, and the status are on disk before their answer.
     Backup,
+    ListBackups,
+    DeleteBackup,
     SetStatus,
     Reload,
     Verbosity,
