@@ -401,8 +401,12 @@ class Simulation:
             self._arrive()
 
     def recover(self) -> None:
-        """Go back to what is durable, or to more, as far as it was written by chance."""
+        """Go back to what is durable, or to more, as far as it was written by chance.
+
+        What is found has been on the disk: the next kill does not take it back.
+        """
         self.restore(self.chance.randint(self.durable, len(self.log)))
+        self.durable = len(self.log)
 
     def restore(self, written: int) -> None:
         """What there is after so many writes."""

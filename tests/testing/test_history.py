@@ -40,6 +40,19 @@ KILLED_WHILE_FOUNDED: Settings = {
 }
 """A client is told END by a consumer that another one has made, which is killed unanswered."""
 
+KILLED_TWICE: Settings = {
+    "seed": 903560,
+    "kinds": (
+        *("put", "flush", "close", "get", "peek", "open"),
+        *("flush", "hang up", "open", "hang up", "expiring"),
+    ),
+    "clients": 2,
+    "kills": 2,
+    "named": (),
+    "open_timeout": 0.02,
+}
+"""What a flush has left, unanswered, is seen after the first kill."""
+
 
 def judge(history: History) -> list[Finding]:
     return check_accounting(history, 1) + check_order(history, 1)
@@ -47,6 +60,7 @@ def judge(history: History) -> list[Finding]:
 
 @given(chances, st.floats(0.1, 2))
 @example(KILLED_WHILE_FOUNDED, 0.1)
+@example(KILLED_TWICE, 0.1)
 def test_nothing_is_found_where_nothing_is_wrong(chances: Settings, until: float) -> None:
     assert not judge(Simulation(**chances, until=until).run())
 
