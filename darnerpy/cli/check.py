@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..brokers.datadir import DataDir
 from ..clock import SystemClock
+from ..config import SYNC, SyncPolicy
 from ..errors import DarnerError
 from ..inspection.check import check_queue
 from ..inspection.findings import QueueCheck
@@ -40,7 +41,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="rewrite queues that are damaged, after a copy of each to DIR/repair-TIME",
     )
+    parser.add_argument(
+        "--sync",
+        type=_sync,
+        default=os.environ.get("DARNERPY_SYNC") or "always",
+        metavar="POLICY",
+        help="the server's sync policy, which decides what it serves behind a gap; default "
+        "DARNERPY_SYNC, then always",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, one queue a line")
+
+
+def _sync(text: str) -> SyncPolicy:
+    try:
+        return SYNC.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{SYNC.expected} was expected, not {text!r}") from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
     clean = True
     with closing(DataDir(args.data, as_it_is=True)) as data:
         directories = list(_directories(data, args.queues))
-        checks = (_check(directory) for directory in directories)
+        checks = (_check(directory, args.sync.always) for directory in directories)
         if not args.repair:
             for check in checks:
                 _print(check, args.json)
@@ -79,10 +95,10 @@ def _directories(data: DataDir, queues: list[bytes]) -> Iterator[Path]:
         yield directory
 
 
-def _check(directory: Path) -> QueueCheck:
+def _check(directory: Path, synced: bool) -> QueueCheck:
     bar = Bar(directory.name)
     try:
-        return check_queue(directory, bar.show)
+        return check_queue(directory, bar.show, synced)
     finally:
         bar.clear()
 

@@ -1,7 +1,7 @@
 """The configuration: every option, where it is read, and what a queue or consumer goes by."""
 
 from ..units import Address, SyncPolicy, UnixAddress
-from .kinds import DROP, text_of_name
+from .kinds import DROP, SYNC, text_of_name
 from .options import options
 from .origins import Origins
 from .settings import Aliases, QueueRule, QueueSettings, Settings, restart_needed
@@ -11,6 +11,7 @@ from .words import add_flags, describe, written, written_queue
 
 __all__ = [
     "DROP",
+    "SYNC",
     "Address",
     "Aliases",
     "Origins",

@@ -13,8 +13,11 @@ from .walk import Progress, Walk
 __all__ = ["check_queue"]
 
 
-def check_queue(directory: Path, progress: Progress) -> QueueCheck:
-    """Look at the queue in a directory, which nobody may have open; changes nothing."""
+def check_queue(directory: Path, progress: Progress, synced: bool) -> QueueCheck:
+    """Look at the queue in a directory, which nobody may have open; changes nothing.
+
+    synced: see `Walk`.
+    """
     check = QueueCheck(directory.name, from_file_name(directory.name))
     try:
         with open_queue(directory) as queue:
@@ -22,7 +25,7 @@ def check_queue(directory: Path, progress: Progress) -> QueueCheck:
             aside = newest(directory / "leveldb")
             if aside:
                 check.notes.append(f"damaged files are put aside in {aside}")
-            deque(Walk(queue, check, progress).items(), maxlen=0)
+            deque(Walk(queue, check, progress, synced).items(), maxlen=0)
     except JournalError as error:
         check.refused = str(error)
     except OSError as error:

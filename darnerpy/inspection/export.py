@@ -54,7 +54,9 @@ def export(
     """
     consumers = sorted(name for name in queue.found.positions if name)
     head = head_of(queue.name or b"", consumers, clock.now_ms())
-    seen = (each for each in Walk(queue, check, progress).items() if not each.passed_over)
+    seen = (
+        each for each in Walk(queue, check, progress, synced=True).items() if not each.passed_over
+    )
     return form.write(target, head, incoming(queue, seen))
 
 

@@ -51,7 +51,7 @@ class Repair:
         items = 0
         with open_queue(directory) as queue:
             consumers = {name: name for name in queue.found.positions if name}
-            seen = Walk(queue, QueueCheck(directory.name), progress).items()
+            seen = Walk(queue, QueueCheck(directory.name), progress, synced=True).items()
             with QueueWriter(self._data, check.name, consumers, exact=True) as writer:
                 for item in incoming(queue, seen):
                     writer.put(item, item.created)

@@ -36,9 +36,13 @@ class Seen(NamedTuple):
 
 
 class Walk:
-    """check: filled on the way, complete when `items` has ended."""
+    """check: filled on the way, complete when `items` has ended. synced: the server syncs every item
+    before it answers, so that no gap can tell of a power cut, and what lies behind one is served.
+    """
 
-    def __init__(self, queue: OfflineQueue, check: QueueCheck, progress: Progress) -> None:
+    def __init__(
+        self, queue: OfflineQueue, check: QueueCheck, progress: Progress, synced: bool
+    ) -> None:
         self._queue = queue
         self._check = check
         self._progress = progress
@@ -56,6 +60,7 @@ class Walk:
                 self._known.confirm(piece)
         self._unsure = ""
         self._cut = False
+        self._synced = synced
         self._files: set[str] = set()
 
     def items(self) -> Iterator[Seen]:
@@ -150,7 +155,7 @@ class Walk:
             check.damaged += 1
             return None
         check.items += 1
-        if passed_over or self._cut:
+        if passed_over or (self._cut and not self._synced):
             check.kept += 1
         else:
             for name in readers:

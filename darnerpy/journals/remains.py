@@ -18,6 +18,7 @@ from .leveldb_tables import read_table
 from .records import BLOCK, split_block_head, split_key
 
 __all__ = [
+    "Doubt",
     "Entry",
     "Region",
     "Remains",
@@ -116,21 +117,39 @@ def damage_in(database: Path) -> str:
 # -- what is in it ---------------------------------------------------------------------------------
 
 
+class Doubt(NamedTuple):
+    """Ids from first up to stop (0: unknown) that a power cut may have taken, if they are not there.
+
+    at_end: only the last of them, up to stop: a log may have ended too early before the next began.
+    """
+
+    first: int
+    stop: int
+    at_end: bool
+
+    def concerns(self, gap_first: int, gap_stop: int, next_id: int) -> bool:
+        """Whether a gap of ids falls under it; next_id: the one after all that there were."""
+        stop = self.stop or next_id
+        if self.at_end:
+            return gap_first < stop <= gap_stop
+        return self.first < gap_stop and gap_first < stop
+
+
 class Remains:
-    """newest: the last entry of each key in the logs. regions: of the logs. doubts: from which id up to
-    which (0: unknown) a power cut may have taken what is not there."""
+    """newest: the last entry of each key in the logs. regions: of the logs. doubts: where a power cut
+    may be the cause of what is missing."""
 
     def __init__(self, folder: Path) -> None:
         self.newest: dict[bytes, Entry] = {}
         self.regions: list[Region] = []
-        self.doubts: list[tuple[int, int]] = []
+        self.doubts: list[Doubt] = []
         self._next_id = 0
         self._open: list[bytes] = []
-        self._in_doubt = False
+        self._in_doubt = self._between_logs = False
         logs = _logs_in(folder)
         for path in logs:
             self._read_log(path.read_bytes(), last=path == logs[-1])
-            self._in_doubt = True  # the next one may not begin where this one ends
+            self._between_logs = True  # the next one may not begin where this one ends
         self._close(0)
 
     def take(self, entry: Entry) -> None:
@@ -149,7 +168,10 @@ class Remains:
             if stretch.record is None:
                 self._open.append(stretch.broken)
                 ended = stretch.cut
-                self._in_doubt = self._in_doubt or stretch.cut or stretch.never_written
+                # Behind the end of a log nothing tells where in what is broken the next one begins.
+                self._in_doubt = (
+                    self._in_doubt or self._between_logs or stretch.cut or stretch.never_written
+                )
                 continue
             ended = False
             try:
@@ -180,10 +202,10 @@ class Remains:
     def _close(self, stop: int) -> None:
         """What was open lies before this id."""
         self.regions += [Region(data, self._next_id, stop) for data in self._open]
-        if self._in_doubt and (stop == 0 or self._next_id < stop):
-            self.doubts.append((self._next_id, stop))
+        if self._in_doubt or self._between_logs:
+            self.doubts.append(Doubt(self._next_id, stop, at_end=not self._in_doubt))
         self._open = []
-        self._in_doubt = False
+        self._in_doubt = self._between_logs = False
 
 
 def table_parts(path: Path) -> Iterator[tuple[list[Entry], Region, bool]]:

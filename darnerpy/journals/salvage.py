@@ -37,7 +37,7 @@ from .records import (
     split_block_head,
     split_key,
 )
-from .remains import Region, Remains, id_in, manifest_of, table_parts
+from .remains import Doubt, Region, Remains, id_in, manifest_of, table_parts
 from .replay import replay
 
 __all__ = ["Won", "note_lost", "win_back"]
@@ -332,17 +332,18 @@ def _items_in_regions(regions: list[Region], stored: _Stored) -> Iterator[list[I
 
 
 def _lost(
-    stored: _Stored, standing: Recovery, consumers: list[Positions], doubts: list[tuple[int, int]]
+    stored: _Stored, standing: Recovery, consumers: list[Positions], doubts: list[Doubt]
 ) -> Iterator[tuple[Span, bool]]:
     """The ids that some consumer was still to get and that are not there; whether damage alone can be
     the cause."""
-    for first, stop in stored.missing(stored.low, max(stored.stop, standing.next_id)):
+    next_id = max(stored.stop, standing.next_id)
+    for first, stop in stored.missing(stored.low, next_id):
         begin, end = stored.offsets(first, stop)
         if stop == standing.next_id and end < 0:
             end = standing.next_offset
         end = max(end, begin, 0)
         gap = Span(first, stop, begin if begin >= 0 else end, end)
-        damaged = not any(a < stop and (not b or first < b) for a, b in doubts)
+        damaged = not any(doubt.concerns(first, stop, next_id) for doubt in doubts)
         told = Positions(0)
         for at in consumers:
             for piece in at.unconfirmed(gap):

@@ -116,6 +116,22 @@ def test_one_bit_in_the_middle_of_the_log(make_server: MakeServer, sync: str) ->
     assert "damaged/1" in "".join(path.as_posix() for path in server.data.rglob("DONE"))
 
 
+@pytest.mark.parametrize("sync", POLICIES)
+def test_one_bit_in_the_last_commit_of_many_items(make_server: MakeServer, sync: str) -> None:
+    """No record comes after it; but its own items, on both sides, tell that it was written whole."""
+    server = make_server(sync=sync)
+    whole = items(COUNT)
+    with server.connect() as wire:
+        wire.put("q", *whole)
+    server.kill()
+    log = largest(server, "*.log")
+    data = bytearray(log.read_bytes())
+    at = data.index(b"item 2500 ")
+    data[at] ^= 0x40
+    log.write_bytes(data)
+    serve_and_compare(server, whole, lost=1)
+
+
 @pytest.mark.parametrize("back", [1, 3, 10])
 def test_one_bit_in_the_length_of_a_record_near_the_end(make_server: MakeServer, back: int) -> None:
     server = filled(make_server, "always", 100)

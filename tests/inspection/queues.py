@@ -59,7 +59,7 @@ def contents(data: Path, name: str = "work") -> list[Told]:
     told = []
     with open_queue(data / "queues" / name) as queue:
         everyone = sorted(queue.found.positions)
-        walk = Walk(queue, QueueCheck(name), lambda done, total: None)
+        walk = Walk(queue, QueueCheck(name), lambda done, total: None, synced=False)
         for item in incoming(queue, (each for each in walk.items() if not each.passed_over)):
             pieces = [item.data or b""] if item.pieces is None else item.pieces()
             told.append(

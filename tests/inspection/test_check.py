@@ -167,9 +167,11 @@ def test_a_damaged_item_is_named(data: Path, capsys: pytest.CaptureFixture[str])
 def test_what_lies_behind_a_gap_is_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(data, block_key(7), None)
     change(data, block_key(8), None)
-    found = check(capsys, data, expected=1)
+    found = check(capsys, data, "--sync", "never", expected=1)
     assert (found["items"], found["missing"], found["kept"]) == (WHOLE - 2, 2, COUNT - 8)
     assert found["waiting"] == {"": 5, "audit": 0}
+    found = check(capsys, data, "--sync", "always", expected=1)
+    assert (found["items"], found["missing"], found["kept"]) == (WHOLE - 2, 2, 0)
     assert [(d["first"], d["stop"], d["what"]) for d in found["damage"]] == [(7, 9, "missing")]
 
 
@@ -300,7 +302,7 @@ def test_repair_keeps_all_that_is_whole(data: Path, capsys: pytest.CaptureFixtur
     change(data, block_key(7), bytes(block))
     change(data, block_key(20), None)
     damaged = fingerprints(data / "queues/work")
-    found = check(capsys, data, "--repair", expected=1)
+    found = check(capsys, data, "--repair", "--sync", "never", expected=1)
     assert (
         "27 items kept, of which 10 are served again; 1 damaged ones and 1 missing"
         in (found["repair"])
