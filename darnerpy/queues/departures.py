@@ -1,18 +1,20 @@
 """Why and where to an item leaves a consumer without having been confirmed by anyone.
 
-Two reasons: its time is over, or it came back from its last attempt. Where to is a setting; without
-one it is only counted. Whoever keeps the queue carries it: to the target first, then out of here, so
-that a crash in between repeats it and never loses it.
+Owns what becomes of an attempt that did not succeed, and whether it was the last. Two reasons: its
+time is over, or it came back from its last attempt. Where to is a setting; without one it is only
+counted. Whoever keeps the queue carries it: to the target first, then out of here, so that a crash in
+between repeats it and never loses it.
 """
 
 import msgspec
 
-from ..config import DROP
+from ..clock import Clock
+from ..config import DROP, QueueSettings
 from .batches import Returned
 from .consumer import Consumer
 from .items import DEAD, EXPIRED, Item
 
-__all__ = ["RETRY_MS", "SWEEP_MS", "Departure", "departure_of"]
+__all__ = ["RETRY_MS", "SWEEP_MS", "Departure", "departure_of", "returned_again"]
 
 SWEEP_MS = 1000
 """How long an expired item may stay at the head while nobody asks for it."""
@@ -52,3 +54,14 @@ def departure_of(
         target = b"" if settings.dead_letter == DROP else settings.dead_letter
         return Departure(consumer, item, target, DEAD)
     return None
+
+
+def returned_again(
+    item_id: int, known: Returned | None, settings: QueueSettings, clock: Clock
+) -> Returned:
+    """One attempt more than was known, and when the next is due."""
+    attempts = 1 if known is None else known.attempts + 1
+    if settings.retry_delay is None:
+        return Returned(item_id, attempts, 0)
+    delay = min(settings.retry_delay << min(attempts - 1, 40), settings.max_retry_delay)
+    return Returned(item_id, attempts, clock.now_ms() + delay, clock.monotonic_ms() + delay)

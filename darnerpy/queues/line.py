@@ -99,8 +99,8 @@ class Line:
         return None
 
     def recall_at(self, now: int) -> int:
-        """When those who were passed over are to be asked again; times are milliseconds."""
-        if not 0 < self._recall_at <= now + _RECALL_MS:  # not yet known, or the clock was set back
+        """When those who were passed over are to be asked again; times are monotonic milliseconds."""
+        if not self._recall_at:
             self._recall_at = now + _RECALL_MS
         return self._recall_at
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from ..clock import Clock
 from ..config import QueueSettings
 from ..errors import ServerError
-from .batches import Batch, Returned
+from .batches import Batch
 from .consumer import Consumer, OpenRead
-from .departures import RETRY_MS, SWEEP_MS, Departure, departure_of
+from .departures import RETRY_MS, SWEEP_MS, Departure, departure_of, returned_again
 from .items import EXPIRED, ITEM_OVERHEAD, Item, Origin
 from .limits import Limits
 from .log import OWN, Log, default_settings
@@ -267,7 +267,7 @@ class Queue(Log):
             else:
                 waiter.deliver(item, self._confirm(consumer, item), None)
         if line.passed:
-            self.on_alarm(line.recall_at(self._clock.now_ms()))
+            self.on_alarm(line.recall_at(self._clock.monotonic_ms()))
         if line.impatient and self.is_empty(consumer):
             for waiter in line.snapshot():
                 if not waiter.patient:
@@ -374,15 +374,9 @@ class Queue(Log):
         return False
 
     def _count_attempt(self, consumer: Consumer, item: Item) -> Batch:
-        settings = consumer.settings
         consumer.counters.aborts += 1
         known = consumer.returns.get(item.id)
-        attempts = 1 if known is None else known.attempts + 1
-        due = due_here = 0
-        if settings.retry_delay is not None:
-            delay = min(settings.retry_delay << min(attempts - 1, 40), settings.max_retry_delay)
-            due, due_here = self._clock.now_ms() + delay, self._clock.monotonic_ms() + delay
-        back = Returned(item.id, attempts, due, due_here)
+        back = returned_again(item.id, known, consumer.settings, self._clock)
         batch = self._touch()
         consumer.returns[item.id] = back
         consumer.newly_returned.append(back)

@@ -83,6 +83,8 @@ ROWS = {
     "get": Row(b"get work\r\n", value("work", b"1") + END),
     "gets": Row(b"gets work\r\n", b"VALUE work 0 1 1\r\n1\r\nEND\r\n"),
     "get of several": Row(b"get work none\r\n", value("work", b"1") + END),
+    "get of very many": Row(b"get work" + b" none" * 500 + b"\r\n", value("work", b"1") + END),
+    "close among very many": Row(b"get work/close" + b" none" * 500 + b"\r\n", END, before=HELD),
     "get that waited": Row(
         b"get empty/t=50000\r\n", value("empty/t=50000", b"x") + END, then=store("empty", b"x")
     ),
