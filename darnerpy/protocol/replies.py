@@ -12,6 +12,7 @@ from .contract import Words
 __all__ = [
     "KESTREL",
     "MEMCACHED",
+    "MN",
     "DELETED",
     "END",
     "ERROR",
@@ -40,6 +41,7 @@ DELETED = b"DELETED\r\n"
 END = b"END\r\n"
 OK = b"OK\r\n"
 ERROR = b"ERROR\r\n"
+MN = b"MN\r\n"
 FLUSHED_ALL_KESTREL = b"Flushed all queues.\r\n"
 VALUE = b"VALUE %b %d %d\r\n%b\r\nEND\r\n"
 """The whole reply to a get that found one item: key, flags, size, data."""

@@ -56,6 +56,7 @@ __all__ = [
 
 _MAX_FLAGS = 2**32 - 1
 _MAX_EXPTIME = 2**62
+_MAX_DELTA = 2**64 - 1
 _NOREPLY = b"noreply"
 _STATUSES = (b"up", b"readonly", b"quiescent", b"writeavoid")
 
@@ -319,11 +320,38 @@ def _verbosity(args: list[bytes]) -> Command:
     return Verbosity(noreply)
 
 
-def _unknown(args: list[bytes]) -> Command:
-    return Refused(b"" if args[-1:] == [_NOREPLY] else replies.ERROR)
+# What a cache can be asked and a queue cannot answers as if nothing were there: to ERROR many clients
+# take the server for broken, and send it nothing more for a while.
 
 
-_SILENCEABLE = frozenset(("delete", "flush_all", "verbosity"))
+def _count(args: list[bytes]) -> Command:
+    args, noreply = _take_noreply(args)
+    if len(args) != 2:
+        raise ClientError("a key and a number are expected")
+    parse_plain_key(args[0])
+    _number(args[1], "number", 0, _MAX_DELTA)
+    return Refused(b"" if noreply else replies.NOT_FOUND)
+
+
+def _touch(args: list[bytes]) -> Command:
+    args, noreply = _take_noreply(args)
+    if len(args) != 2:
+        raise ClientError("a key and an exptime are expected")
+    parse_plain_key(args[0])
+    _number(args[1], "exptime", -_MAX_EXPTIME, _MAX_EXPTIME)
+    return Refused(b"" if noreply else replies.NOT_FOUND)
+
+
+def _get_and_touch(args: list[bytes]) -> Command:
+    if len(args) < 2:
+        raise ClientError("an exptime and keys are expected")
+    _number(args[0], "exptime", -_MAX_EXPTIME, _MAX_EXPTIME)
+    for key in args[1:]:
+        parse_plain_key(key)
+    return Refused(replies.END)
+
+
+_SILENCEABLE = frozenset(("delete", "flush_all", "verbosity", "touch", "incr", "decr"))
 
 _TABLE = (
     Verb("set", "set q[/sync] flags exptime bytes [noreply]", "append an item; STORED", _set),
@@ -377,9 +405,12 @@ _TABLE = (
     Verb("append", "append q flags exptime bytes [noreply]", "never enqueues; NOT_STORED", _add),
     Verb("prepend", "prepend q flags exptime bytes [noreply]", "never enqueues; NOT_STORED", _add),
     Verb("cas", "cas q flags exptime bytes id [noreply]", "never enqueues; NOT_FOUND", _cas),
-    Verb("touch", "touch q exptime [noreply]", "means nothing to a queue; ERROR", _unknown),
-    Verb("incr", "incr q value [noreply]", "means nothing to a queue; ERROR", _unknown),
-    Verb("decr", "decr q value [noreply]", "means nothing to a queue; ERROR", _unknown),
+    Verb("incr", "incr q value [noreply]", "an item is no counter; NOT_FOUND", _count),
+    Verb("decr", "decr q value [noreply]", "an item is no counter; NOT_FOUND", _count),
+    Verb("touch", "touch q exptime [noreply]", "changes no expiry; NOT_FOUND", _touch),
+    Verb("gat", "gat exptime q [q2 …]", "takes nothing; END", _get_and_touch),
+    Verb("gats", "gats exptime q [q2 …]", "takes nothing; END", _get_and_touch),
+    Verb("mn", "mn", "the meta protocol's no-op; MN", lambda args: Refused(replies.MN)),
     Verb("ms", "ms q bytes …", "meta protocol, not spoken: block swallowed; ERROR", _meta_set),
 )  # fmt: skip
 

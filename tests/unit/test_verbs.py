@@ -76,6 +76,8 @@ def refusal(line: bytes) -> tuple[bytes, bool]:
         (b"verbosity", ("Verbosity", False)),
         (b"verbosity 1 noreply", ("Verbosity", True)),
         (b"quit", ("Quit",)),
+        (b"version 1 noreply", ("Version",)),
+        (b"quit 1 2 noreply", ("Quit",)),
     ],
 )  # fmt: skip
 def test_what_a_line_means(line: bytes, wanted: tuple[object, ...]) -> None:
@@ -108,7 +110,7 @@ def test_gets_asks_for_the_id() -> None:
 # --- Lines that are wrong, with the framing still known
 
 
-@pytest.mark.parametrize("line", [b"", b"   ", b"frobnicate q", b"\tget q", b"mg q v", b"incr q 1"])
+@pytest.mark.parametrize("line", [b"", b"   ", b"frobnicate q", b"\tget q", b"mg q v", b"noreply"])
 def test_what_is_no_verb_of_ours_is_an_error(line: bytes) -> None:
     assert refusal(line) == (b"ERROR\r\n", False)
 
@@ -162,6 +164,20 @@ def test_what_is_no_verb_of_ours_is_an_error(line: bytes) -> None:
         (b"status up up", b"status takes one of up readonly quiescent writeavoid, or nothing"),
         (b"verbosity up", b"verbosity takes at most a number"),
         (b"verbosity 1 2", b"verbosity takes at most a number"),
+        (b"incr", b"a key and a number are expected"),
+        (b"incr q", b"a key and a number are expected"),
+        (b"incr q 1 1", b"a key and a number are expected"),
+        (b"incr q -1", b"bad number '-1', 0 to 18446744073709551615 expected"),
+        (b"decr q 18446744073709551616",
+         b"bad number '18446744073709551616', 0 to 18446744073709551615 expected"),
+        (b"decr a\x01 1", b"queue name may not contain byte 0x01 (at 1)"),
+        (b"touch q", b"a key and an exptime are expected"),
+        (b"touch q soon", b"bad exptime 'soon', -4611686018427387904 to 4611686018427387904 expected"),
+        (b"touch q/open 1", b"options are not allowed here: q/open"),
+        (b"gat", b"an exptime and keys are expected"),
+        (b"gat 5", b"an exptime and keys are expected"),
+        (b"gats q 5", b"bad exptime 'q', -4611686018427387904 to 4611686018427387904 expected"),
+        (b"gat 5 a b/open", b"options are not allowed here: b/open"),
         (b"stats a b", b"stats takes at most one queue"),
         (b"stats q/peek", b"options are not allowed here: q/peek"),
         (b"stats a\x01", b"queue name may not contain byte 0x01 (at 1)"),
@@ -172,10 +188,28 @@ def test_bad_arguments_are_the_clients_error(line: bytes, why: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"delete q 1 noreply", b"flush_all 10 noreply", b"touch q 0 noreply"]
+    "line",
+    [
+        *(b"delete q 1 noreply", b"flush_all 10 noreply", b"touch q noreply", b"touch q x noreply"),
+        *(b"incr q noreply", b"incr q -1 noreply", b"decr noreply"),
+    ],
 )
 def test_noreply_silences_errors_too(line: bytes) -> None:
     assert refusal(line) == (b"", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        *((b"incr q 1", b"NOT_FOUND\r\n"), (b"DECR q 18446744073709551615", b"NOT_FOUND\r\n")),
+        *((b"touch q 60", b"NOT_FOUND\r\n"), (b"touch q -1", b"NOT_FOUND\r\n")),
+        *((b"incr q 1 noreply", b""), (b"decr q 1 noreply", b""), (b"touch q 0 noreply", b"")),
+        *((b"gat 60 q", b"END\r\n"), (b"gats -1 q r+c", b"END\r\n"), (b"mn", b"MN\r\n")),
+        (b"mn now", b"MN\r\n"),
+    ],
+)
+def test_what_only_a_cache_can_do_finds_nothing(line: bytes, reply: bytes) -> None:
+    assert refusal(line) == (reply, False)
 
 
 @pytest.mark.parametrize("line", [b"get q noreply/x", b"flush q noreply", b"stats q noreply"])
