@@ -36,6 +36,11 @@ class Held:
         held = None if reads is None else reads.get(item_id)
         return held is not None and not held.gone
 
+    def ids(self, consumer: Consumer) -> list[int]:
+        """Of the items held of a consumer, in the order they were opened."""
+        reads = self.reads.get(consumer, {})
+        return [item_id for item_id, held in reads.items() if not held.gone]
+
     def add(self, held: OpenRead) -> None:
         item_id = held.item.id
         reads = self.reads.get(held.consumer)

@@ -16,6 +16,7 @@ from ..queues.items import Item
 from ..queues.queue import Queue
 from .contract import Obstacle
 from .gathered import later
+from .keys import Keys
 from .several import Several
 from .slots import FileReply, Tally, TallyEnd, TallyPart
 from .waits import Wait
@@ -68,7 +69,7 @@ class Reads:
         """
         several = self._several
         if several is None:
-            several = self._several = Several(command)
+            several = self._several = Several(command, Keys(self._held, self._max_open))
             self._cas = command.cas
             self._outlet.keep(several.kept)
         try:
@@ -317,7 +318,9 @@ class Reads:
             elif several.checked:
                 self._read_one_of(several, read)
             else:
-                self.find(read)
+                stored = self.find(read)
+                if stored is not None and self._guard.no_reads is None:
+                    several.keys.check(read, stored)
             several.passed()
             if self._wait is not None:
                 return

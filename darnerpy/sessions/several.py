@@ -6,18 +6,20 @@ nothing of queues; it may hold half a million keys, and takes them apart one at 
 
 from ..protocol.commands import Get, GetMany, Read
 from ..protocol.long_gets import reads_of
+from .keys import Keys
 from .slots import Tally
 
 __all__ = ["Several"]
 
 
 class Several:
-    """checked: every queue can be used. said: one item at least is on its way to the client."""
+    """keys: what looks at each. checked: every queue can be used, and nothing held is in the way. said: one item at least is on its way to the client."""
 
-    __slots__ = ("_key", "_keys", "checked", "command", "said", "tally")
+    __slots__ = ("_key", "_keys", "checked", "command", "keys", "said", "tally")
 
-    def __init__(self, command: Get | GetMany) -> None:
+    def __init__(self, command: Get | GetMany, keys: Keys) -> None:
         self.command = command
+        self.keys = keys
         self.tally = Tally()
         self.checked = False
         self.said = False

@@ -140,6 +140,8 @@ def test_several_open_reads_of_one_connection(make_server: MakeServer, queue: st
             assert [holder.get(key) for _ in range(3)] == [b"1", b"2", b"3"]
             assert holder.ask(f"get {key}\r\n".encode()) == FIRST
             assert holder.ask(f"get {queue}\r\n".encode()) == FIRST
+            for keys in (f"other {key}", f"other {queue}/close=2 {key} {key}"):
+                assert holder.ask(f"get {keys}\r\n".encode()) == FIRST
             assert holder.get(f"{queue}/close") is None  # 1, the oldest
             assert holder.get(key) == b"4"
             assert holder.get(f"{queue}/abort") is None  # 2

@@ -34,11 +34,33 @@ ROWS: list[Row] = [
     ("keys", PUT + b"get work other/bogus\r\n" + GET, STORED + WHY + HIT),
     ("keys", PUT + b"get work other/t=5\r\n" + GET, STORED + WHY + HIT),
     ("keys", PUT + b"get work +x\r\n" + GET, STORED + WHY + HIT),
-    ("keys", PUT * 2 + b"get work/open work other\r\n", STORED * 2 + OPENED),
+    # What one key alone would be refused is refused together as well, and nothing is taken.
+    *(
+        (
+            "keys",
+            PUT * 2 + OPEN + b"set other 0 0 1\r\nx\r\n" + refused + CLOSE + b"get other work\r\n",
+            STORED * 2 + OPENED + STORED + FIRST + END + hit("other") + HIT,
+        )
+        for refused in (
+            b"get other work\r\n",
+            b"gets other work/open\r\n",
+            b"get work other\r\n",
+            b"get other work/close=2 work/t=0\r\n",
+            b"get other work/peek work/close/open work\r\n",
+        )
+    ),
+    ("keys", PUT * 2 + b"get work/open work other\r\n" + GET, STORED * 2 + FIRST + HIT),
+    ("keys", PUT * 2 + b"get work/open work/open\r\n" + GET, STORED * 2 + FIRST + HIT),
+    ("keys", PUT + b"get work/open/t=9 work\r\nget new+c/open/t=9 new+c\r\n", STORED + FIRST * 2),
     (
         "keys",
-        PUT * 2 + OPEN + b"get other work\r\n" + CLOSE + GET,
-        STORED * 2 + OPENED + b"SERVER_ERROR close current item first\r\n" + END + HIT,
+        PUT * 3 + OPEN + b"get work/close/open work/close work\r\n",
+        STORED * 3 + OPENED + hit("work/close/open") + hit() + END,
+    ),
+    (
+        "keys",
+        PUT * 2 + OPEN + b"get work/abort work/open\r\n" + b"get work/close=1 work\r\n",
+        STORED * 2 + OPENED * 2 + HIT,
     ),
     (
         "keys",
