@@ -9,10 +9,12 @@ __all__ = [
     "ClientError",
     "ConfigError",
     "DamageError",
+    "DamagedJournalError",
     "DarnerError",
     "DataDirError",
     "DataFormatError",
     "JournalError",
+    "JournalGoneError",
     "ListenError",
     "NewerFormatError",
     "QueueFullError",
@@ -38,7 +40,24 @@ class QueueFullError(DarnerError):
 
 
 class JournalError(ServerError):
-    """A queue's journal could not be opened, read or written; nothing it held may be assumed."""
+    """A queue's journal could not be opened, read or written; nothing it held may be assumed.
+
+    code: its kind, as one word.
+    """
+
+    code = "disk"
+
+
+class DamagedJournalError(JournalError):
+    """What a journal holds cannot be read any more."""
+
+    code = "damage"
+
+
+class JournalGoneError(JournalError):
+    """The files of a journal were taken away."""
+
+    code = "taken_away"
 
 
 class DamageError(DarnerError):
@@ -47,6 +66,8 @@ class DamageError(DarnerError):
 
 class NewerFormatError(JournalError):
     """Stored by a later version of darnerpy, in a format this one does not know."""
+
+    code = "newer_format"
 
 
 class ConfigError(DarnerError):

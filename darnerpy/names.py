@@ -11,7 +11,7 @@ import re
 
 from .errors import ClientError
 
-__all__ = ["BACKUP_NAME", "MAX_NAME", "file_name", "from_file_name", "is_backup_name", "split"]
+__all__ = ["BACKUP_NAME", "MAX_NAME", "file_name", "from_file_name", "is_backup_name", "is_queue", "split"]
 
 MAX_NAME = 250
 """Bytes a name may have at most, options not counted (memcached's limit for keys)."""
@@ -47,6 +47,14 @@ def split(name: bytes) -> tuple[bytes, bytes]:
 
 def is_backup_name(text: str) -> bool:
     return _BACKUP.fullmatch(text) is not None
+
+
+def is_queue(name: bytes) -> bool:
+    """Whether a queue can have that name."""
+    try:
+        return not split(name)[1]
+    except ClientError:
+        return False
 
 
 def file_name(queue: bytes) -> str:

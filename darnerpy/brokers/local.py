@@ -9,11 +9,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from heapq import heapify, heappop
 
 from ..clock import Clock
 from ..config import Settings
 from ..errors import DarnerError, ServerError
 from ..journals.leveldb import LevelDbEngine
+from ..names import is_queue
 from ..queues.batches import Completion
 from ..queues.windows import Windows
 from .backup import Told, back_up
@@ -25,10 +27,14 @@ from .space import Space
 from .startup import Startup
 from .store import Store
 from .stored import StoredQueue
+from .totals import Totals
 
 __all__ = ["LocalBroker"]
 
 log = logging.getLogger("darnerpy.broker")
+
+_MEASURED_AT_ONCE = 2
+"""Of the threads that open and write."""
 
 
 class LocalBroker:
@@ -36,7 +42,7 @@ class LocalBroker:
 
     aliases: names that stand for several queues and consumers; alias_puts: items and bytes put to
     each. created, deleted, retired: counts since the start, the last of those deleted because of
-    their age.
+    their age. past: what those deleted had counted.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class LocalBroker:
         self.created = 0
         self.deleted = 0
         self.retired = 0
+        self.past = Totals()
         self._loading: Startup | None = None
         self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
@@ -65,8 +72,11 @@ class LocalBroker:
             except DarnerError as error:
                 log.error("left alone: %s", error, extra={"path": data.queues / directory})
                 continue
-            if known:
+            if known and is_queue(known):
                 self._add(known, stored=True)
+            elif known:
+                path = data.queues / directory
+                log.warning("left alone: no queue can be called so", extra={"path": path})
         self._mask(settings.aliases)
 
     # -- queues by name ----------------------------------------------------------------------------
@@ -86,14 +96,17 @@ class LocalBroker:
         return None if stored is None else stored.delete()
 
     def existing(self) -> Iterator[StoredQueue]:
-        """Queues that hold or held items, by name."""
-        for _, stored in sorted(self.queues.items()):
-            if stored.stored or stored.queue.next_id > 1:
+        """Queues that hold or held items, by name. Whoever takes their time gets those still there."""
+        names = list(self.queues)
+        heapify(names)  # the sorting, too, is done as one after another is taken
+        while names:
+            stored = self.queues.get(heappop(names))
+            if stored is not None and stored.exists:
                 yield stored
 
     def back_up(self, names: Sequence[bytes] | None, backup: str, done: Told) -> None:
         """Write queues, all if None, to a new directory among the backups; see `backup`."""
-        known = [stored for stored in self._every if stored.settings.engine != "memory"]
+        known = [stored for stored in self.every if stored.settings.engine != "memory"]
         if names is not None:
             missing = set(names) - {stored.name for stored in known}
             if missing:
@@ -147,6 +160,7 @@ class LocalBroker:
     def _gone(self, stored: StoredQueue) -> None:
         self.deleted += stored.stored
         self.retired += stored.retired
+        self.past.add(stored)
         if self.queues.get(stored.name) is stored:
             del self.queues[stored.name]
 
@@ -181,22 +195,25 @@ class LocalBroker:
         return self._loading is not None and not self._loading.over
 
     def _clock_was_set(self) -> None:
-        for stored in self._every:
+        for stored in self.every:
             stored.clock_was_set()
 
     def measure(self, done: Callable[[], None]) -> None:
-        """Bring `disk_bytes` of the open journals up to date, then call back."""
-        measuring = 1
+        """Bring `disk_bytes` of the open journals up to date, a few at a time, then call back."""
+        left = [stored for stored in self.queues.values() if stored.journal is not None]
+        under_way = _MEASURED_AT_ONCE
 
-        def measured() -> None:
-            nonlocal measuring
-            measuring -= 1
-            if not measuring:
+        def measure_next() -> None:
+            nonlocal under_way
+            while left:
+                if left.pop().measure(measure_next):
+                    return
+            under_way -= 1
+            if not under_way:
                 done()
 
-        for stored in list(self.queues.values()):
-            measuring += stored.measure(measured)
-        self._scheduler.call_soon(measured)
+        for _ in range(_MEASURED_AT_ONCE):
+            self._scheduler.call_soon(measure_next)
 
     @property
     def space(self) -> Space:
@@ -223,17 +240,18 @@ class LocalBroker:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way to or from any journal."""
-        return all(stored.idle for stored in self._every)
+        return all(stored.idle for stored in self.every)
 
     @property
-    def _every(self) -> list[StoredQueue]:
+    def every(self) -> list[StoredQueue]:
+        """Also those that an alias hides."""
         return [*self.queues.values(), *self._masked.values()]
 
     def close(self) -> None:
         """Sync and close all journals; one that is still being worked on is left as after a kill."""
         self.space.stop()
         self._clock_watch.stop()
-        for stored in self._every:
+        for stored in self.every:
             if stored.idle:
                 stored.shut(sync=True)
         self._store.close()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..clock import Clock
 from ..config import QueueSettings, Settings
-from ..errors import JournalError
+from ..errors import JournalGoneError
 from ..journals.contract import Engine, Journal
 from ..journals.large import LargeFiles
 from ..journals.leveldb import LevelDbEngine
@@ -110,6 +110,6 @@ class Store:
         """In a thread: open a queue's journal where its engine keeps it; not anew if it has gone."""
         engine = self.engines[queue.settings.engine]
         if queue.large.made and not engine.exists(queue.directory):
-            raise JournalError(f"directory {queue.directory.name} was taken away")
+            raise JournalGoneError(f"directory {queue.directory.name} was taken away")
         memory = self.journals.lend(queue)
         return engine.open(queue.directory, queue.name, queue.large, memory)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import QueueSettings
-from ..errors import JournalError, ServerError
+from ..errors import JournalError
 from ..journals.contract import Damage, Journal
 from ..journals.large import LargeFiles, Upload
 from ..journals.workers import Done
@@ -79,7 +79,7 @@ class StoredQueue:
         self.last_used = 0
         self.stored = stored
         self.ready = not stored
-        self.error: ServerError | None = None
+        self.error: JournalError | None = None
         self.deletion: Completion | None = None
         self.uploads = 0
         self.disk_bytes = 0
@@ -265,6 +265,23 @@ class StoredQueue:
         Sweep(self, consumer, done)
 
     @property
+    def known(self) -> bool:
+        """Whether its journal has been opened: before, no count of it means anything."""
+        return self._known
+
+    @property
+    def state(self) -> str:
+        """As stats have it: ready, failed, or loading until the journal was opened once."""
+        if self.error is not None:
+            return "failed"
+        return "ready" if self._known else "loading"
+
+    @property
+    def exists(self) -> bool:
+        """Whether it holds or held items; else there are only waiters."""
+        return self.stored or self.queue.next_id > 1
+
+    @property
     def works(self) -> bool:
         """Whether its contents are known, and it is not failed or going."""
         return self._known and self.error is None and self.deletion is None
@@ -299,6 +316,21 @@ class StoredQueue:
         else:
             done(result, error)
             self._delete_when_idle()
+
+    def look(self, work: Callable[[], Any], done: Done) -> None:
+        """As `run`, but done is told whatever happens to the journal meanwhile."""
+        self._users += 1
+        self._store.in_thread(work, partial(self._looked, done))
+
+    def _looked(self, done: Done, result: Any, error: BaseException | None) -> None:
+        self._users -= 1
+        if self.error is not None:
+            self._retry_later()
+        elif error is not None:
+            self._fail(error)
+        else:
+            self._delete_when_idle()
+        done(result, error)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -388,7 +420,7 @@ class StoredQueue:
         """The journal cannot be trusted any more: refuse everything until it is open again."""
         if self.error is None:
             log.error("journal failed: %s", error, extra={"queue": self.name})
-        self.error = error if isinstance(error, ServerError) else JournalError(str(error))
+        self.error = error if isinstance(error, JournalError) else JournalError(str(error))
         self.ready = False
         self._held_back = False
         self._committer.forget()

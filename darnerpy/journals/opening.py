@@ -13,7 +13,7 @@ from typing import Any
 
 import plyvel
 
-from ..errors import JournalError, NewerFormatError
+from ..errors import DamagedJournalError, JournalError, NewerFormatError
 from .aside import discard, finish, is_same, newest, put_aside, unfinished
 from .contract import Damage
 from .durable import make_directory
@@ -206,12 +206,15 @@ def journal_errors(what: str) -> Iterator[None]:
     except NewerFormatError:
         raise
     except FAILURES as error:
-        raise JournalError(f"cannot {what} the journal: {_text(error)}") from error
+        kind = DamagedJournalError if _is_damage(error) else JournalError
+        raise kind(f"cannot {what} the journal: {_text(error)}") from error
 
 
-def _is_damage(error: plyvel.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
     # "Invalid argument" is how LevelDB says that a table is shorter than it should be.
-    return isinstance(error, plyvel.CorruptionError) or "Invalid argument" in _text(error)
+    return isinstance(error, plyvel.CorruptionError) or (
+        isinstance(error, plyvel.Error) and "Invalid argument" in _text(error)
+    )
 
 
 def _text(error: Exception) -> str:

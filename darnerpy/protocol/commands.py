@@ -135,6 +135,7 @@ class Read(Command):
     close_id, abort_id: the open read of the item with this id is meant, not the oldest; 0 is none,
     and `close` and `abort` do not say it again. close_all: before anything else, all of this
     client's open reads of the consumer are closed; it goes with open and peek.
+    offset: so many of the waiting items are passed over; it goes with peek.
     """
 
     key: bytes
@@ -150,6 +151,7 @@ class Read(Command):
     close_id: int = 0
     abort_id: int = 0
     close_all: bool = False
+    offset: int = 0
 
 
 class Get(Command):

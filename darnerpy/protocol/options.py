@@ -8,9 +8,10 @@ from ..errors import ClientError
 from ..names import split
 from .commands import Read
 
-__all__ = ["MAX_WAIT_MS", "parse_plain_key", "parse_read_key", "parse_store_key"]
+__all__ = ["MAX_OFFSET", "MAX_WAIT_MS", "parse_plain_key", "parse_read_key", "parse_store_key"]
 
 MAX_WAIT_MS = 2**31 - 1
+MAX_OFFSET = 100_000
 _MAX_ID = 2**63 - 1
 _FLAGS = frozenset((b"open", b"close", b"abort", b"peek"))
 _WITH_ID = frozenset((b"close", b"abort"))
@@ -23,18 +24,21 @@ def parse_read_key(key: bytes) -> Read:
     chosen: set[bytes] = set()
     ids: dict[bytes, int] = {}
     wait_ms = 0
+    offset: int | None = None
     for option in rest.split(b"/"):
         word, equals, value = option.partition(b"=")
         if option in _FLAGS:
             chosen.add(option)
         elif equals and word == b"t":
             wait_ms = _wait(value)
+        elif equals and word == b"offset":
+            offset = _offset(value)
         elif equals and word in _WITH_ID:
             if ids:
                 raise ClientError("only one id may be closed or aborted")
             ids[word] = _id(word, value)
         elif option:
-            known = "/t=ms /open /close[=id] /abort[=id] /peek"
+            known = "/t=ms /open /close[=id] /abort[=id] /peek[/offset=n]"
             raise ClientError(f"unknown option /{_show(option)}, one of {known} expected")
     closes, aborts = b"close" in chosen, b"abort" in chosen
     if (aborts and len(chosen) > 1) or (b"abort" in ids and chosen) or (aborts and ids):
@@ -43,6 +47,8 @@ def parse_read_key(key: bytes) -> Read:
         raise ClientError("either close or close=id")
     if b"peek" in chosen and (len(chosen) > 1 or ids):
         raise ClientError("cannot open or close and peek")
+    if offset is not None and (b"peek" not in chosen or wait_ms):
+        raise ClientError("offset goes with peek, and does not wait")
     return Read(
         key,
         name,
@@ -56,6 +62,7 @@ def parse_read_key(key: bytes) -> Read:
         plain=not (chosen or ids),
         close_id=ids.get(b"close", 0),
         abort_id=ids.get(b"abort", 0),
+        offset=offset or 0,
     )
 
 
@@ -82,6 +89,12 @@ def parse_plain_key(key: bytes) -> tuple[bytes, bytes]:
 def _wait(digits: bytes) -> int:
     if not digits.isdigit() or int(digits) > MAX_WAIT_MS:
         raise ClientError(f"bad wait /t={_show(digits)}, 0 to {MAX_WAIT_MS} milliseconds expected")
+    return int(digits)
+
+
+def _offset(digits: bytes) -> int:
+    if not digits.isdigit() or int(digits) > MAX_OFFSET:
+        raise ClientError(f"bad offset /offset={_show(digits)}, 0 to {MAX_OFFSET} items expected")
     return int(digits)
 
 

@@ -72,6 +72,11 @@ class Counters:
         self.discarded = 0
         self.flushes = 0
 
+    def add(self, other: "Counters", times: int = 1) -> None:
+        """Count what another has; with times -1 no longer."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+
 
 class Consumer:
     """name: b"" is the queue's own. loaded_to: id after the last of the window.

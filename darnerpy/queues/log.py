@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..config import QueueSettings
 from ..errors import ServerError
 from .batches import Batch, Returned, Undo
-from .consumer import Consumer
+from .consumer import Consumer, Counters
 from .items import Item
 from .positions import Positions, Span, span_of
 from .windows import Windows
@@ -34,10 +34,10 @@ def default_settings(consumer: bytes) -> QueueSettings:
 
 
 class Log:
-    """next_id, next_offset: what the next item gets. batch: of this turn, None if nothing changed.
-    number: of the last batch. unwritten: all batches that are not in the journal yet. written: ids
-    below it are in the journal. kept: spans that cannot be served but stay on disk. consumers: by
-    name; own: the queue's, which has it all to itself unless there are others.
+    """next_id, next_offset: what the next item gets. batch: of this turn, None if nothing changed. number: of
+    the last batch. unwritten: all batches that are not in the journal yet. written: ids below it are in
+    the journal. past: counts of consumers that are no more. kept: spans that cannot be served but stay
+    on disk. consumers: by name; own: the queue's, which has it all to itself unless there are others.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Log:
         settings: Callable[[bytes], QueueSettings] = default_settings,
     ) -> None:
         self.name = name
+        self.past = Counters()
         self.kept: list[Span] = []
         self.next_id = 1
         self.next_offset = 0
@@ -85,6 +86,7 @@ class Log:
         """A named consumer is no more: who waits is told, who holds an item of it holds nothing."""
         batch = self._touch()
         batch.dropped.append(consumer)
+        self.past.add(consumer.counters)
         batch.lasting = True
         batch.undo.append((consumer, consumer.undo))
         consumer.undo = []
@@ -152,8 +154,8 @@ class Log:
 
     @property
     def total_items(self) -> int:
-        """Items ever put."""
-        return self.next_id - 1
+        """Items ever put and written: one that is refused after all never counts."""
+        return self.written - 1
 
     def count(self, consumer: Consumer) -> int:
         """Items waiting for a consumer: not confirmed, not held."""
@@ -359,11 +361,13 @@ class Log:
                 for step in reversed(undo):
                     self._unconfirm(consumer, step)
             for consumer in batch.founded:
-                self.consumers.pop(consumer.name, None)
+                if self.consumers.pop(consumer.name, None) is consumer:
+                    self.past.add(consumer.counters)
                 self._put_away(consumer, error)
             for consumer in batch.dropped:
                 if consumer not in batch.founded:
                     self.consumers[consumer.name] = consumer
+                    self.past.add(consumer.counters, -1)
         for consumer in self.consumers.values():
             consumer.following = False
             for held in list(consumer.open.values()):

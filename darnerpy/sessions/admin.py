@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..brokers.backups import Kept
-from ..config import written, written_queue
 from ..errors import ConfigError, ServerError
-from ..names import split
 from ..protocol import replies
 from ..protocol.commands import (
     Backup,
@@ -30,7 +28,8 @@ from ..protocol.commands import (
 from ..protocol.commands import Status as AskStatus
 from .contract import Obstacle
 from .guard import Status
-from .stats import all_stats, report
+from .reports import config_dump, report, stats_dump, unended
+from .slices import Slices
 
 if TYPE_CHECKING:
     from .session import Session
@@ -54,39 +53,15 @@ log = logging.getLogger("darnerpy.session")
 
 
 def stats(session: "Session", command: Stats) -> None:
-    session.obstacles |= Obstacle.QUEUE
-    session.host.broker.measure(partial(_report, session, command))
-
-
-def _report(session: "Session", command: Stats) -> None:
-    session.answer_late(Obstacle.QUEUE, None, report(session.host, command.queue))
+    session.go_on(Slices(unended(report(session.host, command.queue))))
 
 
 def dump_stats(session: "Session", command: DumpStats) -> None:
-    session.obstacles |= Obstacle.QUEUE
-    session.host.broker.measure(partial(_dump, session, command))
-
-
-def _dump(session: "Session", command: DumpStats) -> None:
-    found = dict(all_stats(session.host))
-    names = command.queues or tuple(found)
-    blocks = [replies.queue_block(name, found.get(name, [])) for name in names]
-    # Kestrel puts line breaks between the blocks and what follows: one even if there are none.
-    reply = b"".join(blocks) or b"\r\n"
-    session.answer_late(Obstacle.QUEUE, None, reply + replies.END)
+    session.go_on(Slices(unended(stats_dump(session.host, command.queues))))
 
 
 def dump_config(session: "Session", command: DumpConfig) -> None:
-    settings, broker = session.host.settings, session.host.broker
-    names = command.queues
-    if not names:
-        names = tuple(stored.name for stored in broker.existing())
-    blocks = [replies.block(b"server", written(settings))]
-    for name in names:
-        queue, consumer = split(name)
-        chosen = written_queue(settings.queue(queue, consumer))
-        blocks.append(replies.queue_block(name, chosen))
-    session.slots.add(None, b"".join(blocks) + replies.END)
+    session.go_on(Slices(unended(config_dump(session.host, command.queues))))
 
 
 def status(session: "Session", command: AskStatus) -> None:

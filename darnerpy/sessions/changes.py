@@ -1,11 +1,13 @@
 """What a client may do to a queue as a whole, or to all of them: delete, flush, drop what has expired.
 
 By the server's status these are changes, though they need no disk. A name that nobody has used, and an
-alias, are answered as if something had been done.
+alias, are answered as if something had been done. All queues are gone through in slices, and only so
+many are worked on at once: each of them may have to open its journal.
 """
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,9 @@ from ..errors import ServerError
 from ..protocol.commands import Delete, Flush, FlushAll, FlushAllExpired, FlushExpired
 from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
-from .contract import Obstacle
-from .gathered import Gathered
+from ..queues.queue import Queue
+from .gathered import Gathered, when_ended
+from .slices import Slices, Step
 
 if TYPE_CHECKING:
     from .session import Session
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["delete", "flush", "flush_all", "flush_all_expired", "flush_expired"]
 
 log = logging.getLogger("darnerpy.session")
+
+_AT_ONCE = 4
+"""Queues, half of the threads that open and write: the others are left to other clients."""
 
 
 def delete(session: "Session", command: Delete) -> None:
@@ -54,10 +60,38 @@ def flush(session: "Session", command: Flush) -> None:
 
 def flush_all(session: "Session", command: FlushAll) -> None:
     _check(session)
-    commit = Gathered([stored.queue.flush() for stored in _every(session)])
     log.info("asked to flush all queues", extra={"peer": session.outlet.peer})
-    if not command.noreply:
-        session.slots.add(commit, session.words.flushed_all)
+    session.go_on(Slices(_flush_all(session, command.noreply), command.noreply))
+
+
+def _flush_all(session: "Session", noreply: bool) -> Iterator[Step]:
+    every = list(session.host.broker.existing())
+    yield from _all_usable(every)
+    under_way: deque[Completion] = deque()
+    commits: list[Completion] = []
+    for stored in every:
+        yield from _usable(stored)
+        if not stored.ready:
+            continue
+        commit = _flush(stored.queue)
+        if commit is not None:
+            commits.append(commit)
+            under_way.append(commit)
+        if len(under_way) == _AT_ONCE and not (first := under_way.popleft()).ended:
+            yield partial(when_ended, first)
+        yield None
+    if not noreply:
+        session.slots.add(Gathered(commits), session.words.flushed_all)
+
+
+def _flush(queue: Queue) -> Completion | None:
+    """What the answer waits for. The journal of an empty queue need not even be opened."""
+    consumers = queue.consumers.values()
+    if any(queue.count(consumer) for consumer in consumers):
+        return queue.flush()
+    for consumer in consumers:
+        consumer.counters.flushes += 1
+    return queue.unwritten[-1] if queue.unwritten else None  # which may be what has emptied it
 
 
 def flush_expired(session: "Session", command: FlushExpired) -> None:
@@ -65,13 +99,36 @@ def flush_expired(session: "Session", command: FlushExpired) -> None:
     stored = session.existing(command.queue)
     consumer = None if stored is None else stored.queue.consumers.get(command.consumer)
     found = [] if stored is None or consumer is None else [(stored, consumer)]
-    _Sweeping(session, found)
+    session.go_on(Slices(_flush_expired(session, found)))
 
 
 def flush_all_expired(session: "Session", command: FlushAllExpired) -> None:
     _check(session)
-    every = _every(session)
-    _Sweeping(session, [(each, own) for each in every for own in each.queue.consumers.values()])
+    session.go_on(Slices(_flush_all_expired(session)))
+
+
+def _flush_all_expired(session: "Session") -> Iterator[Step]:
+    every = list(session.host.broker.existing())
+    yield from _all_usable(every)
+    yield from _flush_expired(
+        session, ((each, own) for each in every for own in list(each.queue.consumers.values()))
+    )
+
+
+def _flush_expired(
+    session: "Session", consumers: Iterable[tuple[StoredQueue, Consumer]]
+) -> Iterator[Step]:
+    sweeping = _Sweeping()
+    for stored, consumer in consumers:
+        yield from _usable(stored)
+        if stored.ready and stored.queue.count(consumer):
+            sweeping.start(stored, consumer)
+        while sweeping.under_way >= _AT_ONCE:
+            yield sweeping.when_fewer
+        yield None
+    while sweeping.under_way:
+        yield sweeping.when_fewer
+    session.slots.add(Gathered(sweeping.commits), session.words.count(sweeping.dropped))
 
 
 def _note(
@@ -94,39 +151,45 @@ def _last(stored: StoredQueue) -> Batch | None:
     return stored.queue.unwritten[-1] if stored.queue.unwritten else None
 
 
-def _every(session: "Session") -> list[StoredQueue]:
-    """All queues, each of them usable."""
-    every = list(session.host.broker.existing())
+def _all_usable(every: Iterable[StoredQueue]) -> Iterator[Step]:
+    """Before anything is done: raises `ServerError` if one of them cannot be used."""
     for stored in every:
-        session.usable(stored.name)
-    return every
+        yield from _usable(stored)
+        yield None
+
+
+def _usable(stored: StoredQueue) -> Iterator[Step]:
+    """Until it is ready, or deleted. Raises `ServerError` if it cannot be used."""
+    while not (stored.ready or (stored.deletion is not None and stored.deletion.ended)):
+        if stored.error is not None:
+            raise stored.error
+        yield stored.when_ready
 
 
 class _Sweeping:
-    """Has expired items leave the heads of consumers; the answer is how many they were."""
+    """Has expired items leave the heads of consumers. dropped: how many have left."""
 
-    def __init__(self, session: "Session", consumers: list[tuple[StoredQueue, Consumer]]) -> None:
-        self._session = session
-        self._left = 1
-        self._dropped = 0
-        self._commits: list[Completion] = []
-        session.obstacles |= Obstacle.WAIT
-        for stored, consumer in consumers:
-            self._left += 1
-            done: Callable[[int, ServerError | None], None] = partial(self._swept, stored)
-            stored.expire(consumer, done)
-        self._done()
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.dropped = 0
+        self.commits: list[Completion] = []
+        self._then: Callable[[], None] | None = None
+
+    def start(self, stored: StoredQueue, consumer: Consumer) -> None:
+        self.under_way += 1
+        stored.expire(consumer, partial(self._swept, stored))
+
+    def when_fewer(self, then: Callable[[], None]) -> None:
+        """Call back when one of those under way has ended."""
+        self._then = then
 
     def _swept(self, stored: StoredQueue, dropped: int, error: ServerError | None) -> None:
-        self._dropped += dropped
+        self.dropped += dropped
         if error is not None:
-            self._commits.append(Completion(ended=True, error=error))
+            self.commits.append(Completion(ended=True, error=error))
         elif dropped and stored.queue.unwritten:
-            self._commits.append(stored.queue.unwritten[-1])
-        self._done()
-
-    def _done(self) -> None:
-        self._left -= 1
-        if not self._left:
-            count = self._session.words.count(self._dropped)
-            self._session.answer_late(Obstacle.WAIT, Gathered(self._commits), count)
+            self.commits.append(stored.queue.unwritten[-1])
+        self.under_way -= 1
+        then, self._then = self._then, None
+        if then is not None:
+            then()

@@ -38,8 +38,8 @@ class Held:
 
     def ids(self, consumer: Consumer) -> list[int]:
         """Of the items held of a consumer, in the order they were opened."""
-        reads = self.reads.get(consumer, {})
-        return [item_id for item_id, held in reads.items() if not held.gone]
+        reads = self.reads.get(consumer)
+        return [] if reads is None else [i for i, held in reads.items() if not held.gone]
 
     def add(self, held: OpenRead) -> None:
         item_id = held.item.id

@@ -17,6 +17,7 @@ from ..queues.queue import Queue
 from .contract import Obstacle
 from .gathered import later
 from .keys import Keys
+from .looks import Look
 from .several import Several
 from .slots import FileReply, Tally, TallyEnd, TallyPart
 from .waits import Wait
@@ -45,7 +46,7 @@ class Reads:
         self._slots = session.slots
         self._outlet = session.outlet
         self._held = session.held
-        self._wait: Wait | None = None
+        self._wait: Wait | Look | None = None
         self._several: Several | None = None
         self._tally: Tally | None = None
         self._cas = False
@@ -175,6 +176,11 @@ class Reads:
                         commit = held.commit
                     else:
                         commit = held.commit = later(commit, held.commit)
+            elif read.offset:
+                self._session.obstacles |= Obstacle.WAIT
+                host = self._session.host
+                self._wait = Look(self, host, stored, consumer, read, commit)
+                return
             elif read.peek:
                 if not (self._says_all or self._can_say(queue, consumer, commit)):
                     return

@@ -53,6 +53,7 @@ from .groups import Groups
 from .held import Held
 from .monitors import Monitoring
 from .reads import Reads
+from .slices import Slices
 from .slots import Slots
 from .writes import Writes
 
@@ -257,6 +258,20 @@ class Session:
         elif self.input_ended:
             self._continue_soon()
 
+    def go_on(self, command: Slices) -> None:
+        """Do a slice of a command; the rest follows when the others had their turn."""
+        for step in command.take():
+            if not isinstance(step, bytes):
+                self.obstacles |= Obstacle.QUEUE
+                self.again(command)
+                step(self._queue_ready)
+                return
+            self.slots.add(None, step)
+            if self.slots.unsent > self.host.output_limit:
+                break
+        if not command.over:
+            self.again(command)
+
     # -- queues by name ----------------------------------------------------------------------------
 
     def usable(self, queue: bytes) -> StoredQueue:
@@ -335,6 +350,7 @@ _EVERY: dict[type[Command], _Decide] = {
     Version: admin.version,
     Verbosity: admin.verbosity,
     Quit: Session._quit,
+    Slices: Session.go_on,
     Refused: Session._refused,
 }
 _DECIDE = {

@@ -1,8 +1,8 @@
-"""The STAT lines: Kestrel's names, a superset of Darner's and siberite's, each of them true.
+"""What the reports say: Kestrel's names, a superset of Darner's and siberite's, each of them true.
 
-Counts and sizes come from the queues themselves at the moment of asking; nothing is kept here, so
-a deleted queue leaves nothing behind. A named consumer has the same fields as a queue, as
-`queue+consumer`: in Kestrel it is one.
+Owns the names (docs/monitoring.md explains them) and that each value is one word: clients split lines at
+blanks. Counts and sizes come from the queues themselves at the moment of asking. A named consumer has
+the same fields as a queue, as `queue+consumer`: in Kestrel it is one.
 """
 
 import os
@@ -10,56 +10,45 @@ from collections.abc import Iterator
 
 from .. import __version__
 from ..brokers.stored import StoredQueue
+from ..brokers.totals import Totals
 from ..clock import Clock
-from ..protocol import replies
 from ..queues.consumer import Consumer
 from ..queues.items import DEAD, EXPIRED
 from .contract import Host
 
-__all__ = ["all_stats", "queue_stats", "report", "server_stats"]
+__all__ = ["Stat", "alias_stats", "consumers_of", "queue_stats", "reason", "server_stats"]
 
 Stat = tuple[str, object]
 
 
-def report(host: Host, queue: bytes | None) -> bytes:
-    """The whole reply to `stats` (queue None), `stats <queue>` or `stats <queue+consumer>`."""
-    lines: list[bytes] = []
-    if queue is None:
-        lines += [replies.stat(name.encode(), value) for name, value in server_stats(host)]
-    for name, stats in all_stats(host):
-        if queue is None or name == queue:
-            prefix = b"queue_%b_" % name
-            lines += [replies.stat(prefix + field.encode(), value) for field, value in stats]
-    lines.append(replies.END)
-    return b"".join(lines)
+def consumers_of(stored: StoredQueue) -> Iterator[tuple[bytes, Consumer]]:
+    """A queue's consumers by the names they have in reports; only its own while they are not known."""
+    for name, consumer in sorted(stored.queue.consumers.items()) if stored.known else ():
+        yield stored.name + (b"+" + name if name else b""), consumer
+    if not stored.known:
+        yield stored.name, stored.queue.own
 
 
-def all_stats(host: Host) -> Iterator[tuple[bytes, list[Stat]]]:
-    """Of every queue and, after it, of each of its consumers, by name; then of every alias."""
-    for stored in host.broker.existing():
-        for _, consumer in sorted(stored.queue.consumers.items()):
-            name = stored.name + (b"+" + consumer.name if consumer.name else b"")
-            yield name, list(queue_stats(stored, consumer, host.clock))
-    for name, places in sorted(host.broker.aliases.items()):
-        children = b",".join(queue + (b"+" + own if own else b"") for queue, own in places)
-        items, size = host.broker.alias_puts.get(name, (0, 0))
-        yield name, [("put_items", items), ("put_bytes", size), ("children", _text(children))]
+def alias_stats(host: Host, name: bytes) -> Iterator[Stat]:
+    children = (queue + (b"+" + own if own else b"") for queue, own in host.broker.aliases[name])
+    items, size = host.broker.alias_puts.get(name, (0, 0))
+    yield "put_items", items
+    yield "put_bytes", size
+    yield "children", _text(b",".join(children))
 
 
-def server_stats(host: Host) -> Iterator[Stat]:
+def server_stats(host: Host, totals: Totals) -> Iterator[Stat]:
     """Of the whole server. `sync` is the policy, `commit_ms` how long the last commit took."""
     counters, broker, settings = host.counters, host.broker, host.settings
-    queues = [stored.queue for stored in broker.existing()]
-    everyone = [(queue, each) for queue in queues for each in queue.consumers.values()]
     policy = settings.sync
     loaded = broker.windows.used
     yield "uptime", (host.clock.monotonic_ms() - counters.started) // 1000
     yield "time", host.clock.now_ms() // 1000
     yield "version", __version__
     yield "pid", os.getpid()
-    yield "curr_items", sum(queue.count(consumer) for queue, consumer in everyone)
-    yield "total_items", sum(queue.total_items for queue in queues)
-    yield "bytes", sum(queue.backlog_bytes(consumer) for queue, consumer in everyone)
+    yield "curr_items", totals.waiting
+    yield "total_items", totals.items
+    yield "bytes", totals.bytes
     yield "reserved_memory_ratio", f"{loaded / settings.window_memory:.3f}"
     yield "curr_connections", counters.connections
     yield "total_connections", counters.total_connections
@@ -74,6 +63,11 @@ def server_stats(host: Host) -> Iterator[Stat]:
     yield "queue_creates", broker.created
     yield "queue_deletes", broker.deleted
     yield "queue_expires", broker.retired
+    yield "expired_items", totals.counters.expired
+    yield "discarded", totals.counters.discarded
+    yield "dead_lettered", totals.counters.dead
+    yield "dropped", totals.counters.dropped
+    yield "damaged_items", totals.lost
     yield "status", host.guard.status
     yield "out_of_disk", int(broker.space.error is not None)
     yield (
@@ -83,21 +77,29 @@ def server_stats(host: Host) -> Iterator[Stat]:
     yield "commit_ms", f"{broker.commit_ms:.3f}"
     yield "open_journals", broker.open_journals
     yield "loading", int(broker.loading)
+    yield "loading_queues", totals.loading
+    yield "failed_queues", totals.failed
     yield "log_lines_lost", host.log_lines_lost()
 
 
 def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterator[Stat]:
     """Of one consumer, the queue's own or a named one, and of what it shares with the others.
 
-    Ages are milliseconds. delayed: items held back before the next
-    attempt, or on their way to another queue; they count in `items` too.
+    Ages are milliseconds. delayed: items held back before the next attempt, or on their way to another
+    queue; they count in `items` too. What is not known yet is left out.
     """
     queue, counters = stored.queue, consumer.counters
+    if not consumer.name:
+        yield "state", stored.state
+        yield "error", "none" if stored.error is None else stored.error.code
+    if not stored.known:
+        return
     items = queue.count(consumer)
+    total = max(0, queue.written - consumer.first) if consumer.name else queue.total_items
     head = consumer.head
     yield "items", items
     yield "bytes", queue.backlog_bytes(consumer)
-    yield "total_items", queue.next_id - consumer.first if consumer.name else queue.total_items
+    yield "total_items", total
     yield "logsize", stored.disk_bytes
     yield "expired_items", counters.expired
     yield "mem_items", len(consumer.window) + len(consumer.returned)
@@ -111,8 +113,8 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
     yield "total_flushes", counters.flushes
     yield "journal_rewrites", stored.compactions
     yield "journal_rotations", stored.trims
-    now = clock.monotonic_ms()
-    yield "oldest_open_age", now - min((held.since for held in consumer.open.values()), default=now)
+    oldest = next(iter(consumer.open.values()), None)
+    yield "oldest_open_age", clock.monotonic_ms() - oldest.since if oldest else 0
     yield "open_timeouts", counters.timeouts
     yield "delayed", consumer.aside
     yield "returned", len(consumer.returns)
@@ -126,10 +128,15 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
         yield "damaged_items", stored.lost
         yield "kept", stored.kept
         yield "put_aside", stored.aside or "none"
-        yield "error", "none" if stored.error is None else " ".join(str(stored.error).split())
         names = sorted(stored.name + b"+" + name for name in queue.consumers if name)
         if names:
             yield "children", _text(b",".join(names))
+
+
+def reason(stored: StoredQueue) -> Iterator[Stat]:
+    """Why a queue cannot be used, in words: for dumps, where a line is one value."""
+    if stored.error is not None:
+        yield "reason", " ".join(str(stored.error).split())
 
 
 def _last_received(stored: StoredQueue) -> str:

@@ -134,10 +134,11 @@ def test_what_is_no_set_never_enqueues(client: Any, queue: str) -> None:
 def test_counting_finds_nothing_and_is_harmless(client: Any, queue: str) -> None:
     client.set(queue, "kept")
     for count in (client.incr, client.decr):
-        try:
+        if type(client).__module__.startswith("pylibmc"):
+            with pytest.raises(Exception, match="not found"):
+                count(queue, 1)
+        else:
             assert count(queue, 1) is None
-        except Exception as error:  # pylibmc's way to say the same
-            assert type(error).__name__ == "NotFound"
         assert client.get(f"{queue}/peek") == "kept"  # the server was not given up
     assert client.get(queue) == "kept"
 
@@ -257,7 +258,7 @@ def test_emcache(server: ServerProcess, queue: str) -> None:
         with pytest.raises(emcache.NotFoundCommandError):
             await client.touch(name, 5)
         assert await client.gat(5, name) is None
-        assert await client.gats_many(5, [name, b"no" + name]) == {}
+        assert not await client.gats_many(5, [name, b"no" + name])
         assert (await client.stats(address))[f"queue_{queue}_items"] == "2"
         assert await client.version(address) == "1.0.0"
         await client.delete(name, noreply=True)

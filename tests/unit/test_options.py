@@ -16,9 +16,9 @@ from darnerpy.protocol.options import (
 )
 
 pieces = st.sampled_from(
-    [b"open", b"close", b"close=1", b"abort=", b"t=5", b"t=", b""]
+    [b"open", b"close", b"peek", b"offset=3", b"close=1", b"abort=", b"t=5", b"t=", b""]
 ) | st.binary(max_size=4)
-OPTIONS = ("open", "close", "abort", "peek", "wait_ms", "close_id", "abort_id")
+OPTIONS = ("open", "close", "abort", "peek", "wait_ms", "close_id", "abort_id", "offset")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,9 @@ OPTIONS = ("open", "close", "abort", "peek", "wait_ms", "close_id", "abort_id")
         (b"q/open/t=9/close=007/", {"close_id": 7, "open": True, "wait_ms": 9}),
         (b"q/close=9223372036854775807", {"close_id": 2**63 - 1}),
         (b"q/abort=1", {"abort_id": 1}),
+        (b"q/peek/offset=0", {"peek": True}),
+        (b"q/offset=7/peek", {"peek": True, "offset": 7}),
+        (b"q/peek/offset=100000", {"peek": True, "offset": 100_000}),
     ],
 )
 def test_what_options_mean(key: bytes, wanted: dict[str, Any]) -> None:
@@ -103,6 +106,13 @@ def test_a_key_may_name_a_consumer() -> None:
         (b"q/close/abort=1", "abort must be by itself"),
         (b"q/abort=1/peek", "abort must be by itself"),
         (b"q/peek/close=1", "cannot open or close and peek"),
+        (b"q/offset=1", "offset goes with peek"),
+        (b"q/offset=0", "offset goes with peek"),
+        (b"q/open/offset=1", "offset goes with peek"),
+        (b"q/peek/offset=1/t=5", "does not wait"),
+        (b"q/peek/offset=100001", "bad offset /offset=100001, 0 to 100000 items expected"),
+        (b"q/peek/offset=-1", "bad offset /offset=-1"),
+        (b"q/peek/offset=", "bad offset /offset="),
         (b"/open", "name is empty"),
         (b"", "name is empty"),
         (b"q+/open", "both sides"),
@@ -119,7 +129,7 @@ tails = st.lists(pieces, min_size=1, max_size=3).map(lambda tail: b"q/" + b"/".j
 @given(tails)
 def test_whatever_is_no_option_is_refused_in_one_printable_line(key: bytes) -> None:
     known = {b"", b"open", b"close", b"abort", b"peek"}
-    number = rb"(t|close|abort)=\d+"
+    number = rb"(t|close|abort|offset)=\d+"
     strange = [o for o in key.split(b"/")[1:] if o not in known and not re.fullmatch(number, o)]
     if strange:
         with pytest.raises(ClientError) as refused:

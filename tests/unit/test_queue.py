@@ -35,7 +35,7 @@ def test_what_was_put_first_comes_first(queue: Queue) -> None:
     put(queue, b"a", b"b", b"c")
     assert take_all(queue) == [b"a", b"b", b"c"]
     assert queue.is_empty(queue.own)
-    assert queue.total_items == 3
+    assert queue.next_id == 4
 
 
 def test_ids_have_no_gaps(queue: Queue, keeper: Keeper) -> None:

@@ -1,0 +1,46 @@
+"""Which items of a log wait for a consumer, as it was at one moment: for looking behind the next one.
+
+Owns that picture. It may be used in any thread, and does not change when the consumer does.
+"""
+
+from .consumer import Consumer
+from .items import Item
+from .positions import Positions
+
+__all__ = ["Waiting"]
+
+
+class Waiting:
+    """now: milliseconds since the epoch."""
+
+    def __init__(self, consumer: Consumer, now: int) -> None:
+        at = consumer.positions
+        self._consumer = consumer
+        self._now = now
+        self._confirmed: Positions | None = None
+        self._position, self._spans = at.position, list(at.spans)
+        most = consumer.settings.max_attempts
+        self._away = {
+            *consumer.open,
+            *consumer.leaving,
+            *(item_id for _, item_id, _ in consumer.delayed),
+            *(
+                back.id
+                for back in consumer.returns.values()
+                if back.due > now or (most and back.attempts >= most)
+            ),
+        }
+
+    def first_from(self, item_id: int) -> int:
+        """The lowest id from this one on that is not confirmed."""
+        if self._confirmed is None:
+            self._confirmed = Positions(self._position, 0, self._spans)
+        return self._confirmed.next_unconfirmed(item_id)
+
+    def has(self, item: Item) -> bool:
+        """Whether it waits: nobody has confirmed or holds it, and its time is neither over nor to come."""
+        return (
+            item.id not in self._away
+            and self.first_from(item.id) == item.id
+            and not self._consumer.has_expired(item, self._now)
+        )

@@ -1,0 +1,35 @@
+"""A command that concerns all queues, decided in slices: between them all others have their turn.
+
+Owns how long a slice may take. What is to be done comes as steps, each of them short: bytes are a part of
+the answer, None only says that a step is done, and a function is what has to happen first: it is given
+what to call when it has. The session keeps the command's place in the order.
+"""
+
+from collections.abc import Callable, Iterator
+from time import perf_counter
+
+from ..protocol.commands import Command
+
+__all__ = ["Slices", "Step"]
+
+Step = bytes | Callable[[Callable[[], None]], object] | None
+
+_SLICE_S = 0.002
+
+
+class Slices(Command, gc=True):
+    """over: all steps are done. noreply: as of the command that is so decided."""
+
+    steps: Iterator[Step]
+    noreply: bool = False
+    over: bool = False
+
+    def take(self) -> Iterator[bytes | Callable[[Callable[[], None]], object]]:
+        """Do as many steps as fit into a slice; what they give."""
+        until = perf_counter() + _SLICE_S
+        for step in self.steps:
+            if step is not None:
+                yield step
+            if perf_counter() >= until:
+                return
+        self.over = True
