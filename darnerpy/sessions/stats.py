@@ -89,8 +89,8 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
     queue; they count in `items` too. What is not known yet is left out.
     """
     queue, counters = stored.queue, consumer.counters
+    yield "state", stored.state
     if not consumer.name:
-        yield "state", stored.state
         yield "error", "none" if stored.error is None else stored.error.code
     if not stored.known:
         return
