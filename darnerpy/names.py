@@ -11,7 +11,15 @@ import re
 
 from .errors import ClientError
 
-__all__ = ["BACKUP_NAME", "MAX_NAME", "file_name", "from_file_name", "is_backup_name", "is_queue", "split"]
+__all__ = [
+    "BACKUP_NAME",
+    "MAX_NAME",
+    "file_name",
+    "from_file_name",
+    "is_backup_name",
+    "is_queue",
+    "split",
+]
 
 MAX_NAME = 250
 """Bytes a name may have at most, options not counted (memcached's limit for keys)."""

@@ -1,19 +1,30 @@
 """A peek behind the next item: it waits for what is read from disk, never for items to come.
 
-Owns the search and, for a large item, the file it will be sent from. Whoever reads is told as by a `Wait`.
+Owns the search and, for a large item, the file it will be sent from.
 """
+
+from typing import Protocol
 
 from ..brokers.browse import Browse
 from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
 from ..protocol.commands import Read
 from ..queues.batches import Batch
-from ..queues.consumer import Consumer
+from ..queues.consumer import Consumer, OpenRead
 from ..queues.items import Item
 from .contract import Host
-from .waits import Reader
 
-__all__ = ["Look"]
+__all__ = ["Look", "Seer"]
+
+
+class Seer(Protocol):
+    """Whoever looks; told as by a `Wait`."""
+
+    def delivered(
+        self, item: Item, handle: int | None, commit: Batch | None, held: OpenRead | None
+    ) -> None: ...
+
+    def waited_in_vain(self, error: ServerError | None) -> None: ...
 
 
 class Look:
@@ -21,7 +32,7 @@ class Look:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Seer,
         host: Host,
         stored: StoredQueue,
         consumer: Consumer,

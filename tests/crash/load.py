@@ -339,7 +339,7 @@ class Load:
 def drain(address: str) -> dict[str, list[bytes]]:
     """Everything that is left, by queue, and by key for the named consumers of the load."""
     with Wire(address) as wire:
-        queues = [re.fullmatch("queue_([^+]+)_total_items", name) for name in wire.stats()]
+        queues = [re.fullmatch("queue_([^+]+)_state", name) for name in wire.stats()]
         names = [found[1] for found in queues if found]
         keys = [key for q in names for key in (q, *(f"{q}+{n}" for n in CONSUMERS.get(q, ())))]
         return {key: list(_drain(wire, key)) for key in keys}

@@ -56,7 +56,7 @@ def test_a_deleted_queue_stays_deleted(make_server: MakeServer) -> None:
         server.kill()
     server.start()
     with server.connect() as wire:
-        assert "queue_kept_items" in wire.stats()
+        assert "queue_kept_state" in wire.stats()
         assert not [name for name in wire.stats() if name.startswith("queue_q_")]
         assert wire.get("q") is None
 

@@ -83,7 +83,7 @@ def test_from_darner(source: Path, server: ServerProcess) -> None:
         assert drain(wire, "big%2Bodd.name") == [b"", b"\x00", LARGE, b"x" * 2000, b"last"]
         wire.put("work", b"new")
         assert wire.get("work") == b"new"
-        assert "queue_drained_items" not in wire.stats()
+        assert "queue_drained_state" not in wire.stats()
 
 
 def test_from_siberite(source: Path, server: ServerProcess) -> None:
