@@ -13,7 +13,9 @@ __all__ = ["Several"]
 
 
 class Several:
-    """keys: what looks at each. checked: every queue can be used, and nothing held is in the way. said: one item at least is on its way to the client."""
+    """keys: what looks at each. checked: every queue can be used, and nothing held is in the way.
+    said: one item at least is on its way to the client.
+    """
 
     __slots__ = ("_key", "_keys", "checked", "command", "keys", "said", "tally")
 
