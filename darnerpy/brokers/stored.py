@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import QueueSettings
-from ..errors import JournalError
+from ..errors import JournalError, ServerError
 from ..journals.contract import Damage, Journal
 from ..journals.large import LargeFiles, Upload
 from ..journals.workers import Done

@@ -16,7 +16,17 @@ _COLUMNS = ("items", "bytes", "open_transactions", "waiters", "age", "total_item
 _LIKE_ITEMS = {"total_items", "expired_items", "mem_items", "put_items", "damaged_items"}
 _SERVERS_OWN = {"queue_creates", "queue_deletes", "queue_expires"}
 
-_TEXTS = {"version", "status", "sync", "received_last", "children", "state", "error", "reason"}
+_TEXTS = {
+    "version",
+    "status",
+    "sync",
+    "received_last",
+    "put_aside",
+    "children",
+    "state",
+    "error",
+    "reason",
+}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 
 _Counts = dict[str, str]
