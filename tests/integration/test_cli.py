@@ -84,6 +84,18 @@ def test_peek_leaves_the_item(shell: Shell, queue: str) -> None:
     assert shell.get(queue) == b"stays"
 
 
+def test_peek_looks_behind_the_next_item(shell: Shell, queue: str) -> None:
+    shell.run("push", queue, "--lines", input=b"0\n1\n2\n3\n4\n")
+    assert shell.run("peek", queue, "--offset", "2", "--count", "2").stdout == b"2\n3\n"
+    assert shell.run("peek", queue, "--count", "9").stdout == b"0\n1\n2\n3\n4\n"
+    assert shell.run("peek", queue, "--offset", "4").stdout == b"4"
+    assert json.loads(shell.run("peek", queue, "--offset", "1", "--json").stdout)["id"] == 2
+    done = shell.run("peek", queue, "--offset", "5")
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+    assert shell.get(queue) == b"0"
+    assert shell.run("peek", queue, "--offset", "1").stdout == b"2"
+
+
 def test_peek_asks_for_one_item_after_another() -> None:
     item = b"VALUE q 0 1 7\r\nx\r\nEND\r\n"
     with Canned(item * 2 + b"END\r\n") as server:

@@ -19,7 +19,7 @@ BODY = b"body"
 WORDS = {
     "get": ("{}", "--wait", "{}", "-n", "{}"),
     "push": ("{}", "FILE", "--expire", "{}", "--flags", "{}"),
-    "peek": ("{}", "--count", "{}", "--wait", "{}"),
+    "peek": ("{}", "--offset", "{}", "--count", "{}"),
     "stats": ("{}",),
     "flush": ("{}",),
     "delete": ("{}",),
@@ -68,6 +68,7 @@ def sent(canned: Canned, words: list[str]) -> bytes:
 @example("backup", ["work", "y\r\nflush work", "1"], False)
 @example("push", ["work", "60d", "4294967295"], True)
 @example("push", ["work", "10s", "0"], False)
+@example("peek", ["work", "3", "2"], False)
 @example("get", ["work", "24d", "1"], False)
 @example("consumers", ["work", "audit\r\nflush work"], False)
 @example("status", ["up\r\nflush work"], False)
