@@ -38,6 +38,11 @@ class Space:
         self._least = least
         self._look()
 
+    def free(self) -> int:
+        """Bytes that are free at this moment. Raises `OSError`."""
+        disk = os.statvfs(self._path)
+        return disk.f_bavail * disk.f_frsize
+
     def stop(self) -> None:
         timer, self._timer = self._timer, None
         if timer is not None:
@@ -49,8 +54,7 @@ class Space:
             self._tell(None)
             return
         try:
-            disk = os.statvfs(self._path)
-            free = disk.f_bavail * disk.f_frsize
+            free = self.free()
         except OSError as error:
             log.warning("cannot tell how much disk is free: %s", error.strerror)
             free = least

@@ -85,7 +85,7 @@ class StoredQueue:
         self.disk_bytes = 0
         self.aside = ""
         self._gone = gone
-        self._trimmer = Trimmer(self.queue, self.run, store.scheduler.call_later)
+        self._trimmer = Trimmer(self.queue, self.run, store.scheduler.call_later, store.space.free)
         self._committer = Committer(
             store, self.queue, self.run, self._wrote, self._fail, self.commit
         )
@@ -203,7 +203,7 @@ class StoredQueue:
                 )
         if head is not None:
             self._loader.take_in(queue.own, head, queue.own.loaded_to)
-        self._trimmer.restart(found.trimmed, size)
+        self._trimmer.restart(size)
         self._known = True
         self.error = None
         self.ready = self.deletion is None

@@ -1,18 +1,20 @@
-"""When the journal of one queue is trimmed and compacted, and from where to where.
+"""When the journal of one queue is trimmed and compacted.
 
-Owns how far it is trimmed and how much deleted data LevelDB still holds. Works in three steps, each
-only when the one before is safely done: a full mark is written, what lies below it is deleted, and
-when enough was deleted the files are compacted. All in the background thread.
+Owns how much of what all consumers have confirmed is still there, and how much deleted data LevelDB
+holds. Works in steps, each only when the one before is safely done: two full marks are written, what the
+older one allows is deleted, and when enough was deleted the files are compacted. What takes time is done
+in the background thread; the loop compares a few numbers a batch.
 """
 
 import logging
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Protocol
 
-from ..journals.contract import Journal
+from ..journals.contract import Journal, Trimmed
 from ..journals.workers import Done
-from ..queues.batches import Batch
+from ..queues.batches import Batch, Mark
 from ..queues.queue import Queue
 
 __all__ = ["Trimmer"]
@@ -22,6 +24,8 @@ log = logging.getLogger("darnerpy.journal")
 _BYTES = 16 * 1024 * 1024
 _IDS = 200_000
 _COMPACT_BYTES = 64 * 1024 * 1024
+_TRIM_SHARE, _COMPACT_SHARE = 8, 4
+"""On a disk with little room left less is allowed to lie about: one part of so many of the room."""
 _QUIET_BYTES = 1024 * 1024
 _QUIET_IDS = 10_000
 _QUIET_S = 1.0
@@ -35,7 +39,7 @@ class Run(Protocol):
 
 class Trimmer:
     """run: has work done in the background while the journal is kept open. later: calls back after
-    so many seconds.
+    so many seconds. room: tells how many bytes are free on the disk, or raises `OSError`.
 
     A busy queue is trimmed when much has been confirmed. One that has been left alone for a second
     is trimmed as far as it goes and compacted.
@@ -44,44 +48,63 @@ class Trimmer:
     __slots__ = (
         "_busy",
         "_deleted",
-        "_due_id",
-        "_due_offset",
+        "_due",
+        "_gauge",
         "_halted",
-        "_id",
+        "_ids",
         "_later",
-        "_offset",
+        "_limit",
+        "_older",
         "_queue",
         "_quiet",
+        "_quiet_due",
+        "_room",
         "_run",
         "_seen",
+        "_size",
+        "_sum_ids",
+        "_sum_size",
         "_wanted",
+        "_wasted",
         "_watching",
         "compactions",
         "trims",
     )
 
-    def __init__(self, queue: Queue, run: Run, later: Callable[..., object]) -> None:
+    def __init__(
+        self, queue: Queue, run: Run, later: Callable[..., object], room: Callable[[], int]
+    ) -> None:
         self.trims = 0
         self.compactions = 0
         self._queue = queue
         self._run = run
         self._later = later
-        self._trimmed_to(1, 0)
-        self._deleted = 0
+        self._room = room
+        self._gauge = queue.own
+        self._older: Batch | None = None
+        self._deleted = self._wasted = 0
         self._wanted = False
         self._quiet = False
         self._busy = False
         self._halted = False
         self._watching = False
         self._seen = 0
+        self._sum_ids = self._sum_size = 0
+        self._trimmed_to(0, 0)
 
-    def restart(self, trimmed: int, size: int) -> None:
-        """The journal was opened: ids below trimmed are deleted, it takes size bytes on disk."""
-        low, offset = self._queue.low()
-        waiting = self._queue.next_offset - offset
-        garbage = max(0, size - waiting) if low > trimmed else 0
-        self._trimmed_to(trimmed, offset - garbage)
+    def restart(self, size: int) -> None:
+        """The journal was opened: it takes so many bytes on disk."""
+        queue = self._queue
+        ids = min(each.positions.count for each in queue.consumers.values())
+        confirmed = min(each.positions.size for each in queue.consumers.values())
+        waiting = queue.next_offset - confirmed + (queue.total_items - ids) * _ITEM_BYTES
+        self._deleted = max(0, size - waiting) if ids else 0
+        self._wasted = 0
+        self._older = None
+        self._gauge = queue.own
         self._wanted = self._busy = self._halted = False
+        self._sum_ids, self._sum_size = self._sums()
+        self._trimmed_to(ids, confirmed)
         self._look_after()
 
     def halt(self) -> None:
@@ -90,22 +113,37 @@ class Trimmer:
 
     def wrote(self, batch: Batch, journal: Journal) -> None:
         """A batch was written: go on with what it allows."""
-        low = self._queue.own.positions
-        if self._wanted and batch.full and not self._busy:
-            self._wanted = False
-            self._busy = True
-            stop = min(mark.position for mark in batch.marks)
-            offset = min(mark.offset for mark in batch.marks)
-            work = partial(journal.trim, stop, list(batch.kept))
-            self._run(work, partial(self._trimmed, journal, stop, offset), True)
-        elif low.position >= self._due_id or low.offset >= self._due_offset:
+        if batch.full and (self._wanted or batch.dropped):
+            self._wrote_full(batch, journal)
+            return
+        at = self._gauge.positions  # what one has not confirmed not all have
+        ids, size = at.position + at.count_above, at.offset + at.bytes_above
+        if ids >= self._due[0] or size >= self._due[1]:
             self._look_after()
-        elif batch.marks and not self._watching:
+        elif not self._watching and (ids >= self._quiet_due[0] or size >= self._quiet_due[1]):
             self._watch()
 
+    def _wrote_full(self, batch: Batch, journal: Journal) -> None:
+        if batch.dropped:
+            self._sum_ids = self._sum_size = 0  # the others may have confirmed all of it long ago
+            self._gauge = self._queue.own
+            self._look_after()
+        if not self._wanted:
+            return
+        older, self._older = self._older, batch
+        if older is None:
+            self._queue.want_full_mark()
+            return
+        self._older = None
+        self._wanted = False
+        self._busy = True
+        work = partial(journal.trim, older, self._quiet)
+        self._run(work, partial(self._trimmed, journal, older.marks), True)
+
     def _look_after(self) -> None:
-        low, offset = self._queue.low()
-        if low - self._id >= _IDS or offset - self._offset >= _BYTES:
+        self._gauge = min(self._queue.consumers.values(), key=attrgetter("positions.size"))
+        ids, size = self._untrimmed()
+        if ids >= _IDS or size >= self._limit:
             self._want(quiet=False)
         else:
             self._watch()
@@ -115,6 +153,28 @@ class Trimmer:
             self._wanted = True
             self._quiet = quiet
             self._queue.want_full_mark()
+
+    def _untrimmed(self) -> tuple[int, int]:
+        """Items that all consumers have confirmed since the last trim, at most, and their bytes.
+
+        What all have confirmed is no more than what any of them has, and does not grow by more than
+        what they confirm together.
+        """
+        places = [each.positions for each in self._queue.consumers.values()]
+        sum_ids, sum_size = self._sums()
+        ids = min(at.count for at in places) - self._ids
+        size = min(at.size for at in places) - self._size
+        return min(ids, sum_ids - self._sum_ids), min(size, sum_size - self._sum_size)
+
+    def _sums(self) -> tuple[int, int]:
+        places = [each.positions for each in self._queue.consumers.values()]
+        return sum(at.count for at in places), sum(at.size for at in places)
+
+    def _most(self, usual: int, share: int) -> int:
+        try:
+            return max(_QUIET_BYTES, min(usual, self._room() // share))
+        except OSError:
+            return usual
 
     # -- a queue that is left alone ----------------------------------------------------------------
 
@@ -134,26 +194,32 @@ class Trimmer:
                 self._watch()
 
     def _has_leftovers(self) -> bool:
-        low, offset = self._queue.low()
-        size = offset - self._offset
-        if low == self._queue.next_id:
-            size += self._deleted  # the last of a backlog brings the compaction of all of it
-        return low - self._id >= _QUIET_IDS or size >= _QUIET_BYTES
+        ids, size = self._untrimmed()
+        return ids >= _QUIET_IDS or size + self._deleted + self._wasted >= _QUIET_BYTES
 
     # -- in the background -------------------------------------------------------------------------
 
     def _trimmed(
-        self, journal: Journal, stop: int, offset: int, result: None, error: BaseException | None
+        self,
+        journal: Journal,
+        marks: list[Mark],
+        result: Trimmed | None,
+        error: BaseException | None,
     ) -> None:
         self._busy = False
-        if error is not None:
+        if result is None:
             return
-        self._deleted += offset - self._offset + (stop - self._id) * _ITEM_BYTES
         self.trims += 1
-        log.debug("trimmed", extra={"queue": self._queue.name, "below": stop})
-        self._trimmed_to(stop, offset)
-        much = self._deleted >= _COMPACT_BYTES and self._deleted >= self._queue.next_offset - offset
-        if much or self._quiet:
+        log.debug("trimmed", extra={"queue": self._queue.name, "bytes": result.deleted})
+        self._deleted += result.deleted
+        self._wasted = result.wasted
+        self._sum_ids = self._sum_size = 0
+        if {mark.consumer for mark in marks} == self._queue.consumers.keys():
+            self._sum_ids, self._sum_size = result.sum_ids, result.sum_size
+        self._trimmed_to(result.ids, result.size)
+        waiting = self._queue.next_offset - result.size
+        most = max(waiting // 2, self._most(_COMPACT_BYTES, _COMPACT_SHARE))
+        if self._deleted >= most or (self._quiet and self._deleted):
             self._busy = True
             self._run(journal.compact, self._compacted, True)
         else:
@@ -164,8 +230,13 @@ class Trimmer:
         if error is None:
             self._deleted = 0
             self.compactions += 1
+            self._trimmed_to(self._ids, self._size)
             self._look_after()
 
-    def _trimmed_to(self, item_id: int, offset: int) -> None:
-        self._id, self._offset = item_id, offset
-        self._due_id, self._due_offset = item_id + _IDS, offset + _BYTES
+    def _trimmed_to(self, ids: int, size: int) -> None:
+        """Of so many items and bytes, which all have confirmed, nothing is left to delete."""
+        self._ids, self._size = ids, size
+        quiet = max(0, _QUIET_BYTES - self._deleted - self._wasted)
+        self._limit = self._most(_BYTES, _TRIM_SHARE)
+        self._due = ids + 1 + _IDS, size + self._limit
+        self._quiet_due = ids + 1 + _QUIET_IDS, size + quiet

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..queues.batches import Returned
 from ..queues.items import Item
-from ..queues.positions import Positions, Span
+from ..queues.positions import Positions, Span, shared, without
 from .findings import Finding, QueueCheck, shown
 from .offline import Block, OfflineQueue, Standing
 
@@ -49,9 +49,9 @@ class Walk:
         self._found = found = queue.found
         self._places = list((found.positions or {b"": Positions()}).items())
         self._everyone = frozenset(name for name, _ in self._places)
-        # Below this id every item may be gone: all consumers have confirmed it.
-        self._low = min(at.position for _, at in self._places)
-        self._expected = self._low
+        # What all consumers have confirmed may be deleted, wherever it is.
+        self._gone = without(shared(at for _, at in self._places), found.kept)
+        self._expected = self._gone.position
         self._offset: int | None = None
         self._after = 0
         self._known = Positions(0)
@@ -61,6 +61,7 @@ class Walk:
         self._unsure = ""
         self._cut = False
         self._synced = synced
+        self._repeated = 0
         self._files: set[str] = set()
 
     def items(self) -> Iterator[Seen]:
@@ -105,8 +106,10 @@ class Walk:
         for item in block.items:
             self._lose(at, item.id, block.wrong)
             at = item.id + 1
-            if self._low <= item.id < self._expected:
-                self._find("its id was there before", item.id, at)
+            if item.large:
+                self._files.add(self._queue.large.path_of(item).name)
+            if item.id < self._expected:
+                self._repeated += not self._gone.is_confirmed(item.id)
                 continue
             seen = self._look_at(item)
             if seen is not None:
@@ -124,7 +127,7 @@ class Walk:
         if self._unsure:
             self._lose(start, first, self._unsure)
             return
-        for gap in self._known.unconfirmed(Span(start, first, 0, 0)):
+        for gap in self._wanted(start, first):
             if self._is_of_account(gap.first):
                 self._find("missing", gap.first, gap.stop)
                 self._check.missing += gap.stop - gap.first
@@ -135,10 +138,15 @@ class Walk:
 
     def _lose(self, first: int, stop: int, what: str) -> None:
         """Ids whose items are damaged; what happened to confirmed ones is of no account."""
-        for span in self._known.unconfirmed(Span(max(first, self._low), stop, 0, 0)):
+        for span in self._wanted(first, stop) if first < stop else ():
             self._find(what, span.first, span.stop)
             self._check.damaged += span.stop - span.first
             self._offset = None
+
+    def _wanted(self, first: int, stop: int) -> Iterator[Span]:
+        """The ids from first up to stop that not all have confirmed, but those known to be lost."""
+        for span in self._gone.unconfirmed(Span(first, stop, 0, 0)):
+            yield from self._known.unconfirmed(span)
 
     def _look_at(self, item: Item) -> Seen | None:
         check = self._check
@@ -147,8 +155,6 @@ class Walk:
         self._offset = item.offset + item.size
         passed_over = self._is_passed_over(item.id)
         readers = self._everyone if passed_over else self._readers(item.id)
-        if item.large:
-            self._files.add(self._queue.large.path_of(item).name)
         if not readers:
             return None
         if item.large and not self._has_file(item):
@@ -193,6 +199,8 @@ class Walk:
         uploads = [name for name in names if name.endswith(".part")]
         if uploads:
             self._check.notes.append(f"half uploads in large/: {', '.join(sorted(uploads))}")
+        if self._repeated:
+            self._check.notes.append(f"{self._repeated} items are there twice: served once")
         others = sorted(set(names) - self._files - set(uploads))
         if others:
             self._check.notes.append(f"files of no item in large/: {', '.join(others)}")

@@ -7,14 +7,14 @@ new one, recover, and only then go on.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..queues.batches import Batch, Returned
 from ..queues.items import Item, Origin
 from ..queues.positions import Positions, Span
 from .large import LargeFiles
 
-__all__ = ["Damage", "Engine", "Journal", "Piece", "Recovery"]
+__all__ = ["Damage", "Engine", "Journal", "Piece", "Recovery", "Trimmed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,22 @@ class Piece:
     lost: list[tuple[Span, Damage]] = field(default_factory=list)
 
 
+class Trimmed(NamedTuple):
+    """What was trimmed. ids, size: of the items that everyone had confirmed, ever; sum_ids, sum_size: of
+    what each had, added up.
+
+    deleted: bytes that compacting may give back. wasted: bytes of confirmed items that are still there
+    and worth a thorough trim.
+    """
+
+    ids: int
+    size: int
+    sum_ids: int
+    sum_size: int
+    deleted: int = 0
+    wasted: int = 0
+
+
 class Journal(Protocol):
     """inline_run: bytes that can be written in a row, unsynced, without ever waiting for the disk."""
 
@@ -92,8 +108,13 @@ class Journal(Protocol):
         """Make it known for good that these ids are lost: each recovery tells so."""
         ...
 
-    def trim(self, stop: int, kept: list[Span]) -> None:
-        """Delete items below stop except the kept spans, and marks that are not needed any more."""
+    def trim(self, full: Batch, thorough: bool) -> Trimmed:
+        """Delete the items that all consumers have confirmed by a full batch, and marks older than it.
+
+        A later full batch must be written already: what is deleted is allowed by two marks, so that one
+        of them may be damaged and the items do not look lost. Kept spans stay. thorough: also where
+        little is gained by it.
+        """
         ...
 
     def compact(self) -> None:

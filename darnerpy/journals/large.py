@@ -15,7 +15,7 @@ from zlib import crc32
 
 from ..errors import JournalError
 from ..queues.items import Item
-from ..queues.positions import Span
+from ..queues.positions import Positions, Span
 from .durable import sync_directory
 
 __all__ = ["LargeFiles", "Upload"]
@@ -180,16 +180,10 @@ class LargeFiles:
         """Where an item is, whose record is written or about to be."""
         return part if (part := self._part(item)).exists() else self._item(item)
 
-    def trim(self, stop: int, kept: list[Span]) -> None:
-        """Remove the files of items below an id but the kept; who reads one has it open."""
-
-        def unwanted(item_id: int | None) -> bool:
-            if item_id is None or item_id >= stop:
-                return False
-            return not any(span.first <= item_id < span.stop for span in kept)
-
+    def trim(self, gone: Positions) -> None:
+        """Remove the files of items that nobody needs; who reads one has it open."""
         if self._used:
-            self._remove(unwanted)
+            self._remove(lambda item_id: item_id is not None and gone.is_confirmed(item_id))
 
     def clean(self, trimmed: int, next_id: int, kept: list[Span]) -> None:
         """After recovery: remove half uploads and files that no record refers to."""

@@ -7,14 +7,15 @@ never going on after an error. See docs/journals.md for the measurements behind 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import DamageError, JournalError
 from ..queues.batches import Batch
 from ..queues.items import Item, Origin
 from ..queues.positions import Span
-from .contract import Damage, Journal, Piece, Recovery
+from .blocks import block_holding, key_before
+from .contract import Damage, Journal, Piece, Recovery, Trimmed
 from .large import LargeFiles
 from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
 from .records import (
@@ -29,19 +30,15 @@ from .records import (
     encode_blocks,
     encode_mark,
     is_full_mark,
-    mark_key,
     split_key,
 )
-from .replay import replay
+from .replay import confirmed_by, replay
 from .salvage import note_lost
+from .trimming import Trimming
 
 __all__ = ["LevelDbEngine", "LevelDbJournal"]
 
-_FIRST_KEY = block_key(1)[:-1]
-"""Below all items and marks, equal to none: plyvel's reverse iterators may leave out their start."""
 _ORIGIN_BYTES = 64 * 1024
-_TRIM_STEP = 1000
-_COMPACT_STEP = 32 * 1024 * 1024
 _COPY_STEP = 64 * 1024
 _COPY_REST_S = 0.002
 """Without a rest after each step, the p99 of sets was 23 ms while 200 MB were copied; with it, 2."""
@@ -78,10 +75,8 @@ class LevelDbEngine:
 class LevelDbJournal:
     def __init__(self, database: Database, name: bytes, large: LargeFiles) -> None:
         self._large = large
-        self._trimmed = 1  # the first block there is begins here, or later
         self._next_read = 0
         self._unsynced = False
-        self._full_mark = mark_key(1, 0)
         self._database = database
         # While one buffer is written to a table, a second one can be filled at once.
         self.inline_run = database.memory // 2
@@ -96,6 +91,7 @@ class LevelDbJournal:
             raise
         self._batch = self._db.write_batch()
         self._synced_batch = self._db.write_batch(sync=True)
+        self._trimming = Trimming(database)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -103,6 +99,7 @@ class LevelDbJournal:
         found = Recovery(damage=list(self._database.damage), aside=self._database.aside)
         marks: list[MarkRecord] = []
         lowest = 0
+        full: tuple[bytes, int] | None = None
         with self._errors("recover"):
             found.name = self._db.get(NAME_KEY) or b""
             for key, value in self._since_full_mark():
@@ -112,7 +109,7 @@ class LevelDbJournal:
                         items, stop, wrong = _decode(key, value)
                         if wrong:
                             found.damage.append(Damage(wrong, item_id, stop))
-                        elif lowest and stop != lowest:
+                        elif stop < lowest:
                             found.damage.append(Damage("items are missing", stop, lowest, True))
                         lowest = item_id
                         found.next_id = max(found.next_id, stop)
@@ -127,14 +124,14 @@ class LevelDbJournal:
                         found.next_id = max(found.next_id, mark.next_id)
                         found.next_offset = max(found.next_offset, mark.next_offset)
                         if mark.full:
-                            self._full_mark = key
+                            full = key, mark.next_offset
                 except DamageError as error:
                     found.damage.append(Damage(str(error)))
-            if marks and marks[-1].full:
-                found.origins += self._origins_before(self._full_mark)
+            if full is not None:
+                found.origins += self._origins_before(full[0], marks[0].trimmed)
             lost = self._known_as_lost(found)
         replay(found, marks, lowest or 1)
-        self._trimmed = found.trimmed
+        self._trimming.recovered(found.trimmed, full)
         found.lost = [each for each in lost if each[0].stop > found.trimmed]
         return found
 
@@ -153,25 +150,29 @@ class LevelDbJournal:
     def _since_full_mark(self) -> Iterator[tuple[bytes, bytes]]:
         """What was written since the last full mark, the newest first; all if there is none."""
         with self._db.iterator(
-            start=_FIRST_KEY, reverse=True, verify_checksums=True, fill_cache=False
+            start=key_before(1), reverse=True, verify_checksums=True, fill_cache=False
         ) as entries:
             for key, value in entries:
                 yield key, value
                 if is_full_mark(key, value):
                     return
 
-    def _origins_before(self, mark: bytes) -> list[Origin]:
+    def _origins_before(self, mark: bytes, trimmed: int) -> list[Origin]:
         """Where the last items before a full mark came from, the newest first, as far as it is cheap."""
         origins: list[Origin] = []
         size = 0
         with self._db.iterator(
-            start=_FIRST_KEY, stop=mark, reverse=True, verify_checksums=True, fill_cache=False
+            start=key_before(trimmed),
+            stop=mark,
+            reverse=True,
+            verify_checksums=True,
+            fill_cache=False,
         ) as entries:
             for key, value in entries:
                 size += len(value)
                 if size > _ORIGIN_BYTES:
                     break
-                if len(key) == len(_FIRST_KEY) + 1:
+                if split_key(key)[1] == BLOCK:
                     origins += [i.origin for i in reversed(_decode(key, value)[0]) if i.origin]
         return origins
 
@@ -180,7 +181,9 @@ class LevelDbJournal:
         size = 0
         offset: int | None = None
         with self._errors("read"):
-            start = block_key(first) if first == self._next_read else self._block_of(first)
+            start = block_key(first)
+            if first != self._next_read:
+                start = block_holding(self._db, first, self._trimming.trimmed)
             with self._db.iterator(
                 start=start, stop=block_key(stop), verify_checksums=True, fill_cache=False
             ) as entries:
@@ -188,9 +191,10 @@ class LevelDbJournal:
                     if len(key) != len(start):
                         continue
                     taken = len(piece.items)
-                    offset = self._take_block(piece, key, value, first, stop, offset)
+                    offset = self._take_block(piece, key, value, stop, offset)
                     size += len(value) + self._check_files(piece, taken)
-                    if size >= max_bytes and piece.stop > first:
+                    enough = size >= max_bytes and piece.stop > first
+                    if enough or piece.stop >= stop:
                         break
                 else:
                     if piece.stop < stop:
@@ -201,33 +205,17 @@ class LevelDbJournal:
         self._next_read = piece.stop if piece.stop < stop else 0  # stop may be inside a block
         return piece
 
-    def _block_of(self, item_id: int) -> bytes:
-        """The key of the block that holds an id, or where it should be."""
-        with self._db.iterator(
-            start=block_key(self._trimmed)[:-1],  # as `_FIRST_KEY`
-            stop=block_key(item_id),
-            include_stop=True,
-            reverse=True,
-            include_value=False,
-            verify_checksums=True,
-            fill_cache=False,
-        ) as keys:
-            for key in keys:
-                if split_key(key)[1] == BLOCK:
-                    return bytes(key)
-        return block_key(item_id)
-
     @staticmethod
     def _take_block(
-        piece: Piece, key: bytes, value: bytes, first: int, stop: int, offset: int | None
+        piece: Piece, key: bytes, value: bytes, stop: int, offset: int | None
     ) -> int | None:
         """Add a block to the piece; returns the offset after it, None if that cannot be known."""
         block_first = split_key(key)[0]
         items, block_stop, wrong = _decode(key, value)
-        if block_stop <= first:
-            return offset
-        wanted = [item for item in items if first <= item.id < stop]
         expected = piece.stop
+        if block_stop <= expected:
+            return offset
+        wanted = [item for item in items if expected <= item.id < stop]
         for item in wanted:
             if item.id > expected:
                 begin = item.offset if offset is None else offset
@@ -252,7 +240,7 @@ class LevelDbJournal:
         with (
             self._errors("read"),
             self._db.iterator(
-                start=max(after, _FIRST_KEY),
+                start=max(after, key_before(1)),
                 include_start=False,
                 verify_checksums=True,
                 fill_cache=False,
@@ -288,7 +276,7 @@ class LevelDbJournal:
                 for key, value in encode_blocks(batch):
                     target.put(key, value)
             if batch.marks:
-                key, value = encode_mark(batch, self._trimmed)
+                key, value = encode_mark(batch, self._trimming.trimmed)
                 target.put(key, value)
             if sync:
                 self._database.check_is_there()
@@ -301,7 +289,7 @@ class LevelDbJournal:
         # A confirmation that a power cut takes back repeats an item; only items must not be lost.
         self._unsynced = not sync and (self._unsynced or bool(batch.items))
         if batch.full:
-            self._full_mark = key
+            self._trimming.wrote_full(key)
 
     def sync(self) -> None:
         with self._errors("sync"):
@@ -312,73 +300,18 @@ class LevelDbJournal:
         with self._errors("write"):
             note_lost(self._db, [(span, not damage.missing) for span, damage in lost])
 
-    def trim(self, stop: int, kept: list[Span]) -> None:
+    def trim(self, full: Batch, thorough: bool) -> Trimmed:
         with self._errors("trim"):
             # What allows the deletion must not be lost while the deletion survives.
             self._database.sync_logs()
-            first = self._trimmed
-            while first < stop:
-                first = self._trim_step(first, stop, kept)
-            self._trim_marks()
-        self._large.trim(stop, kept)
-
-    def _trim_marks(self) -> None:
-        """A long drain leaves marks before one and the same id: all below the full one can go."""
-        full = self._full_mark
-        batch = self._db.write_batch()
-        with self._db.iterator(
-            start=mark_key(split_key(full)[0], 0),
-            stop=full,
-            include_value=False,
-            verify_checksums=True,
-            fill_cache=False,
-        ) as keys:
-            for key in keys:
-                batch.delete(key)
-        batch.write()
-
-    def _trim_step(self, first: int, stop: int, kept: list[Span]) -> int:
-        """Delete some keys from first on; returns the id to go on from."""
-        batch = self._db.write_batch()
-        count = 0
-        block: bytes | None = None
-        with self._db.iterator(
-            start=block_key(first),
-            stop=block_key(stop),
-            include_stop=True,
-            include_value=False,
-            verify_checksums=True,
-            fill_cache=False,
-        ) as keys:
-            for key in keys:
-                item_id, kind, _ = split_key(key)
-                if kind == BLOCK:
-                    # A block goes when the next one begins at or below stop: then all of it is below.
-                    if block is not None and not _touches(block, item_id, kept):
-                        batch.delete(block)
-                    block = key
-                    if count >= _TRIM_STEP:
-                        batch.write()
-                        return item_id
-                elif key < self._full_mark:
-                    batch.delete(key)
-                count += 1
-        batch.write()
-        self._trimmed = stop if block is None else split_key(block)[0]
-        return stop
+            gone, done = confirmed_by(full)
+            done = self._trimming.trim(full, gone, done, thorough)
+        self._large.trim(gone)
+        return done
 
     def compact(self) -> None:
         with self._errors("compact"):
-            stop = block_key(self._trimmed)
-            size = self._db.approximate_size(_FIRST_KEY, stop)
-            steps = max(1, -(-size // _COMPACT_STEP))
-            ids = max(1, self._trimmed // steps)
-            for step in range(steps):
-                last = step == steps - 1
-                self._db.compact_range(
-                    start=block_key(1 + step * ids),
-                    stop=stop if last else block_key(1 + (step + 1) * ids),
-                )
+            self._trimming.compact()
 
     def copy(self, directory: Path) -> None:
         copy = Database(directory / "leveldb")
@@ -429,8 +362,3 @@ def _wrong_before(piece: Piece, item_id: int) -> str:
 def _damage(wrong: str, span: Span) -> Damage:
     """What is wrong with a span: damaged in place, or, if nothing is known, not there at all."""
     return Damage(wrong or "items are missing", span.first, span.stop, missing=not wrong)
-
-
-def _touches(block: bytes, stop: int, kept: Iterable[Span]) -> bool:
-    first = split_key(block)[0]
-    return any(first < span.stop and span.first < stop for span in kept)

@@ -12,8 +12,9 @@ from threading import Lock
 from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Span
-from .contract import Damage, Journal, Piece, Recovery
+from .contract import Damage, Journal, Piece, Recovery, Trimmed
 from .large import LargeFiles
+from .replay import confirmed_by
 
 __all__ = ["MemoryEngine", "MemoryJournal"]
 
@@ -67,12 +68,12 @@ class MemoryJournal:
     def note_lost(self, lost: list[tuple[Span, Damage]]) -> None:
         pass
 
-    def trim(self, stop: int, kept: list[Span]) -> None:
-        self._large.trim(stop, kept)
+    def trim(self, full: Batch, thorough: bool) -> Trimmed:
+        gone, done = confirmed_by(full)
+        self._large.trim(gone)
         with self._lock:
-            at = bisect_left(self._items, stop, key=lambda item: item.id)
-            spared = [i for i in self._items[:at] if any(s.first <= i.id < s.stop for s in kept)]
-            self._items = spared + self._items[at:]
+            self._items = [item for item in self._items if not gone.is_confirmed(item.id)]
+        return done
 
     def compact(self) -> None:
         pass

@@ -26,12 +26,15 @@ __all__ = [
     "LOST_KEY",
     "MARK",
     "NAME_KEY",
+    "MARK_BYTES",
     "MarkRecord",
+    "block_count",
     "block_key",
     "decode_block",
     "decode_item",
     "decode_lost",
     "decode_mark",
+    "encode_block",
     "encode_blocks",
     "encode_lost",
     "encode_mark",
@@ -39,6 +42,7 @@ __all__ = [
     "item_seed",
     "mark_key",
     "split_block_head",
+    "record_size",
     "split_key",
 ]
 
@@ -46,6 +50,8 @@ FORMAT = 1
 BLOCK_BYTES = 64 * 1024
 BLOCK_ITEMS = 1024
 MARK, BLOCK = 0, 1  # a mark stands before the block that begins where it ends
+MARK_BYTES = 100
+"""What a mark that is not full costs on disk, about."""
 
 NAME_KEY = b"\x00" * 8 + b"\xff"
 LOST_KEY = NAME_KEY + b"\x01"
@@ -93,7 +99,7 @@ def encode_blocks(batch: Batch) -> list[tuple[bytes, bytes]]:
     """The keys and values of a batch's items."""
     items, start = batch.items, 0
     if batch.size <= BLOCK_BYTES and len(items) <= BLOCK_ITEMS:
-        return [_encode_block(items)] if items else []
+        return [encode_block(items)] if items else []
     blocks: list[tuple[bytes, bytes]] = []
     while start < len(items):
         stop, size = start + 1, items[start].size
@@ -101,12 +107,29 @@ def encode_blocks(batch: Batch) -> list[tuple[bytes, bytes]]:
         while stop < most and size + items[stop].size <= BLOCK_BYTES:
             size += items[stop].size
             stop += 1
-        blocks.append(_encode_block(items[start:stop]))
+        blocks.append(encode_block(items[start:stop]))
         start = stop
     return blocks
 
 
-def _encode_block(items: list[Item]) -> tuple[bytes, bytes]:
+def block_count(value: bytes) -> int:
+    """How many items a block says it has; `decode_block` tells whether that can be believed."""
+    count: int = _BLOCK.unpack_from(value)[1] if len(value) >= _BLOCK.size else 0
+    return count
+
+
+def record_size(item: Item) -> int:
+    """Bytes of an item in its block."""
+    size = _ITEM.size + _CRC.size + (_LARGE.size if item.data is None else item.size)
+    if item.origin is not None:
+        size += _ORIGIN.size + len(item.origin.queue) + len(item.origin.consumer)
+    return size
+
+
+def encode_block(items: list[Item]) -> tuple[bytes, bytes]:
+    """The key and value of one block; the ids and offsets of its items follow each other, and they
+    were put at one time.
+    """
     first = items[0]
     key = _KEY.pack(first.id, BLOCK)
     header = _BLOCK.pack(FORMAT, len(items), first.created, first.offset)

@@ -4,11 +4,14 @@ Pure: what was read goes in, and the recovery is completed. The newest mark come
 full unless it was lost; then what is known is used, and items may come again.
 """
 
-from ..queues.positions import Positions
-from .contract import Damage, Recovery
+from typing import NamedTuple
+
+from ..queues.batches import Batch
+from ..queues.positions import Positions, shared, without
+from .contract import Damage, Recovery, Trimmed
 from .records import MarkRecord
 
-__all__ = ["replay"]
+__all__ = ["Confirmed", "confirmed_by", "replay"]
 
 
 def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
@@ -39,3 +42,21 @@ def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
         last = {each.id: each for each in returns}
         at = found.positions[name]
         found.returns[name] = [each for each in last.values() if not at.is_confirmed(each.id)]
+
+
+class Confirmed(NamedTuple):
+    """What consumers have confirmed by a full batch.
+
+    gone: by all of them, and not kept: nobody needs it any more. done: nothing of it is deleted yet.
+    """
+
+    gone: Positions
+    done: Trimmed
+
+
+def confirmed_by(full: Batch) -> Confirmed:
+    places = [Positions(mark.position, mark.offset, mark.spans) for mark in full.marks]
+    everyone = shared(places)
+    sums = sum(at.count for at in places), sum(at.size for at in places)
+    done = Trimmed(everyone.count, everyone.size, *sums)
+    return Confirmed(without(everyone, full.kept), done)

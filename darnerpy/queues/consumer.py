@@ -14,7 +14,7 @@ import msgspec
 
 from ..config import QueueSettings
 from .batches import Mark, Returned
-from .items import ITEM_OVERHEAD, Item
+from .items import ITEM_OVERHEAD, Item, bare, weight_of
 from .line import Line
 from .positions import Positions, Span, span_of
 
@@ -154,7 +154,7 @@ class Consumer:
         self.delayed: list[tuple[int, int, Item]] = []
         self.leaving: dict[int, Item] = {}
         self.loaded_to = positions.position
-        self.loaded = sum(_weight(held.item) for held in self.open.values())
+        self.loaded = sum(weight_of(held.item) for held in self.open.values())
         self.undo: list[Undo] = []
         self.newly_returned: list[Returned] = []
         self.moved = False
@@ -203,7 +203,7 @@ class Consumer:
         """Give an item back to its place: it is before all that were never taken."""
         if item.id >= self.loaded_to:
             return  # the window begins anew below it, so it will be read again
-        self.loaded += _weight(item)
+        self.loaded += weight_of(item)
         heappush(self.returned, (item.id, item))
 
     # -- what is out of line -----------------------------------------------------------------------
@@ -211,20 +211,20 @@ class Consumer:
     def hold(self, held: OpenRead) -> None:
         self.open[held.item.id] = held
         self.open_bytes += held.item.size
-        self.loaded += _weight(held.item)
+        self.loaded += weight_of(held.item)
 
     def release(self, held: OpenRead) -> None:
         """The item leaves its holder's hands: confirmed, returned or gone, the caller knows."""
         held.gone = True
         del self.open[held.item.id]
         self.open_bytes -= held.item.size
-        self.loaded -= _weight(held.item)
+        self.loaded -= weight_of(held.item)
 
     def delay(self, item: Item, due: int) -> None:
         """Hold an item back until a time (monotonic), without holding up those behind it."""
         if item.id >= self.loaded_to:
             return  # as in `put_back`
-        self.loaded += _weight(item)
+        self.loaded += weight_of(item)
         heappush(self.delayed, (due, item.id, item))
 
     def take_due(self, now: float) -> bool:
@@ -241,20 +241,20 @@ class Consumer:
         if not self.delayed:
             return None
         item = heappop(self.delayed)[2]
-        self.loaded -= _weight(item)
+        self.loaded -= weight_of(item)
         return item
 
     def send_off(self, item: Item) -> None:
         """An item begins to leave for another queue."""
         self.leaving[item.id] = item
-        self.loaded += _weight(item)
+        self.loaded += weight_of(item)
 
     def arrive(self, item: Item) -> bool:
         """It does not leave any more; False if it was forgotten meanwhile."""
         if self.leaving.get(item.id) is not item:
             return False
         del self.leaving[item.id]
-        self.loaded -= _weight(item)
+        self.loaded -= weight_of(item)
         return True
 
     @property
@@ -276,7 +276,7 @@ class Consumer:
         self.returned.clear()
         self.delayed.clear()
         self.leaving.clear()
-        self.loaded = sum(_weight(held.item) for held in self.open.values())
+        self.loaded = sum(weight_of(held.item) for held in self.open.values())
         self.loaded_to = next_id
         self.excess = False
         self.epoch += 1
@@ -291,7 +291,7 @@ class Consumer:
             self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
             self.delayed = sorted(e for e in self.delayed if not first <= e[1] < stop)
             self.leaving = {i: e for i, e in self.leaving.items() if not first <= i < stop}
-            self.loaded -= sum(_weight(item) for item in gone)
+            self.loaded -= sum(weight_of(item) for item in gone)
 
     # -- what the journal is told and asked --------------------------------------------------------
 
@@ -316,6 +316,15 @@ class Consumer:
         returns = self.newly_returned or []
         return Mark(self.name, at.position, at.offset, added, False, returns)
 
+    def take_back(self, step: "Undo") -> None:
+        """What was noted in `undo` has not happened."""
+        if isinstance(step, Positions):
+            self.positions = step
+        elif isinstance(step, Returned):
+            self.returns[step.id] = step
+        else:
+            self.positions.unconfirm(span_of(step) if isinstance(step, Item) else step)
+
     def missing(self, written: int) -> tuple[int, int] | None:
         """The ids (first, stop) to read next, of those below written; None if nothing is missing."""
         if self.returned:
@@ -335,7 +344,7 @@ class Consumer:
         if first == self.loaded_to and not confirmed and not held:
             # The usual case: nobody has had any of them.
             self.window.extend(items)
-            self.loaded += sum(map(_weight, items))
+            self.loaded += sum(map(weight_of, items))
             self.loaded_to = stop
             return
         for item in items:
@@ -343,7 +352,7 @@ class Consumer:
                 self._load_returned(item)
             elif item.id not in self.open and not self.positions.is_confirmed(item.id):
                 self.window.append(item)
-                self.loaded += _weight(item)
+                self.loaded += weight_of(item)
         if first >= self.loaded_to:
             self.loaded_to = max(stop, self.loaded_to)
 
@@ -360,41 +369,22 @@ class Consumer:
         while self.loaded > target and len(self.window) > 1:
             item = self.window.pop()
             self.loaded_to = item.id
-            self.loaded -= _weight(item)
+            self.loaded -= weight_of(item)
             self.epoch += 1
         if self.loaded_to < reached:
             # After a failure the window may begin below what is out of line: that is read again, too.
             self.forget(self.loaded_to, reached)
         if self.loaded > target:
             for held in self.open.values():
-                self.loaded -= _weight(held.item)
-                held.item = _bare(held.item)
-                self.loaded += _weight(held.item)
+                self.loaded -= weight_of(held.item)
+                held.item = bare(held.item)
+                self.loaded += weight_of(held.item)
         if self.loaded > target:
-            self.loaded -= sum(_weight(item) for _, _, item in self.delayed)
-            self.delayed = [(due, i, _bare(item)) for due, i, item in self.delayed]
-            self.loaded += sum(_weight(item) for _, _, item in self.delayed)
+            self.loaded -= sum(weight_of(item) for _, _, item in self.delayed)
+            self.delayed = [(due, i, bare(item)) for due, i, item in self.delayed]
+            self.loaded += sum(weight_of(item) for _, _, item in self.delayed)
         if self.loaded > target and len(self.returned) > 1:
             kept = self.returned[0]
-            self.loaded -= sum(_weight(item) for _, item in self.returned)
-            self.returned = [kept, *((i, _bare(item)) for i, item in self.returned[1:])]
-            self.loaded += sum(_weight(item) for _, item in self.returned)
-
-
-def _weight(item: Item) -> int:
-    return (0 if item.data is None else item.size) + ITEM_OVERHEAD
-
-
-def _bare(item: Item) -> Item:
-    return Item(
-        item.id,
-        item.size,
-        None,
-        item.flags,
-        item.created,
-        item.expiry,
-        item.offset,
-        item.large,
-        item.origin,
-        item.crc,
-    )
+            self.loaded -= sum(weight_of(item) for _, item in self.returned)
+            self.returned = [kept, *((i, bare(item)) for i, item in self.returned[1:])]
+            self.loaded += sum(weight_of(item) for _, item in self.returned)

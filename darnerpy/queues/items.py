@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["DEAD", "EXPIRED", "ITEM_OVERHEAD", "Item", "Origin"]
+__all__ = ["DEAD", "EXPIRED", "ITEM_OVERHEAD", "Item", "Origin", "bare", "weight_of"]
 
 ITEM_OVERHEAD = 200
 """Bytes of memory an item costs beside its data; what windows are charged for it."""
@@ -43,3 +43,24 @@ class Item(msgspec.Struct, gc=False):
     large: int = 0
     origin: Origin | None = None
     crc: int = 0
+
+
+def weight_of(item: Item) -> int:
+    """Bytes of memory it costs."""
+    return (0 if item.data is None else item.size) + ITEM_OVERHEAD
+
+
+def bare(item: Item) -> Item:
+    """The same without its data, which is on disk."""
+    return Item(
+        item.id,
+        item.size,
+        None,
+        item.flags,
+        item.created,
+        item.expiry,
+        item.offset,
+        item.large,
+        item.origin,
+        item.crc,
+    )

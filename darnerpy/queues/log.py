@@ -12,20 +12,17 @@ from operator import attrgetter
 from ..clock import Clock
 from ..config import QueueSettings
 from ..errors import ServerError
-from .batches import Batch, Returned, Undo
+from .batches import Batch, Returned
 from .consumer import Consumer, Counters
+from .fullmarks import FullMarks
 from .items import Item
-from .positions import Positions, Span, span_of
+from .positions import Positions, Span, shared, span_of
 from .windows import Windows
 
 __all__ = ["OWN", "Log", "default_settings"]
 
 OWN = b""
 """The name of a queue's own consumer."""
-
-_FULL_MARK_IDS = 10_000
-_FULL_MARK_BATCHES = 1_000
-_FULL_MARK_BYTES = 8 * 1024 * 1024
 
 
 def default_settings(consumer: bytes) -> QueueSettings:
@@ -57,8 +54,7 @@ class Log:
         self.unwritten: list[Batch] = []
         self.batch: Batch | None = None
         self.number = 0
-        self._full_due = True
-        self._full_at_id = self._full_at_batch = self._full_at_offset = 0
+        self._full_marks = FullMarks()
         self._clock = clock
         self._windows = windows
         self._on_change = on_change
@@ -90,7 +86,7 @@ class Log:
         batch.lasting = True
         batch.undo.append((consumer, consumer.undo))
         consumer.undo = []
-        self._full_due = True
+        self._full_marks.wanted = True
         del self.consumers[consumer.name]
         self._consumers_changed()
         self._put_away(consumer, None)
@@ -142,13 +138,6 @@ class Log:
         if consumer.loaded_to == self.next_id and not consumer.following:
             consumer.following = True
             self._following.append(consumer)
-
-    def low(self) -> tuple[int, int]:
-        """The id, and its offset, below which every consumer has confirmed everything."""
-        low = self.own.positions
-        if len(self._all) > 1:
-            low = min((consumer.positions for consumer in self._all), key=attrgetter("position"))
-        return low.position, low.offset
 
     # -- counts ------------------------------------------------------------------------------------
 
@@ -203,14 +192,6 @@ class Log:
         if known is not None:
             consumer.undo.append(known)
 
-    def _unconfirm(self, consumer: Consumer, step: Undo) -> None:
-        if isinstance(step, Positions):
-            consumer.positions = step
-        elif isinstance(step, Returned):
-            consumer.returns[step.id] = step
-        else:
-            consumer.positions.unconfirm(span_of(step) if isinstance(step, Item) else step)
-
     def pending(self, item: Item) -> Batch | None:
         """The batch that an item is still to be written with."""
         if item.id < self.written:
@@ -243,17 +224,17 @@ class Log:
         if batch is None:
             return None
         self.batch = None
+        full = self._full_marks
         if (
-            self._full_due
-            or self.next_id >= self._full_at_id
-            or batch.number >= self._full_at_batch
-            or self.next_offset >= self._full_at_offset
+            full.wanted
+            or self.next_id >= full.at_id
+            or batch.number >= full.at_batch
+            or self.next_offset >= full.at_offset
         ):
             batch.full = True
-            self._full_due = False
-            self._full_at_id = self.next_id + _FULL_MARK_IDS
-            self._full_at_batch = batch.number + _FULL_MARK_BATCHES
-            self._full_at_offset = self.next_offset + _FULL_MARK_BYTES
+            batch.kept = list(self.kept)
+            spans = sum(len(consumer.positions.spans) for consumer in self._all)
+            full.written(batch.number, self.next_id, self.next_offset, spans)
         for consumer in self._all:
             if consumer.moved or batch.full:
                 batch.marks.append(consumer.mark(batch.full))
@@ -267,8 +248,6 @@ class Log:
                 self._windows.settle(consumer)
         batch.next_id = self.next_id
         batch.next_offset = self.next_offset
-        if batch.full:
-            batch.kept = list(self.kept)
         return batch
 
     def wrote(self, batch: Batch) -> None:
@@ -278,7 +257,7 @@ class Log:
 
     def want_full_mark(self) -> None:
         """Make the next batch carry everyone's whole position, so that all before can be trimmed."""
-        self._full_due = True
+        self._full_marks.wanted = True
         self._touch()
 
     def lose(self, span: Span, keep: bool) -> None:
@@ -293,8 +272,9 @@ class Log:
         span = Span(span.first, span.stop, span.begin if span.begin >= 0 else end, end)
         self._touch()
         if keep:
-            self.kept.append(span)
-            self._full_due = True
+            # What everyone had confirmed is not lost, and may be deleted.
+            self.kept += shared(each.positions for each in self._all).unconfirmed(span)
+            self._full_marks.wanted = True
         for consumer in self._all:
             for item_id in [i for i in consumer.open if span.first <= i < span.stop]:
                 consumer.release(consumer.open[item_id])
@@ -323,7 +303,7 @@ class Log:
         self.next_id = self.written = next_id
         self.next_offset = next_offset
         self.kept = kept
-        self._full_due = True
+        self._full_marks.wanted = True
         self.own.restore(positions.get(OWN, Positions()))
         for name, at in positions.items():
             if name != OWN:
@@ -359,7 +339,7 @@ class Log:
         for batch in reversed(batches):
             for consumer, undo in reversed(batch.undo):
                 for step in reversed(undo):
-                    self._unconfirm(consumer, step)
+                    consumer.take_back(step)
             for consumer in batch.founded:
                 if self.consumers.pop(consumer.name, None) is consumer:
                     self.past.add(consumer.counters)
@@ -383,7 +363,7 @@ class Log:
                     consumer.returns = {i: r for i, r in consumer.returns.items() if i < first.id}
         self._following = []
         self._consumers_changed()
-        self._full_due = True
+        self._full_marks.wanted = True
         for batch in batches:
             batch.end(error)
 

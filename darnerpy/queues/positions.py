@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .items import Item
 
-__all__ = ["Positions", "Span", "span_of"]
+__all__ = ["Positions", "Span", "joined", "shared", "span_of", "without"]
 
 
 class Span(NamedTuple):
@@ -44,6 +44,21 @@ class Positions:
 
     def copy(self) -> "Positions":
         return Positions(self.position, self.offset, self.spans)
+
+    @property
+    def count(self) -> int:
+        """Ids confirmed."""
+        return self.position - 1 + self.count_above
+
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+        return self.offset + self.bytes_above
+
+    def all_spans(self) -> list[Span]:
+        """All that is confirmed, from the first id on."""
+        below = [Span(1, self.position, 0, self.offset)] if self.position > 1 else []
+        return below + self.spans
 
     def next_unconfirmed(self, item_id: int) -> int:
         """The lowest id from this one on that is not confirmed."""
@@ -157,3 +172,53 @@ class Positions:
         self.count_above -= span.stop - span.first
         self.bytes_above -= span.end - span.begin
         return span.stop, span.end
+
+
+def shared(places: Iterable[Positions]) -> Positions:
+    """What several consumers have confirmed, every one of them; at least one is given."""
+    first, *others = places
+    spans = first.all_spans()
+    for other in others:
+        spans = _both(spans, other.all_spans())
+    return _positions(spans)
+
+
+def without(at: Positions, spared: Iterable[Span]) -> Positions:
+    """The same without some spans, which may overlap and come in any order."""
+    taken = Positions(spans=joined(spared))
+    return _positions([piece for span in at.all_spans() for piece in taken.unconfirmed(span)])
+
+
+def joined(spans: Iterable[Span], gap: int = -1) -> list[Span]:
+    """In order; those that overlap or touch, or have no more than so many bytes between them, are one."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        last = found[-1] if found else None
+        if last and (span.first <= last.stop or span.begin - last.end <= gap):
+            stop, end = max((last.stop, last.end), (span.stop, span.end))
+            found[-1] = Span(last.first, stop, last.begin, end)
+        else:
+            found.append(span)
+    return found
+
+
+def _both(left: list[Span], right: list[Span]) -> list[Span]:
+    found: list[Span] = []
+    rest = iter(right)
+    other = next(rest, None)
+    for span in left:
+        while other is not None and other.first < span.stop:
+            if other.stop > span.first:
+                first, begin = max((span.first, span.begin), (other.first, other.begin))
+                stop, end = min((span.stop, span.end), (other.stop, other.end))
+                found.append(Span(first, stop, begin, end))
+            if other.stop > span.stop:
+                break
+            other = next(rest, None)
+    return found
+
+
+def _positions(spans: list[Span]) -> Positions:
+    if spans and spans[0].first == 1:
+        return Positions(spans[0].stop, spans[0].end, spans[1:])
+    return Positions(spans=spans)

@@ -220,8 +220,8 @@ class Queue(Log):
     def give_back(self, consumer: Consumer, item: Item) -> None:
         """Undo a `take` of this turn: the item could not be handed over."""
         while not isinstance(step := consumer.undo.pop(), Item):
-            self._unconfirm(consumer, step)
-        self._unconfirm(consumer, step)
+            consumer.take_back(step)
+        consumer.take_back(step)
         consumer.put_back(item)
 
     def flush(self, only: Consumer | None = None) -> Batch:

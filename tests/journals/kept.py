@@ -5,6 +5,7 @@ from pathlib import Path
 from darnerpy.errors import JournalError
 from darnerpy.journals.contract import Engine, Recovery
 from darnerpy.journals.large import LargeFiles
+from darnerpy.queues.batches import Batch
 from darnerpy.queues.items import Item
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
@@ -84,11 +85,18 @@ class Kept:
         return [item.data for item in items if item is not None]
 
     def trim(self) -> None:
-        """As the broker's trimmer does: a full mark, then delete what is below it, then compact."""
-        self.queue.want_full_mark()
-        self.commit()
-        self.journal.trim(self.queue.low()[0], list(self.queue.kept))
+        """As the broker's trimmer does: two full marks, delete what the older allows, compact."""
+        full = self.commit_full()
+        self.commit_full()
+        self.journal.trim(full, thorough=True)
         self.journal.compact()
+
+    def commit_full(self) -> Batch:
+        self.queue.want_full_mark()
+        batch = self.queue.batch
+        assert batch is not None
+        self.commit()
+        return batch
 
     @property
     def waiting(self) -> list[bytes | None]:

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from darnerpy.errors import JournalError
+from darnerpy.queues.batches import Batch, Mark
 from darnerpy.queues.positions import Span
 from tests.journals.kept import Kept, read_all
 
@@ -73,8 +74,8 @@ def test_trimming_takes_what_is_below_and_leaves_the_rest(kept: Kept) -> None:
 def test_trimming_spares_the_kept_spans(kept: Kept) -> None:
     for n in range(31):
         kept.put(b"%d" % n)
-    kept.queue.kept = [Span(5, 8, 0, 0), Span(20, 21, 0, 0)]
     kept.take(30)
+    kept.queue.kept = [Span(5, 8, 0, 0), Span(20, 21, 0, 0)]
     kept.trim()
     assert [item.id for item in read_all(kept, 1, 32)] == [5, 6, 7, 20, 31]
 
@@ -146,8 +147,9 @@ def test_trimming_runs_beside_writing_and_reading(
         kept.put(b"%d" % n)
 
     def trim() -> None:
-        for stop in range(1, 2001):
-            kept.journal.trim(stop, [])
+        for stop in range(2, 2001):
+            full = Batch(1, 0, marks=[Mark(b"", stop, 0, [], True)], full=True)
+            kept.journal.trim(full, thorough=False)
 
     trimmer = threading.Thread(target=trim)
     trimmer.start()

@@ -93,7 +93,7 @@ def test_trimming_goes_on_after_a_restart(durable: Kept) -> None:
     for _ in range(10):
         durable.take(5)
         durable.trim()
-        assert durable.found.trimmed <= durable.queue.low()[0]
+        assert durable.found.trimmed <= durable.queue.own.positions.position
         durable.reopen()
     assert durable.waiting == [b"%d" % (number // 2) for number in range(50, 60)]
 

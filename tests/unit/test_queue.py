@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from darnerpy.errors import ServerError
-from darnerpy.queues import log as log_module
+from darnerpy.queues import fullmarks
 from darnerpy.queues import queue as queue_module
 from darnerpy.queues.batches import Completion
 from darnerpy.queues.items import ITEM_OVERHEAD
@@ -369,9 +369,9 @@ def test_who_depends_is_told_in_order_and_with_the_error() -> None:
 def test_a_full_mark_comes_before_there_is_much_to_replay(
     queue: Queue, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_module, "_FULL_MARK_IDS", 4)
-    monkeypatch.setattr(log_module, "_FULL_MARK_BATCHES", 3)
-    monkeypatch.setattr(log_module, "_FULL_MARK_BYTES", 100)
+    monkeypatch.setattr(fullmarks, "_IDS", 4)
+    monkeypatch.setattr(fullmarks, "_BATCHES", 3)
+    monkeypatch.setattr(fullmarks, "_BYTES", 100)
 
     def fullness(*turns: list[bytes]) -> Iterator[bool]:
         for items in turns:

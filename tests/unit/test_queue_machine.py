@@ -21,7 +21,7 @@ from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Batch
 from darnerpy.queues.consumer import Consumer, OpenRead
 from darnerpy.queues.items import ITEM_OVERHEAD, Item
-from darnerpy.queues.positions import Span
+from darnerpy.queues.positions import Span, shared
 from darnerpy.queues.windows import Windows
 from tests.unit.keeper import Disk, Keeper, ManualClock, SettingsBook
 from tests.unit.model import Model, Place, Put
@@ -608,7 +608,9 @@ class QueueMachine(RuleBasedStateMachine):
             known = {i: back for i, back in place.returns.items() if i in model.unconfirmed(place)}
             assert consumer.returns == known
             low = min([low, *model.unconfirmed(place)])
-        assert queue.low() == (low, model.bytes_of([i for i in model.log if i < low]))
+        everyone = shared(each.positions for each in queue.consumers.values())
+        below = model.bytes_of([i for i in model.log if i < low])
+        assert (everyone.position, everyone.offset) == (low, below)
 
     @invariant()
     def the_same_are_held_and_waiting(self) -> None:
