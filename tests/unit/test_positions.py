@@ -6,7 +6,7 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darnerpy.queues.positions import Positions, Span
+from darnerpy.queues.positions import Positions, Span, joined, shared, without
 
 LAST = 24
 SIZES = [(7 * item_id) % 5 for item_id in range(LAST + 2)]
@@ -138,3 +138,31 @@ def test_many_spans_cost_no_more_than_their_neighbours() -> None:
     for call in calls:
         for item_id in range(1, 200_000, 2):
             call(item_id)
+
+
+@given(st.lists(actions, min_size=1, max_size=3))
+def test_what_several_share_is_what_is_in_all_their_sets(todos: list[list[Action]]) -> None:
+    several = [after(todo) for todo in todos]
+    both = Both()
+    both.at = shared(each.at for each in several)
+    both.confirmed = set.intersection(*(each.confirmed for each in several))
+    both.check()
+
+
+@given(actions, st.lists(spans, max_size=4))
+def test_without_some_spans_they_are_the_set_without_them(
+    todo: list[Action], spared: list[list[int]]
+) -> None:
+    both = after(todo)
+    kept = [span(first, stop + 1) for first, stop in spared]
+    both.at = without(both.at, kept)
+    for first, stop in spared:
+        both.confirmed -= set(range(first, stop + 1))
+    both.check()
+
+
+def test_spans_with_little_between_them_are_joined() -> None:
+    some = [Span(9, 10, 90, 100), Span(1, 3, 0, 20), Span(2, 4, 10, 30), Span(6, 7, 50, 60)]
+    assert joined(some) == [Span(1, 4, 0, 30), Span(6, 7, 50, 60), Span(9, 10, 90, 100)]
+    assert joined(some, 20) == [Span(1, 7, 0, 60), Span(9, 10, 90, 100)]
+    assert joined([Span(1, 2, 0, 5), Span(3, 4, 5, 9)]) == [Span(1, 2, 0, 5), Span(3, 4, 5, 9)]
