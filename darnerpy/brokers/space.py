@@ -6,6 +6,7 @@ full, and may go on when there is room again. Looks the more often the less ther
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,8 +39,14 @@ class Space:
         self._least = least
         self._look()
 
-    def free(self) -> int:
-        """Bytes that are free at this moment. Raises `OSError`."""
+    def room(self) -> int:
+        """Bytes that may be written before it is too full; a great many if that cannot be told."""
+        try:
+            return max(0, self._free() - (self._least or 0))
+        except OSError:
+            return sys.maxsize
+
+    def _free(self) -> int:
         disk = os.statvfs(self._path)
         return disk.f_bavail * disk.f_frsize
 
@@ -54,7 +61,7 @@ class Space:
             self._tell(None)
             return
         try:
-            free = self.free()
+            free = self._free()
         except OSError as error:
             log.warning("cannot tell how much disk is free: %s", error.strerror)
             free = least

@@ -39,7 +39,7 @@ class Run(Protocol):
 
 class Trimmer:
     """run: has work done in the background while the journal is kept open. later: calls back after
-    so many seconds. room: tells how many bytes are free on the disk, or raises `OSError`.
+    so many seconds. room: tells how many bytes may still be written to the disk.
 
     A busy queue is trimmed when much has been confirmed. One that has been left alone for a second
     is trimmed as far as it goes and compacted.
@@ -171,10 +171,7 @@ class Trimmer:
         return sum(at.count for at in places), sum(at.size for at in places)
 
     def _most(self, usual: int, share: int) -> int:
-        try:
-            return max(_QUIET_BYTES, min(usual, self._room() // share))
-        except OSError:
-            return usual
+        return max(_QUIET_BYTES, min(usual, self._room() // share))
 
     # -- a queue that is left alone ----------------------------------------------------------------
 
