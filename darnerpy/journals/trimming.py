@@ -145,7 +145,7 @@ class _Sweep:
         """Go some way; returns the key to go on from, None at the end."""
         block: tuple[bytes, bytes] | None = None
         end = block_key(stop)
-        seen = 0
+        seen = following = 0
         with self._db.iterator(
             start=start, stop=end, include_stop=True, verify_checksums=True, fill_cache=False
         ) as entries:
@@ -156,8 +156,10 @@ class _Sweep:
                 seen += 1
                 item_id, kind, _ = split_key(key)
                 if kind == MARK:
-                    if key < self.older:
-                        self._delete(key, value)
+                    if key >= self.older:
+                        following = item_id  # and all below the older mark is behind
+                        break
+                    self._delete(key, value)
                     continue
                 if block is not None:
                     self._decide(*block, item_id)
@@ -168,7 +170,7 @@ class _Sweep:
                 if inner and item_id + block_count(value) >= stop:
                     break
         if block is not None:
-            self._decide(*block, 0)
+            self._decide(*block, following)
         return None
 
     def marks(self, next_id: int, known: list[bytes]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darnerpy.inspection.check import check_queue
+from darnerpy.journals import trimming
 from darnerpy.journals.leveldb import LevelDbEngine, LevelDbJournal
 from darnerpy.journals.records import BLOCK, block_key, decode_block, mark_key, split_key
 from darnerpy.queues.consumer import Consumer, OpenRead
@@ -256,6 +257,25 @@ def test_a_trim_looks_only_at_what_was_confirmed_since(
             journal.trim(full, thorough=False)
         # Blocks and marks of this round, a few at its ends.
         assert len(seen) < 250
+
+
+def test_marks_written_after_the_older_one_do_not_hold_a_trim_up(
+    durable: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trimming, "_STEP_KEYS", 4)
+    durable.put(*(b"%d" % n for n in range(100)))
+    for _ in range(20):
+        durable.take(1)
+    older = durable.commit_full()
+    durable.commit_full()
+    for _ in range(20):
+        durable.take(1)
+    durable.journal.trim(older, thorough=False)
+    assert len(ids_on_disk(durable)) == 100
+    assert marks_on_disk(durable) == 22
+    durable.trim()
+    assert ids_on_disk(durable) == list(range(41, 101))
+    assert marks_on_disk(durable) == 2
 
 
 Steps = st.lists(

@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
+from darnerpy.brokers import trimmer
+from darnerpy.journals import leveldb, trimming
 from darnerpy.journals.leveldb import LevelDbJournal
+from darnerpy.journals.replay import Confirmed, confirmed_by
+from darnerpy.queues.batches import Batch
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.log import Log
+from darnerpy.queues.positions import Positions
 from darnerpy.queues.queue import Queue
 from darnerpy.sessions.slots import Slots
 from darnerpy.testing.simulation import disk
@@ -23,6 +28,45 @@ def test_nothing_is_found(first: int) -> None:
         outcome = simulate(seed)
         assert not outcome.findings, f"seed {seed}: {outcome.findings[0]}"
         assert outcome.counts["commands"] > 0
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trimming and rewriting at every turn: histories are too small for what is usual."""
+    for name, value in (
+        ("_BYTES", 200),
+        ("_IDS", 20),
+        ("_COMPACT_BYTES", 500),
+        ("_QUIET_BYTES", 50),
+        ("_QUIET_IDS", 3),
+        ("_QUIET_S", 0.02),
+    ):
+        monkeypatch.setattr(trimmer, name, value)
+    for name, value in (
+        ("_LEFT_WASTE", 20),
+        ("_STEP_KEYS", 3),
+        ("_STEP_BYTES", 100),
+        ("_REST_S", 0),
+    ):
+        monkeypatch.setattr(trimming, name, value)
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("first", range(200, 300, 50))
+def test_nothing_is_found_while_it_trims(first: int) -> None:
+    for seed in range(first, first + 50):
+        outcome = simulate(seed)
+        assert not outcome.findings, f"seed {seed}: {outcome.findings[0]}"
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_server_that_trims_too_much_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_of_it(full: Batch) -> Confirmed:
+        _, done = confirmed_by(full)
+        return Confirmed(Positions(full.next_id, full.next_offset), done)
+
+    monkeypatch.setattr(leveldb, "confirmed_by", all_of_it)
+    assert any(simulate(seed).findings for seed in range(ENOUGH))
 
 
 def test_the_same_seed_gives_the_same_history() -> None:
