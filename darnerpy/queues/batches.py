@@ -77,7 +77,7 @@ class Completion(msgspec.Struct, eq=False, kw_only=True):
 
 
 class Batch(Completion, eq=False):
-    """items: appended, in order of id; size: their bytes in the journal; large: some have files.
+    """items: appended, in order of id; size: bytes it takes in the journal, about; large: some have files.
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. undo: how to

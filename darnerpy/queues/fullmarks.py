@@ -22,9 +22,11 @@ class FullMarks:
         self.wanted = True
         self.at_id = self.at_batch = self.at_offset = 0
 
-    def written(self, batch: int, next_id: int, next_offset: int, spans: int) -> None:
-        """A batch is full; spans: how many there are in its mark."""
+    def written(self, batch: int, next_id: int, next_offset: int, spans: int) -> int:
+        """A batch is full, with so many spans in its mark; returns the bytes of them."""
+        size = spans * _SPAN_BYTES
         self.wanted = False
         self.at_id = next_id + _IDS + spans
         self.at_batch = batch + _BATCHES + spans // 4
-        self.at_offset = next_offset + _BYTES + 8 * spans * _SPAN_BYTES
+        self.at_offset = next_offset + _BYTES + 8 * size
+        return size

@@ -234,7 +234,7 @@ class Log:
             batch.full = True
             batch.kept = list(self.kept)
             spans = sum(len(consumer.positions.spans) for consumer in self._all)
-            full.written(batch.number, self.next_id, self.next_offset, spans)
+            batch.size += full.written(batch.number, self.next_id, self.next_offset, spans)
         for consumer in self._all:
             if consumer.moved or batch.full:
                 batch.marks.append(consumer.mark(batch.full))

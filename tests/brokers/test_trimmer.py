@@ -10,6 +10,7 @@ from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.memory import MemoryJournal
 from darnerpy.journals.workers import Done
 from darnerpy.queues.batches import Batch
+from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
 from tests.journals.kept import StillClock
@@ -55,9 +56,19 @@ class Bench:
         self.queue.put(b"", size, 0, 0)
         self.commit()
 
-    def take(self) -> None:
-        assert self.queue.take(self.queue.own) is not None
-        self.commit()
+    def take(self, consumer: Consumer | None = None) -> None:
+        assert self.queue.take(consumer or self.queue.own) is not None
+        self.settle()
+
+    def rest(self) -> None:
+        """Do all there is to do in the background."""
+        while self.running:
+            self.finish()
+
+    @property
+    def left(self) -> int:
+        """Bytes of the items that are not deleted."""
+        return self._journal.size()
 
     def wait(self) -> None:
         """A second goes by."""
@@ -143,3 +154,95 @@ def test_little_is_not_worth_a_trim(tmp_path: Path) -> None:
     bench.commit()
     assert not bench.running
     assert not bench.timers
+
+
+def test_what_is_confirmed_behind_a_held_item_is_trimmed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.put(5)
+    assert bench.queue.open(bench.queue.own) is not None
+    for _ in range(40):
+        bench.put(MIB)
+        bench.take()
+        bench.rest()
+    assert bench.trimmer.trims == 2
+    bench.wait()
+    bench.wait()
+    bench.rest()
+    assert bench.left == 5
+
+
+def test_a_consumer_far_behind_causes_no_trims_in_vain(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    audit = bench.queue.consumer(b"audit")
+    for _ in range(100):
+        bench.put(MIB)
+        bench.take()
+        assert not bench.running
+    for _ in range(100):
+        bench.take(audit)
+        bench.rest()
+    assert 5 <= bench.trimmer.trims <= 7
+    bench.wait()
+    bench.wait()
+    bench.rest()
+    assert bench.left == 0
+
+
+def test_when_the_slowest_consumer_is_dropped_all_that_it_kept_is_trimmed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    audit = bench.queue.consumer(b"audit")
+    for _ in range(20):
+        bench.put(MIB)
+        bench.take()
+    assert not bench.running
+    bench.queue.drop(audit)
+    bench.settle()
+    bench.rest()
+    assert bench.left == 0
+
+
+def test_consumers_that_confirm_different_items_cause_no_endless_trims(tmp_path: Path) -> None:
+    """Each has confirmed what the other has not: nothing can be deleted, however much that is."""
+    bench = Bench(tmp_path)
+    audit = bench.queue.consumer(b"audit")
+    for only in (audit, bench.queue.own):
+        for _ in range(40):
+            bench.queue.put(b"", MIB, 0, 0, only=only)
+            bench.commit()
+            bench.rest()
+    assert bench.trimmer.trims <= 5
+    for _ in range(5):
+        bench.wait()
+        bench.rest()
+    trims = bench.trimmer.trims
+    for _ in range(5):
+        bench.wait()
+        bench.rest()
+    assert bench.trimmer.trims == trims
+    assert bench.left == 80 * MIB
+
+
+def test_where_there_is_little_room_little_is_left_lying_about(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.room = 32 * MIB
+    bench.trimmer.restart(0)
+    bench.put(5)
+    assert bench.queue.open(bench.queue.own) is not None
+    for _ in range(20):
+        bench.put(MIB)
+        bench.take()
+        bench.rest()
+        assert bench.left <= 6 * MIB
+    assert bench.trimmer.compactions >= 2
+
+
+def test_what_was_there_before_a_restart_is_given_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.put(100)
+    bench.take()
+    bench.trimmer.restart(3 * MIB)
+    bench.wait()
+    bench.rest()
+    assert (bench.trimmer.trims, bench.trimmer.compactions) == (1, 1)
+    bench.wait()
+    assert not bench.running
