@@ -104,13 +104,15 @@ class Loader:
 
     def take_in(self, consumer: Consumer, piece: Piece, first: int) -> None:
         """Pass what was read of the ids from first on to the queue."""
-        passed = self._pass_over(piece.lost, kept=True)
+        # What was held when it was asked for may have been confirmed since, and trimmed.
+        lost = [each for each in piece.lost if not self._is_passed(each[0])]
+        passed = self._pass_over(lost, kept=True)
         if passed > piece.stop:
             piece.stop = passed
         self._queue.loaded(consumer, piece.items, first, piece.stop)
-        journal = self._journal() if piece.lost else None
+        journal = self._journal() if lost else None
         if journal is not None:
-            self._run(partial(journal.note_lost, piece.lost), _ignore, False)
+            self._run(partial(journal.note_lost, lost), _ignore, False)
 
     def know(self, lost: list[tuple[Span, Damage]]) -> None:
         """Pass over what is known to be lost before anyone comes to it."""
@@ -189,7 +191,7 @@ class Loader:
 
     def _is_passed(self, span: Span) -> bool:
         consumers = self._queue.consumers.values()
-        return all(consumer.positions.is_confirmed(span.first) for consumer in consumers)
+        return not any(any(each.positions.unconfirmed(span)) for each in consumers)
 
 
 def _ignore(result: object, error: BaseException | None) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from darnerpy.config import SyncPolicy
 from darnerpy.errors import JournalError
+from darnerpy.journals.contract import Damage, Piece
 from darnerpy.journals.records import block_key
+from darnerpy.queues.positions import Span
 from tests.brokers.house import House, until
 
 pytestmark = pytest.mark.asyncio
@@ -61,6 +63,23 @@ async def test_what_lies_behind_a_gap_is_kept_and_not_served(
     assert (b"q", "items 5 to 5") in reports(caplog)
     change(tmp_path, 6, b"")  # so it is still there
     change(tmp_path, 9, b"")
+
+
+async def test_what_was_confirmed_and_trimmed_while_it_was_read_is_not_missing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A held item may be asked for again after a failure, and be closed before the answer comes."""
+    await fill(tmp_path, 3)
+    async with House(tmp_path, sync=NEVER) as house:
+        held = await house.open(b"q")
+        stored = house.broker.queues[b"q"]
+        [item] = stored.journal.read(2, 3, 1).items if stored.journal else []
+        await house.close(held)
+        gone = Span(1, 2, 0, 1), Damage("items are missing", 1, 2, missing=True)
+        stored._loader.take_in(stored.queue.own, Piece([item], 3, [gone]), 1)
+        assert await house.drain(b"q") == [b"2", b"3"]
+        assert (stored.lost, stored.queue.kept) == (0, [])
+    assert not reports(caplog)
 
 
 async def test_a_damaged_item_costs_only_itself(
