@@ -227,6 +227,19 @@ def test_what_is_lost_is_lost_even_if_it_is_in_memory(queue: Queue, keeper: Keep
     assert queue.own.loaded == 0
 
 
+def test_what_everyone_had_confirmed_is_not_kept_with_what_is_lost(
+    queue: Queue, keeper: Keeper
+) -> None:
+    """It may be deleted already, and would look missing for ever."""
+    put(queue, b"a", b"b", b"c", b"d", b"e")
+    keeper.settle()
+    held = hold(queue)
+    assert [take(queue), take(queue)] == [b"b", b"c"]
+    queue.lose(Span(1, 5, 0, 4), keep=True)
+    assert held.gone
+    assert queue.kept == [Span(1, 2, 0, 1), Span(4, 5, 3, 4)]
+
+
 def test_bytes_stay_plausible_when_what_was_lost_had_no_known_size(
     queue: Queue, keeper: Keeper
 ) -> None:
