@@ -85,7 +85,9 @@ class StoredQueue:
         self.disk_bytes = 0
         self.aside = ""
         self._gone = gone
-        self._trimmer = Trimmer(self.queue, self.run, store.scheduler.call_later, store.space.room)
+        self._trimmer = Trimmer(
+            self.queue, self.run, store.scheduler.call_later, store.space.room, self._fail
+        )
         self._committer = Committer(
             store, self.queue, self.run, self._wrote, self._fail, self.commit
         )

@@ -39,7 +39,8 @@ class Run(Protocol):
 
 class Trimmer:
     """run: has work done in the background while the journal is kept open. later: calls back after
-    so many seconds. room: tells how many bytes may still be written to the disk.
+    so many seconds. room: tells how many bytes may still be written to the disk. fail: called with an
+    error that makes the journal useless: what is written after a failed write may not be found again.
 
     A busy queue is trimmed when much has been confirmed. One that has been left alone for a second
     is trimmed as far as it goes and compacted.
@@ -49,6 +50,7 @@ class Trimmer:
         "_busy",
         "_deleted",
         "_due",
+        "_fail",
         "_gauge",
         "_halted",
         "_ids",
@@ -72,7 +74,12 @@ class Trimmer:
     )
 
     def __init__(
-        self, queue: Queue, run: Run, later: Callable[..., object], room: Callable[[], int]
+        self,
+        queue: Queue,
+        run: Run,
+        later: Callable[..., object],
+        room: Callable[[], int],
+        fail: Callable[[BaseException | None], None],
     ) -> None:
         self.trims = 0
         self.compactions = 0
@@ -80,6 +87,7 @@ class Trimmer:
         self._run = run
         self._later = later
         self._room = room
+        self._fail = fail
         self._gauge = queue.own
         self._older: Batch | None = None
         self._deleted = self._wasted = 0
@@ -205,6 +213,7 @@ class Trimmer:
     ) -> None:
         self._busy = False
         if result is None:
+            self._fail(error)
             return
         self.trims += 1
         log.debug("trimmed", extra={"queue": self._queue.name, "bytes": result.deleted})
@@ -224,11 +233,13 @@ class Trimmer:
 
     def _compacted(self, result: None, error: BaseException | None) -> None:
         self._busy = False
-        if error is None:
-            self._deleted = 0
-            self.compactions += 1
-            self._trimmed_to(self._ids, self._size)
-            self._look_after()
+        if error is not None:
+            self._fail(error)
+            return
+        self._deleted = 0
+        self.compactions += 1
+        self._trimmed_to(self._ids, self._size)
+        self._look_after()
 
     def _trimmed_to(self, ids: int, size: int) -> None:
         """Of so many items and bytes, which all have confirmed, nothing is left to delete."""

@@ -6,6 +6,7 @@ Large items still go to files, since memory must not depend on the size of an it
 
 import sys
 from bisect import bisect_left
+from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 
@@ -42,7 +43,7 @@ class MemoryJournal:
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         items = self._items
-        at = bisect_left(items, first, key=lambda item: item.id)
+        at = bisect_left(items, first, key=attrgetter("id"))
         piece, size = Piece([], first), 0
         while at < len(items) and items[at].id < stop and size < max_bytes:
             piece.items.append(items[at])
@@ -72,8 +73,16 @@ class MemoryJournal:
         gone, done = confirmed_by(full)
         self._large.trim(gone)
         with self._lock:
-            self._items = [item for item in self._items if not gone.is_confirmed(item.id)]
+            items, at = self._items, 0
+            left: list[Item] = []
+            for span in gone.all_spans():
+                left += items[at : self._place(span.first)]
+                at = self._place(span.stop)
+            self._items = left + items[at:]
         return done
+
+    def _place(self, item_id: int) -> int:
+        return bisect_left(self._items, item_id, key=attrgetter("id"))
 
     def compact(self) -> None:
         pass

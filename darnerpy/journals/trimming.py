@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import DamageError
+from ..errors import DamageError, NewerFormatError
 from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Positions, Span, joined
@@ -201,7 +201,7 @@ class _Sweep:
             value = self._db.get(key, verify_checksums=True, fill_cache=False)
             try:
                 items, stop, wrong = decode_block(key, value or b"")
-            except DamageError:
+            except (DamageError, NewerFormatError):
                 del self._ragged[first]
                 continue
             if waste and not wrong:
@@ -235,7 +235,7 @@ class _Sweep:
             return
         try:
             items, stop, wrong = decode_block(key, value)
-        except DamageError:
+        except (DamageError, NewerFormatError):
             return  # it stays: what it held cannot be told from what somebody is to get
         if until >= stop:
             self._delete(key, value)

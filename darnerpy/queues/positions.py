@@ -189,12 +189,13 @@ def without(at: Positions, spared: Iterable[Span]) -> Positions:
     return _positions([piece for span in at.all_spans() for piece in taken.unconfirmed(span)])
 
 
-def joined(spans: Iterable[Span], gap: int = -1) -> list[Span]:
+def joined(spans: Iterable[Span], gap: int | None = None) -> list[Span]:
     """In order; those that overlap or touch, or have no more than so many bytes between them, are one."""
     found: list[Span] = []
     for span in sorted(spans):
         last = found[-1] if found else None
-        if last and (span.first <= last.stop or span.begin - last.end <= gap):
+        near = last and gap is not None and span.begin - last.end <= gap
+        if last and (near or span.first <= last.stop):
             stop, end = max((last.stop, last.end), (span.stop, span.end))
             found[-1] = Span(last.first, stop, last.begin, end)
         else:

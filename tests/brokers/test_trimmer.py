@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from darnerpy.brokers.trimmer import Trimmer
+from darnerpy.errors import JournalError
 from darnerpy.journals.contract import Trimmed
 from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.memory import MemoryJournal
@@ -34,8 +35,13 @@ class Bench:
         self.queue = Queue(b"q", StillClock(), Windows(1024 * MIB), lambda: None)
         self.timers: list[Callable[[], None]] = []
         self.room = 1 << 40
+        self.failures: list[BaseException | None] = []
         self.trimmer = Trimmer(
-            self.queue, self._run, lambda _, look: self.timers.append(look), lambda: self.room
+            self.queue,
+            self._run,
+            lambda _, look: self.timers.append(look),
+            lambda: self.room,
+            self.failures.append,
         )
         self.running: list[tuple[Callable[[], object], Done]] = []
         self._journal = Journal(b"q", LargeFiles(path))
@@ -246,3 +252,15 @@ def test_what_was_there_before_a_restart_is_given_back(tmp_path: Path) -> None:
     assert (bench.trimmer.trims, bench.trimmer.compactions) == (1, 1)
     bench.wait()
     assert not bench.running
+
+
+def test_a_trim_that_failed_makes_the_journal_useless(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.put(17 * MIB)
+    bench.take()
+    bench.settle()
+    _, done = bench.running.pop()
+    error = JournalError("no space")
+    done(None, error)
+    assert bench.failures == [error]
+    assert bench.trimmer.trims == 0
