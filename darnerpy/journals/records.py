@@ -21,6 +21,7 @@ from ..queues.positions import Span
 __all__ = [
     "BLOCK",
     "BLOCK_HEAD_BYTES",
+    "BLOCK_BYTES",
     "BLOCK_ITEMS",
     "ITEM_BYTES",
     "LOST_KEY",

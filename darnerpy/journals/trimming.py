@@ -18,6 +18,8 @@ from .blocks import block_before, key_before
 from .contract import Trimmed
 from .opening import Database
 from .records import (
+    BLOCK_BYTES,
+    BLOCK_ITEMS,
     MARK,
     MARK_BYTES,
     block_count,
@@ -81,7 +83,8 @@ class Trimming:
         next_id, number, offset = self._since
         if (full.number - number) * MARK_BYTES * _MARKS > full.next_offset - offset:
             ranges.append(Span(next_id, full.next_id, offset, full.next_offset))
-        for span in joined(ranges):
+        # So that a block is looked at once, however many spans of it were confirmed.
+        for span in joined(ranges, BLOCK_BYTES, BLOCK_ITEMS):
             sweep.range(span.first, span.stop, self.trimmed)
             self._swept.append(span)
         known = list(self._marks)

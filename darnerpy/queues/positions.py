@@ -189,12 +189,14 @@ def without(at: Positions, spared: Iterable[Span]) -> Positions:
     return _positions([piece for span in at.all_spans() for piece in taken.unconfirmed(span)])
 
 
-def joined(spans: Iterable[Span], gap: int | None = None) -> list[Span]:
-    """In order; those that overlap or touch, or have no more than so many bytes between them, are one."""
+def joined(spans: Iterable[Span], gap: int = -1, ids: int = 1 << 63) -> list[Span]:
+    """In order; those that overlap or touch, or have no more than so many bytes and ids between them,
+    are one.
+    """
     found: list[Span] = []
     for span in sorted(spans):
         last = found[-1] if found else None
-        near = last and gap is not None and span.begin - last.end <= gap
+        near = last and gap >= 0 and span.begin - last.end <= gap and span.first - last.stop <= ids
         if last and (near or span.first <= last.stop):
             stop, end = max((last.stop, last.end), (span.stop, span.end))
             found[-1] = Span(last.first, stop, last.begin, end)

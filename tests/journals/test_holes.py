@@ -115,6 +115,16 @@ def test_a_thorough_trim_leaves_no_waste_that_counts(durable: Kept) -> None:
     assert durable.journal.size() < count * 60 * 800 * 1.1 + (1 << 20)
 
 
+def test_a_block_with_many_holes_is_written_anew_once(durable: Kept) -> None:
+    durable.put(*(b"x" * 100 for _ in range(200)))
+    reads = hold(durable, 200)
+    close(durable, reads[::2])
+    full = durable.commit_full()
+    durable.commit_full()
+    assert durable.journal.trim(full, thorough=False).deleted < 2 * 200 * 130
+    assert ids_on_disk(durable) == list(range(2, 201, 2))
+
+
 def test_kept_spans_among_holes_stay(kept: Kept) -> None:
     kept.put(*(b"%d" % n for n in range(1, 31)))
     hold(kept, 1)
