@@ -20,14 +20,14 @@ from ..queues.positions import Span
 
 __all__ = [
     "BLOCK",
-    "BLOCK_HEAD_BYTES",
     "BLOCK_BYTES",
+    "BLOCK_HEAD_BYTES",
     "BLOCK_ITEMS",
     "ITEM_BYTES",
     "LOST_KEY",
     "MARK",
-    "NAME_KEY",
     "MARK_BYTES",
+    "NAME_KEY",
     "MarkRecord",
     "block_count",
     "block_key",
@@ -42,8 +42,8 @@ __all__ = [
     "is_full_mark",
     "item_seed",
     "mark_key",
-    "split_block_head",
     "record_size",
+    "split_block_head",
     "split_key",
 ]
 
