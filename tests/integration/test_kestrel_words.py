@@ -252,6 +252,7 @@ def test_reload(make_server: MakeServer, by_signal: bool) -> None:
         assert wire.ask(b"reload\r\n").startswith(b"CLIENT_ERROR ")
         with server.connect() as third:
             assert third.read_to_end().startswith(b"SERVER_ERROR too many connections, 2 ")
+        server.wait_for_log("a connection is refused")
         logged = server.log()
         rewrite(server, 'client_timeout = "100ms"\nlog_level = "warning"\n')
         server.process.send_signal(signal.SIGHUP)

@@ -102,7 +102,7 @@ KEPT: list[Row] = [
     ("stats", b"stats work\r\nstats other \r\nSTATS work\r\n", END * 3),
     ("stats", b"stats work/open\r\nstats work/\r\n", WHY * 2),
     ("small", b"verbosity 1\r\nverbosity\r\n", b"OK\r\n" * 2),
-    ("small", b"touch work 5\r\nincr work 1\r\ndecr work 1\r\n", b"ERROR\r\n" * 3),
+    ("small", b"touch work 5\r\nincr work 1\r\ndecr work 1\r\n", b"NOT_FOUND\r\n" * 3),
     ("name", b"get %b/t=1/peek\r\nget %b\r\n" % (LONG[1:], LONG[1:]), END * 2),
     ("name", b"get %b\r\nget work\x7f\r\nget w\x01\r\nget /open\r\nget /\r\n" % LONG, WHY * 5),
     ("name", b"set %b 0 0 5\r\nget a\r\nset /sync 0 0 5\r\nget a\r\n" % LONG, WHY * 2),

@@ -252,9 +252,9 @@ class MovesMachine(RuleBasedStateMachine):
         self.calm = 0
         keeper = self.keepers[side]
         if not keeper.failed:
-            self.again += landed and side == TARGET
             if landed and keeper.sealed is not None:
                 self.in_doubt.add(keeper.sealed)
+                self.again += len(keeper.sealed.items) if side == TARGET else 0
             keeper.fail(landed)
             keeper.alarm = None
             self.held = [held for held in self.held if not held.gone]

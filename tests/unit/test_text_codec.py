@@ -55,7 +55,7 @@ def refusal(why: str, fatal: bool = True) -> Refused:
 
 
 VERSION = parse_line(b"version")
-OPTIONS = "/t=ms /open /close[=id] /abort[=id] /peek"
+OPTIONS = "/t=ms /open /close[=id] /abort[=id] /peek[/offset=n]"
 
 
 # --- Lines

@@ -203,7 +203,7 @@ def test_no_alarm_rings_for_an_item_that_has_still_to_be_read() -> None:
     assert held.item.data is None
     queue.abort(held)
     keeper.alarm = None
-    upkeep_module.upkeep(queue, keeper.clock.now)
+    upkeep_module.upkeep(queue, keeper.clock.monotonic_ms())
     assert keeper.alarm is None
     keeper.start_read(1)
     keeper.finish_read()
