@@ -83,11 +83,13 @@ class Batch(Completion, eq=False):
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. undo: how to
     take the marks back. founded, dropped: consumers that are new or gone. lasting: beside its items,
     it does what a power cut must not take back. sync: an fsync was asked for. next_id, next_offset:
-    the queue's after it. created: when its first item came, milliseconds since the epoch.
+    the queue's after it. created: when its first item came, milliseconds since the epoch. begun: when
+    its first item was opened, monotonic milliseconds.
     """
 
     number: int
     created: int = 0
+    begun: int = 0
     items: list[Item] = []
     size: int = 0
     large: bool = False

@@ -386,7 +386,12 @@ class Queue(Log):
     def _hold(self, consumer: Consumer, item: Item) -> OpenRead:
         consumer.counters.opens += 1
         commit = self.pending(item)
-        since = self._clock.monotonic_ms()
+        batch = self.batch
+        since = 0 if batch is None else batch.begun
+        if not since:
+            since = self._clock.monotonic_ms()
+            if batch is not None:
+                batch.begun = since  # for all that are opened in the same turn
         held = OpenRead(self, consumer, item, since, commit)
         consumer.hold(held)
         if consumer.settings.open_timeout is not None:

@@ -174,6 +174,8 @@ class Reads:
                     # If the close fails, the answer is an error, and nobody holds what was opened.
                     if commit is None:
                         commit = held.commit
+                    elif held.commit is None:
+                        held.commit = commit
                     else:
                         commit = held.commit = later(commit, held.commit)
             elif read.offset:
