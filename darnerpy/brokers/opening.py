@@ -19,11 +19,13 @@ class Opened(NamedTuple):
     size: int
 
 
-def open_journal(store: Store, queue: Keeper, known: bool) -> Opened:
-    """known: it was open before, and only has to be opened again. Raises `JournalError`."""
+def open_journal(store: Store, queue: Keeper, known: bool, failed: bool) -> Opened:
+    """known: it was open before, and only has to be opened again. failed: since then something went
+    wrong, so that nobody knows what of it has reached the journal. Raises `JournalError`.
+    """
     journal = store.open_journal(queue)
     try:
-        found = journal.recover()
+        found = journal.recover(origins=failed or not known)
         head = None
         if not known:
             queue.large.clean(found.trimmed, found.next_id, found.kept)

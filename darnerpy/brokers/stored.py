@@ -154,7 +154,8 @@ class StoredQueue:
         """Open the journal unless that is done or under way, and learn what it holds."""
         if self._journal is None and not self._opening and not self._users:
             self._opening = True
-            work = partial(open_journal, self._store, self, self._known)
+            failed = self.error is not None
+            work = partial(open_journal, self._store, self, self._known, failed)
             self._store.in_thread(work, self._opened)
 
     def _opened(self, result: Opened | None, error: BaseException | None) -> None:

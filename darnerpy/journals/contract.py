@@ -88,8 +88,11 @@ class Journal(Protocol):
 
     inline_run: int
 
-    def recover(self) -> Recovery:
-        """Read what is needed to go on: the last marks and the last items."""
+    def recover(self, origins: bool = True) -> Recovery:
+        """Read what is needed to go on: the last marks and the last items.
+
+        origins: also from where the last items came that were moved here, which may take long.
+        """
         ...
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:

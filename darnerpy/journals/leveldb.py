@@ -95,7 +95,7 @@ class LevelDbJournal:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def recover(self) -> Recovery:
+    def recover(self, origins: bool = True) -> Recovery:
         found = Recovery(damage=list(self._database.damage), aside=self._database.aside)
         marks: list[MarkRecord] = []
         lowest = 0
@@ -127,7 +127,7 @@ class LevelDbJournal:
                             full = key, mark.next_offset
                 except DamageError as error:
                     found.damage.append(Damage(str(error)))
-            if full is not None:
+            if full is not None and origins:
                 found.origins += self._origins_before(full[0], marks[0].trimmed)
             lost = self._known_as_lost(found)
         replay(found, marks, lowest or 1)

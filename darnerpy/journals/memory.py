@@ -38,7 +38,7 @@ class MemoryJournal:
         self._items: list[Item] = []
         self._lock = Lock()  # trimming makes a new list, and runs beside all others
 
-    def recover(self) -> Recovery:
+    def recover(self, origins: bool = True) -> Recovery:
         return Recovery(name=self._name)
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:

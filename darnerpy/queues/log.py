@@ -233,8 +233,9 @@ class Log:
         ):
             batch.full = True
             batch.kept = list(self.kept)
-            spans = sum(len(consumer.positions.spans) for consumer in self._all)
-            batch.size += full.written(batch.number, self.next_id, self.next_offset, spans)
+            pieces = len(self._all) - 1
+            pieces += sum(len(each.positions.spans) + len(each.returns) for each in self._all)
+            batch.size += full.written(batch.number, self.next_id, self.next_offset, pieces)
         for consumer in self._all:
             if consumer.moved or batch.full:
                 batch.marks.append(consumer.mark(batch.full))

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,7 +90,7 @@ class FaultyJournal:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._journal, name)
-        return lambda *args: self._faults.run(name, method, *args)
+        return lambda *args, **named: self._faults.run(name, partial(method, **named), *args)
 
 
 class Wait:
