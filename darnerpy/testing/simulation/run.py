@@ -45,6 +45,9 @@ def simulate(seed: int, length: int = 400) -> Outcome:
     traffic.history.about = f"seed {seed}"
     _found_consumers(world, traffic)
     clients = [Client(traffic) for _ in range(chance.choice((1, 2, 4)))]
+    if chance.random() < 0.1:
+        # Only now does a new consumer depend on its own sync: every later one makes it last as well.
+        _die(world, traffic, clients, sync, counts)
     world.disk.fault_rate = chance.choice((0, 0, 0.002, 0.02))
     for _ in range(length):
         dice = chance.random()
