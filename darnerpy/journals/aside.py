@@ -10,11 +10,12 @@ done, only what is damaged stays, and of the folders only the newest few.
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from .durable import make_directory, sync_directory
 
-__all__ = ["discard", "finish", "is_same", "newest", "put_aside", "unfinished"]
+__all__ = ["discard", "finish", "is_same", "newest", "put_aside", "take_away", "unfinished"]
 
 _FILES = re.compile(r"\d+\.(?:log|ldb|sst)|MANIFEST-\d+|CURRENT")
 _TABLES = (".ldb", ".sst")
@@ -38,6 +39,13 @@ def put_aside(database: Path) -> Path:
     os.rename(draft, folder)
     sync_directory(place)
     return folder
+
+
+def take_away(paths: Iterable[Path], folder: Path) -> None:
+    """Leave these only where they were put aside: LevelDB writes over a file without making a new one."""
+    for path in paths:
+        if is_same(path, folder / path.name):
+            path.unlink()
 
 
 def _link(source: Path, target: Path) -> None:

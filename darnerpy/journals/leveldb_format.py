@@ -159,11 +159,13 @@ class Table(NamedTuple):
 
 class Manifest(NamedTuple):
     """comparator: the name of the order of keys. logs from this number on, and previous_log, hold
-    what is in no table yet. levels: tables by number; from level 1 on those of one do not overlap."""
+    what is in no table yet. next_file: no file has this number yet, or a higher one. levels: tables by
+    number; from level 1 on those of one do not overlap."""
 
     comparator: bytes
     log: int
     previous_log: int
+    next_file: int
     levels: dict[int, dict[int, Table]]
 
 
@@ -174,7 +176,7 @@ def read_manifest(data: bytes) -> Manifest:
         raise DamageError(f"MANIFEST: {why}")
 
     comparator = b""
-    numbers = {_LOG: 0, _PREVIOUS_LOG: 0}
+    numbers = {_LOG: 0, _PREVIOUS_LOG: 0, _NEXT_FILE: 0}
     levels: dict[int, dict[int, Table]] = {}
     for record in read_log(data, damaged):
         edit = _Fields(record)
@@ -197,7 +199,7 @@ def read_manifest(data: bytes) -> Manifest:
                 damaged(f"an edit of kind {tag}")
     if not comparator:
         damaged("it does not say how keys are ordered")
-    return Manifest(comparator, numbers[_LOG], numbers[_PREVIOUS_LOG], levels)
+    return Manifest(comparator, numbers[_LOG], numbers[_PREVIOUS_LOG], numbers[_NEXT_FILE], levels)
 
 
 # -- tables ----------------------------------------------------------------------------------------

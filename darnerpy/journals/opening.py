@@ -14,11 +14,11 @@ from typing import Any
 import plyvel
 
 from ..errors import DamagedJournalError, JournalError, NewerFormatError
-from .aside import discard, finish, is_same, newest, put_aside, unfinished
+from .aside import discard, finish, is_same, newest, put_aside, take_away, unfinished
 from .contract import Damage
 from .durable import make_directory
 from .leveldb_format import FOOTER_BYTES
-from .remains import are_in_order, damage_in, tables_in
+from .remains import break_in_manifest, damage_in, logs_are_in_order, strays, tables_in
 from .salvage import Won, win_back
 
 __all__ = ["FAILURES", "WRITE_BUFFER", "Database", "journal_errors"]
@@ -65,10 +65,13 @@ class Database:
             return self._mend(why or again, left[-1], repair=bool(why), everything=True)
         if why:
             return self._mend(why, repair=True)
-        if not are_in_order(self.path, beginning="MANIFEST-"):
-            # LevelDB takes what is behind for never written, and removes tables it does not know of.
-            return self._mend("its list of files is damaged", everything=True)
-        why = "" if are_in_order(self.path, ending=".log") else damage_in(self.path)
+        broken = break_in_manifest(self.path)
+        if broken == "damaged":
+            # LevelDB would take what is behind for never written.
+            return self._mend("its list of files is damaged", repair=True, everything=True)
+        if broken or strays(self.path):
+            return self._mend("its list of files ends too early", everything=True)
+        why = "" if logs_are_in_order(self.path) else damage_in(self.path)
         if why:
             return self._mend(why)
         try:
@@ -112,7 +115,6 @@ class Database:
         put aside; repair: do not try without; everything: look for it in the tables as well.
         """
         folder = folder or put_aside(self.path)
-        everything = everything or not are_in_order(folder, beginning="MANIFEST-")
         try:
             handle, won = self._open_and_win_back(folder, repair, everything)
         except plyvel.Error as error:
@@ -141,6 +143,8 @@ class Database:
         path = os.fspath(self.path)
         if repair:
             plyvel.repair_db(path, paranoid_checks=True)  # keeps what LevelDB can still read
+        else:
+            take_away(strays(self.path), folder)
         tables = None
         if repair or everything:
             chosen = folder.glob("*.ldb") if everything else tables_in(folder).values()

@@ -22,10 +22,12 @@ __all__ = [
     "Entry",
     "Region",
     "Remains",
-    "are_in_order",
+    "break_in_manifest",
     "damage_in",
     "id_in",
+    "logs_are_in_order",
     "manifest_of",
+    "strays",
     "tables_in",
 ]
 
@@ -56,10 +58,51 @@ class Region(NamedTuple):
 def manifest_of(database: Path) -> Manifest | None:
     """Which files are in use; None if that cannot be told."""
     try:
-        name = (database / "CURRENT").read_text("ascii").strip()
-        return read_manifest((database / name).read_bytes())
+        return read_manifest(_manifest_bytes(database))
     except (OSError, ValueError, DamageError):
         return None
+
+
+def _manifest_bytes(database: Path) -> bytes:
+    name = (database / "CURRENT").read_text("ascii").strip()
+    return (database / name).read_bytes()
+
+
+def break_in_manifest(database: Path) -> str:
+    """Whether the list of files is "damaged", or "cut": LevelDB takes it for whole as far as it goes.
+
+    "" if it is whole, and if it cannot be read at all: then LevelDB refuses it. Cheap if it is whole.
+    """
+    try:
+        manifest = _manifest_bytes(database)
+    except (OSError, ValueError):
+        return ""
+    if is_in_order(manifest):
+        return ""
+    broken = False
+    for stretch in stretches(manifest):
+        if broken and stretch.record is not None:
+            return "damaged"
+        broken = broken or stretch.record is None
+    return "cut"
+
+
+def strays(database: Path) -> list[Path]:
+    """Tables that the list of files does not know of, though it knows of older ones.
+
+    A process that was killed leaves such a table, and what is in it is elsewhere too; but so does a
+    list that has lost its end, and LevelDB would delete them, or write others over them.
+    """
+    tables = {int(m[1]): path for path in database.iterdir() if (m := _TABLE.fullmatch(path.name))}
+    manifest = manifest_of(database) if tables else None
+    if manifest is None:
+        return []
+    used = {number for level in manifest.levels.values() for number in level}
+    return [
+        path
+        for number, path in sorted(tables.items())
+        if number >= manifest.next_file and number not in used
+    ]
 
 
 def tables_in(database: Path) -> dict[int, Path]:
@@ -83,10 +126,10 @@ def _logs_in(database: Path) -> list[Path]:
     ]
 
 
-def are_in_order(database: Path, ending: str = "", beginning: str = "") -> bool:
-    """Whether the logs, or manifests, named so lead from record to record to their ends. Cheap."""
+def logs_are_in_order(database: Path) -> bool:
+    """Whether the logs lead from record to record to their ends. Cheap."""
     for name in os.listdir(database):
-        if name.endswith(ending) and name.startswith(beginning):
+        if name.endswith(".log"):
             with open(os.path.join(database, name), "rb", buffering=0) as file:
                 if not is_in_order(file.read()):
                     return False

@@ -7,6 +7,7 @@ says before, between and after, are the same.
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -222,6 +223,44 @@ def test_the_list_of_files_is_damaged(make_server: MakeServer, file: str, damage
             data[len(data) // 2] ^= 0x40
             path.write_bytes(data)
     serve_and_compare(server, items(500) + [b"more %d" % n for n in range(500)], 0)
+
+
+def test_a_list_of_files_that_loses_its_end(make_server: MakeServer, tmp_path: Path) -> None:
+    """A wrong length, or a cut between two records: LevelDB takes what is left for all there is, and
+    would delete the tables that are not named any more, or write others over them.
+    """
+    chance = random.Random(5)
+    whole = [chance.randbytes(400) for _ in range(16_000)]
+    server = make_server(sync="never")
+    with server.connect() as wire:
+        for at in range(0, len(whole), 100):
+            wire.put("q", *whole[at : at + 100])
+    server.kill()
+    home = server.data / "queues" / "q"
+    shutil.copytree(home, tmp_path / "kept")
+    manifest = largest(server, "MANIFEST-*")
+    original = manifest.read_bytes()
+    starts = heads(original)
+    assert len(starts) > 4
+    damaged = [bytes(original[:at]) for at in starts[2:]]
+    for at in starts[1:]:
+        for byte, bit in ((4, 1), (4, 0x40), (5, 0x40)):
+            changed = bytearray(original)
+            changed[at + byte] ^= bit
+            damaged.append(bytes(changed))
+    for number, content in enumerate(chance.sample(damaged, 8)):
+        shutil.rmtree(home)
+        shutil.copytree(tmp_path / "kept", home)
+        manifest.write_bytes(content)
+        assert told(check(server)) == (len(whole), 0, 0), number
+        for _ in range(2):
+            server.start()
+            with server.connect() as wire:
+                assert counted(wire) == (len(whole), 0, 0), number
+                if number % 4 == 0:
+                    assert drain(wire) == whole
+                    wire.put("q", *whole)
+            server.kill()
 
 
 @pytest.mark.parametrize("sync", ["always", "never"])
