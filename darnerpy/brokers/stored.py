@@ -183,7 +183,8 @@ class StoredQueue:
                 found.kept,
                 found.returns,
             )
-            self.stored = found.next_id > 1 or found.batch > 0 or bool(found.damage)
+            used = found.next_id > 1 or found.batch > 0
+            self.stored = used or bool(found.damage or found.aside)
         elif self.error is not None:
             queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
             log.warning("journal works again", extra={"queue": self.name})

@@ -118,7 +118,8 @@ def is_http_version(word: bytes) -> bool:
 
 def _may_store(args: list[bytes]) -> bool:
     """Whether an unknown verb may be a storage command: then a block follows, and is no commands."""
-    args, _ = _take_noreply(args)
+    while args and args[-1].lower() == _NOREPLY:
+        args = args[:-1]
     return len(args) >= 4 and args[-1].isdigit()
 
 

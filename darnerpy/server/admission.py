@@ -43,7 +43,7 @@ class Admission:
                 "not enough file descriptors for what is configured",
                 extra={
                     "limit": self._limit,
-                    "open_journals": journals,
+                    "journal_descriptors": journals,
                     "max_connections": wanted,
                     "connections_possible": self._possible,
                 },

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Reads"]
 
-_STEPS = 100
-"""Keys of one get read in one go: then others have their turn."""
+_STEPS, _STEPS_OF_NAMED = 100, 10
+"""Keys of one get read in one go: then others have their turn. A key of a named consumer counts as many
+steps: that it is new may have to be written to a journal of its own.
+"""
 
 
 class Reads:
@@ -313,8 +315,10 @@ class Reads:
     def _go_on(self, several: Several) -> None:
         """Up to a key that has to wait, or to where others have their turn."""
         session, slots = self._session, self._slots
-        for _ in range(_STEPS):
+        steps = _STEPS
+        while steps > 0:
             read = several.next()
+            steps -= _STEPS_OF_NAMED if read is not None and read.consumer else 1
             if read is None and several.checked:
                 self._forget_several()
                 slots.add(None, TallyEnd(several.tally))

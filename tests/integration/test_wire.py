@@ -122,6 +122,8 @@ CLOSED: list[Row] = [
         for line in (
             b"store work 0 0 24",
             b"store work 0 0 24 noreply",
+            b"STORE work 0 0 24 NOREPLY",
+            b"store work 0 0 024 noreply noreply",
             b"STORE work 0 0 1 24",
             b"\xffset work 0 0 24",
             b"0 0 0 0 24",
