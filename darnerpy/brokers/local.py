@@ -167,6 +167,9 @@ class LocalBroker:
     # -- the turn ----------------------------------------------------------------------------------
 
     def _dirty(self, stored: StoredQueue) -> None:
+        if not stored.stored:
+            stored.stored = True
+            self.created += 1
         if not self._changed:
             self._scheduler.call_soon(self._end_turn)
         self._changed.append(stored)
@@ -174,9 +177,6 @@ class LocalBroker:
     def _end_turn(self) -> None:
         changed, self._changed = self._changed, []
         for stored in changed:
-            if not stored.stored:
-                stored.stored = True
-                self.created += 1
             stored.commit()
 
     # -- start and stop ----------------------------------------------------------------------------
