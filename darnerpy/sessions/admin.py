@@ -5,7 +5,9 @@ whoever runs the server (see `Host`).
 """
 
 import logging
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from .. import __version__
@@ -27,9 +29,10 @@ from ..protocol.commands import (
 )
 from ..protocol.commands import Status as AskStatus
 from .contract import Obstacle
+from .gathered import Gathered, when_ended
 from .guard import Status
 from .reports import config_dump, report, stats_dump, unended
-from .slices import Slices
+from .slices import Slices, Step
 
 if TYPE_CHECKING:
     from .session import Session
@@ -53,11 +56,19 @@ log = logging.getLogger("darnerpy.session")
 
 
 def stats(session: "Session", command: Stats) -> None:
-    session.go_on(Slices(unended(report(session.host, command.queue))))
+    steps = chain(_earlier_ended(session), report(session.host, command.queue))
+    session.go_on(Slices(unended(steps)))
 
 
 def dump_stats(session: "Session", command: DumpStats) -> None:
-    session.go_on(Slices(unended(stats_dump(session.host, command.queues))))
+    steps = chain(_earlier_ended(session), stats_dump(session.host, command.queues))
+    session.go_on(Slices(unended(steps)))
+
+
+def _earlier_ended(session: "Session") -> Iterator[Step]:
+    """What this client is answered before a report must be in it, and some is counted when written."""
+    if awaited := session.slots.awaited():
+        yield partial(when_ended, Gathered(awaited))
 
 
 def dump_config(session: "Session", command: DumpConfig) -> None:

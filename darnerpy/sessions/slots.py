@@ -112,6 +112,11 @@ class Slots:
             self._last = commit
             commit.dependents.append(self)
 
+    def awaited(self) -> list[Completion]:
+        """The commits that have not ended and for which replies wait."""
+        commits = dict.fromkeys(commit for commit, _ in self._slots)
+        return [commit for commit in commits if commit is not None and not commit.ended]
+
     def release(self) -> None:
         """Send every reply at the front that may be sent, in one write."""
         slots = self._slots

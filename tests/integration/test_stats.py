@@ -1,6 +1,7 @@
 """Stats: the names that tools know from Kestrel, Darner and siberite, and whether they are true."""
 
 import os
+import re
 import time
 
 import pytest
@@ -75,6 +76,31 @@ def test_the_server(make_server: MakeServer) -> None:
         wire.ask(b"delete none\r\n")
         other.close()
         wire.wait_until("", curr_connections=1, total_connections=2, queue_deletes=1, curr_items=0)
+
+
+def test_a_queue_that_is_deleted_as_soon_as_it_is_made(make_server: MakeServer) -> None:
+    with make_server().connect() as wire:
+        for _ in range(2):
+            wire.send(b"set b 0 0 1\r\nx\r\ndelete b\r\n")
+            wire.expect(b"STORED\r\nDELETED\r\n")
+        wire.ask(b"delete none\r\n")
+        wire.ask(b"get none\r\n")
+        stats = wire.stats()
+        assert (stats["queue_creates"], stats["queue_deletes"]) == ("2", "2")
+
+
+@pytest.mark.parametrize("verb", [b"stats v", b"stats", b"dump_stats v", b"dump_stats"])
+def test_what_was_answered_before_is_counted(
+    server: ServerProcess, queue: str, verb: bytes
+) -> None:
+    verb = verb.replace(b"v", queue.encode())
+    with server.connect() as wire:
+        put = b"set %b 0 0 1\r\nx\r\n" % queue.encode()
+        wire.send(put * 2 + verb + b"\r\n")
+        wire.expect(b"STORED\r\n" * 2)
+        told = wire.read_until(b"END\r\n")
+        mine = rb"(?s)queue(_%b_| '%b' .*?)total_items[ =]2\s" % (queue.encode(), queue.encode())
+        assert re.search(mine, told), told
 
 
 def test_a_queue(server: ServerProcess, wire: Wire, queue: str) -> None:

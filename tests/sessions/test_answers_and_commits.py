@@ -41,6 +41,31 @@ async def test_a_group_is_counted_when_it_is_safe(tmp_path: Path) -> None:
         await text.hears(b"+3\n:1.0.0\n")
 
 
+async def test_a_report_waits_for_what_was_answered_before_it(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=ALWAYS) as house:
+        desk, other = Desk(host_of(house)), Desk(host_of(house))
+        house.faults.gate.clear()
+        desk.say(put(b"1", b"2") + b"stats work\r\nversion\r\n")
+        await blocked(house)
+        assert desk.told == b""
+        other.say(b"stats none\r\n")
+        await other.hears(END)
+        house.faults.gate.set()
+        await until(lambda: desk.told.endswith(b"VERSION 1.0.0\r\n"))
+        assert desk.told.startswith(STORED * 2 + b"STAT queue_work_")
+        assert b"STAT queue_work_total_items 2\r\n" in desk.told
+
+
+async def test_a_report_after_what_cannot_be_written(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=ALWAYS) as house:
+        desk = Desk(host_of(house))
+        house.faults.broken.add("write")
+        desk.say(put(b"1") + b"dump_stats work\r\n")
+        await until(lambda: desk.told.endswith(END))
+        assert desk.told.startswith(b"SERVER_ERROR write is broken\r\n")
+        house.faults.broken.clear()
+
+
 async def test_a_group_that_cannot_be_written(tmp_path: Path) -> None:
     async with House(tmp_path, sync=ALWAYS) as house:
         text = Desk(host_of(house), text=True)
