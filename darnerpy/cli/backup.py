@@ -10,10 +10,12 @@ import os
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from ..units import counted
 from .arguments import add_connection_arguments, backup_name, count, plain_queue_name
 from .client import Client, Unreachable
+from .known import why_not_there
 from .table import table
-from .terminal import say
+from .terminal import complain, say
 
 
 class _Backup(NamedTuple):
@@ -56,6 +58,11 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error("queues are for --name, the name of a backup that is to be made")
     with Client(args.server, args.timeout) as server:
         if args.name:
+            missing = [why for queue in args.queues if (why := why_not_there(server, queue))]
+            for why in missing:
+                complain(why)
+            if missing:
+                return 1
             server.ask(b"backup", *(args.queues or [b"*"]), args.name, among=(b"OK",))
         backups = _kept(server)
         made = [each for each in backups if each.name.encode() == args.name]
@@ -100,4 +107,4 @@ def _kept(server: Client) -> list[_Backup]:
 
 def _contents(backup: _Backup) -> str:
     counts = ((backup.queues, "queue"), (backup.items, "item"), (backup.bytes, "byte"))
-    return ", ".join(f"{number:,} {what}{'' if number == 1 else 's'}" for number, what in counts)
+    return ", ".join(counted(number, what) for number, what in counts)

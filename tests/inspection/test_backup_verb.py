@@ -1,5 +1,6 @@
 """`darnerpy backup` of a running server under load, and a second server that starts from the copy."""
 
+import json
 import shutil
 import threading
 from pathlib import Path
@@ -56,8 +57,12 @@ def test_what_is_refused(make_server: MakeServer, capsys: pytest.CaptureFixture[
         for line in (b"backup", b"backup two", b"backup work+audit two"):
             assert wire.ask(line + b"\r\n").startswith(b"CLIENT_ERROR backup takes queues"), line
         assert wire.get("work") == b"1"
-    assert main(["backup", "nosuch", "--name", "two", "--server", server.address]) == 3
-    assert "not on disk: nosuch" in capsys.readouterr().err
+    flags = ("--name", "two", "--server", server.address)
+    assert main(["backup", "nosuch", "work", "none", *flags]) == 1
+    said = "darnerpy: there is no queue nosuch\ndarnerpy: there is no queue none\n"
+    assert capsys.readouterr() == ("", said)
+    assert main(["backup", "--list", "--json", "--server", server.address]) == 0
+    assert [each["name"] for each in json.loads(capsys.readouterr().out)["backups"]] == ["one"]
 
 
 def test_it_can_be_switched_off(make_server: MakeServer) -> None:
