@@ -1,4 +1,4 @@
-"""What people write for times, sizes and addresses, and what the program makes of it.
+"""What people write for times, sizes and addresses, what the program makes of it, and how it counts.
 
 Each reader takes text, or the value a TOML file holds, and raises ValueError on anything it does
 not know by its exact spelling; the words of the complaint are the caller's.
@@ -43,6 +43,11 @@ class SyncPolicy:
 
     always: bool
     interval_ms: int | None = None
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 item`, `2,000 items`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def parse_duration(value: object) -> int:

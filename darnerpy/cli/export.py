@@ -19,6 +19,7 @@ from ..inspection.export import FORMATS, export
 from ..inspection.findings import QueueCheck
 from ..inspection.offline import open_queue
 from ..journals.durable import sync_directory
+from ..units import counted
 from .arguments import add_data_argument, plain_queue_name
 from .owner import as_owner
 from .progress import Bar
@@ -54,14 +55,12 @@ def run(args: argparse.Namespace) -> int:
                 end = export(queue, check, FORMATS[args.format], file, SystemClock(), bar.show)
             finally:
                 bar.clear()
+    written = f"{counted(end.items, 'item')}, {counted(end.bytes, 'byte')}"
     if check.is_clean:
-        print(f"{end.items:,} items, {end.bytes:,} bytes", file=sys.stderr)
+        print(written, file=sys.stderr)
         return 0
     print("\n".join(map(printable, check.lines())), file=sys.stderr)
-    print(
-        f"{end.items:,} items, {end.bytes:,} bytes were written; what is damaged is not among them",
-        file=sys.stderr,
-    )
+    print(f"{written} were written; what is damaged is not among them", file=sys.stderr)
     return 1
 
 

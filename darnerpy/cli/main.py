@@ -1,6 +1,6 @@
 """The entry of `darnerpy`: finds the command, runs it, and turns what it raises into an exit code.
 
-The codes are in README.md, once for all commands.
+The codes are in `codes`, once for all commands.
 """
 
 import argparse
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .. import __version__
-from ..errors import ClientError, ConfigError, DarnerError, DataFormatError, UnavailableError
-from .client import Refused, Unreachable
+from ..errors import DarnerError
+from .codes import INTERRUPTED, LEFT, NOTHING, USAGE, exit_code
 from .streams import open_standard_streams
 from .terminal import Parser, complain
 
@@ -34,8 +34,6 @@ COMMANDS = {
     "config": "check a configuration, or show where each of its values comes from",
 }
 
-NOTHING, USAGE, REFUSED, UNREACHABLE, UNAVAILABLE, INTERRUPTED, LEFT = 1, 2, 3, 4, 5, 130, 141
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, or raises SystemExit as argparse does."""
@@ -57,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return LEFT
         return _complain(f"cannot write: {error.strerror}", NOTHING)
     except DarnerError as error:
-        return _complain(str(error), _exit_code(error))
+        return _complain(str(error), exit_code(error))
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -78,16 +76,6 @@ def _parse(words: list[str]) -> argparse.Namespace:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser.parse_args(words)
-
-
-def _exit_code(error: DarnerError) -> int:
-    if isinstance(error, ClientError | ConfigError | DataFormatError):
-        return USAGE
-    if isinstance(error, UnavailableError):
-        return UNAVAILABLE
-    if isinstance(error, Refused):
-        return REFUSED
-    return UNREACHABLE if isinstance(error, Unreachable) else NOTHING
 
 
 def _complain(text: str, code: int) -> int:

@@ -14,6 +14,7 @@ from ..config import Settings, add_flags, check_variables, load, restart_needed
 from ..errors import ConfigError, DarnerError, UnavailableError
 from ..server.logs import Log, start_logging
 from ..server.server import Server
+from .codes import NOTHING, exit_code
 from .owner import foreign_owner
 
 __all__ = ["add_arguments", "run"]
@@ -22,7 +23,6 @@ log = logging.getLogger("darnerpy.server")
 
 _SWITCH_INTERVAL_S = 0.0002
 _LAST_LINES_S = 1.0
-_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,24 +34,30 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config, os.environ, vars(args))
     _refuse_as_root(settings.data)
     lines = start_logging(settings.log_level, settings.log_format)
-    for name in check_variables(os.environ):
-        log.warning("unknown variable", extra={"variable": name})
-    raise_limit()
-    # A commit thread that has written needs the interpreter back at once: replies wait for it.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:
+        for name in check_variables(os.environ):
+            log.warning("unknown variable", extra={"variable": name})
+        raise_limit()
+        # A commit thread that has written needs the interpreter back at once: replies wait for it.
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
             runner.run(_serve(settings, lambda: load(args.config, os.environ, vars(args)), lines))
-    except (DarnerError, KeyboardInterrupt):
-        raise
+    except DarnerError as error:
+        return _give_up(error)
     except OSError as error:
-        raise UnavailableError(f"{error.filename or 'cannot serve'}: {error.strerror}") from error
+        return _give_up(UnavailableError(f"{error.filename or 'cannot serve'}: {error.strerror}"))
     except Exception:
         log.exception("the server failed")
-        return _FAILED
+        return NOTHING
     finally:
         lines.stop(_LAST_LINES_S)
     return 0
+
+
+def _give_up(error: DarnerError) -> int:
+    """The reason belongs into the log, in the log's form: from there on nobody reads anything else."""
+    log.error("%s", error)
+    return exit_code(error)
 
 
 def _refuse_as_root(data: Path) -> None:
@@ -77,7 +83,7 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: 
 
     def stop_or_leave(number: signal.Signals) -> None:
         if stop.is_set():
-            os._exit(_FAILED)  # asked twice: whoever asks does not want to wait for anything
+            os._exit(NOTHING)  # asked twice: whoever asks does not want to wait for anything
         log.info("asked to stop", extra={"signal": number.name})
         stop.set()
 
@@ -93,12 +99,13 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: 
             log.warning("only a restart applies what changed in %s", ", ".join(unchanged))
 
     def hang_up() -> None:
+        about = {"signal": signal.SIGHUP.name}
         try:
             reload()
         except ConfigError as error:
-            log.error("settings are not reloaded, nothing has changed: %s", error)
+            log.error("settings are not reloaded, nothing has changed: %s", error, extra=about)
         else:
-            log.info("settings reloaded", extra={"signal": "SIGHUP"})
+            log.info("settings reloaded", extra=about)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_or_leave, number)
@@ -109,3 +116,7 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: 
     await server.start()
     await stop.wait()
     await server.stop()
+    # All is done: none of them may end the process another way now, as they would by default.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..units import counted
+
 __all__ = ["Finding", "QueueCheck", "shown"]
 
 
@@ -97,7 +99,7 @@ class QueueCheck:
     def lines(self) -> list[str]:
         if self.refused:
             return [f"{self.title}: NOT CHECKED: {self.refused}"]
-        counts = [f"{self.items:,} {'item' if self.items == 1 else 'items'}"]
+        counts = [counted(self.items, "item")]
         counts += [
             f"{count:,} {what}"
             for count, what in (

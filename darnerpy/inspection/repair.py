@@ -13,6 +13,7 @@ from ..clock import Clock
 from ..errors import DarnerError
 from ..journals.durable import make_directory
 from ..migration.target import QueueWriter
+from ..units import counted
 from .contents import incoming
 from .copies import keep_queue
 from .findings import QueueCheck
@@ -58,11 +59,11 @@ class Repair:
                     items += 1
                 if items != check.items:
                     raise DarnerError(
-                        f"{directory}: of {check.items} items only {items} were found"
+                        f"{directory}: {counted(check.items, 'item')} expected, {items:,} found"
                     )
                 writer.finish()
         check.mended = (
-            f"{items:,} items kept, of which {check.kept:,} are served again; "
-            f"{check.damaged:,} damaged ones and {check.missing:,} missing ones are given up; "
+            f"{counted(items, 'item')} kept, {check.kept:,} of them served again; "
+            f"given up: {check.damaged:,} damaged, {check.missing:,} missing; "
             f"as it was before: {kept}"
         )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..queues.batches import Returned
 from ..queues.items import Item
 from ..queues.positions import Positions, Span, shared, without
+from ..units import counted
 from .findings import Finding, QueueCheck, shown
 from .offline import Block, OfflineQueue, Standing
 
@@ -200,7 +201,7 @@ class Walk:
         if uploads:
             self._check.notes.append(f"half uploads in large/: {', '.join(sorted(uploads))}")
         if self._repeated:
-            self._check.notes.append(f"{self._repeated} items are there twice: served once")
+            self._check.notes.append(f"there twice, served once: {counted(self._repeated, 'item')}")
         others = sorted(set(names) - self._files - set(uploads))
         if others:
             self._check.notes.append(f"files of no item in large/: {', '.join(others)}")

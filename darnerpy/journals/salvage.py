@@ -18,6 +18,7 @@ from ..errors import DamageError, NewerFormatError
 from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Positions, Span
+from ..units import counted
 from .contract import Recovery
 from .finding import find_items, find_marks, items_of
 from .records import (
@@ -59,9 +60,8 @@ class Won:
         return bool(self.items or self.marks or self.lost)
 
     def __str__(self) -> str:
-        return (
-            f"{self.items} items and {self.marks} marks were won back, {self.lost} items are lost"
-        )
+        won = f"{counted(self.items, 'item')} and {counted(self.marks, 'mark')}"
+        return f"won back: {won}; lost: {counted(self.lost, 'item')}"
 
 
 def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:

@@ -7,6 +7,7 @@ leaves every line. Knows no socket (see `Outlet`) and no bytes but those of repl
 """
 
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -314,7 +315,7 @@ _Decide = Callable[[Session, Any], None]
 def _if_allowed(decide: _Decide) -> _Decide:
     def decide_if_allowed(session: Session, command: Command) -> None:
         if not session.host.settings.admin_commands:
-            verb = type(command).__name__
+            verb = re.sub(r"\B(?=[A-Z])", "_", type(command).__name__).lower()
             log.warning("not allowed", extra={"command": verb, "peer": session.outlet.peer})
             raise ClientError("not allowed: administrative commands are off (admin_commands)")
         decide(session, command)

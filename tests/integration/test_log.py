@@ -162,12 +162,16 @@ def test_who_administers_is_named(make_server: MakeServer) -> None:
         ):
             server.wait_for_log(f"(?m) {line} peer={peer}$")
         server.process.send_signal(signal.SIGHUP)
-        server.wait_for_log(" error settings are not reloaded, nothing has changed: .*")
+        server.wait_for_log(
+            "(?m) error settings are not reloaded, nothing has changed: .* signal=SIGHUP$"
+        )
         (server.data.parent / "darnerpy.toml").write_text("admin_commands = false\n")
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("(?m) info settings reloaded signal=SIGHUP$")
-        assert wire.ask(b"shutdown\r\n").startswith(b"CLIENT_ERROR not allowed")
-        server.wait_for_log(f"(?m) warning not allowed command=Shutdown peer={peer}$")
+        for verb in (b"shutdown", b"list_backups"):
+            assert wire.ask(verb + b"\r\n").startswith(b"CLIENT_ERROR not allowed")
+        server.wait_for_log(f"(?m) warning not allowed command=list_backups peer={peer}$")
+        server.wait_for_log(f"(?m) warning not allowed command=shutdown peer={peer}$")
     server.kill()
 
 
@@ -308,9 +312,11 @@ def test_json(make_server: MakeServer) -> None:
     done = subprocess.run(
         (*SERVE, f"--data={server.data}", *flags), capture_output=True, text=True, check=False
     )
-    *lines, complaint = done.stderr.splitlines()
-    assert complaint.startswith("darnerpy: listen: cannot listen on unix:/nowhere/socket: ")
-    events = [json.loads(line) for line in lines]
+    assert done.returncode == 5
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    why = events[-1]
+    assert why["level"] == "error"
+    assert why["message"].startswith("listen: cannot listen on unix:/nowhere/socket: ")
     assert [each["message"] for each in events][:1] == ["starting"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", events[0].pop("time"))
     pid = events[0].pop("pid")

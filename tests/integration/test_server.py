@@ -22,7 +22,7 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warni
 
 
 def refused(*flags: str, code: int = 2, as_user: tuple[str, ...] = (), **environ: str) -> str:
-    """Start a server that must not start; returns what it complained about, in one line."""
+    """Start a server that must not start; returns why not, its last line or the last of its log."""
     done = subprocess.run(
         (*as_user, *SERVE, *flags),
         capture_output=True,
@@ -32,10 +32,14 @@ def refused(*flags: str, code: int = 2, as_user: tuple[str, ...] = (), **environ
         check=False,
     )
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    *before, last = done.stderr.splitlines()
-    assert all(LOG_LINE.fullmatch(line) for line in before), done.stderr
-    assert last.startswith("darnerpy: ")
-    return last.removeprefix("darnerpy: ")
+    lines = done.stderr.splitlines()
+    if len(lines) == 1 and lines[0].startswith("darnerpy: "):
+        return lines[0].removeprefix("darnerpy: ")
+    assert all(LOG_LINE.fullmatch(line) for line in lines), done.stderr
+    assert [line.split()[1] for line in lines].count("error") == 1, done.stderr
+    _, level, why = lines[-1].split(" ", 2)
+    assert level == "error"
+    return why
 
 
 # --- refused starts
@@ -239,6 +243,38 @@ def test_a_second_signal_ends_it_at_once(make_server: MakeServer) -> None:
         server.process.send_signal(signal.SIGTERM)
         server.wait_for_log("stopping")
         server.stop(signal.SIGTERM, expected=1)
+
+
+LATE_SIGNALS = """
+import os, signal, sys
+from darnerpy.cli.main import main
+from darnerpy.server.logs import Log
+
+stop = Log.stop
+
+
+def signals_come_now(lines, timeout_s):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    stop(lines, timeout_s)
+
+
+Log.stop = signals_come_now
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_signal_after_all_is_done_changes_nothing(tmp_path: Path, loop: str) -> None:
+    path = tmp_path / "socket"
+    flags = (f"--data={tmp_path / 'data'}", f"--listen=unix:{path}", f"--loop={loop}")
+    command = (sys.executable, "-c", LATE_SIGNALS, "serve", *flags)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: path.is_socket() or process.poll() is not None)
+        process.terminate()
+        log = process.communicate(timeout=20)[1]
+        assert process.returncode == 0, log
+    assert log.splitlines()[-1].endswith(" info stopped")
 
 
 def test_replies_that_are_being_read_are_sent_whole(make_server: MakeServer) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from darnerpy.cli.main import UNAVAILABLE, USAGE
+from darnerpy.cli.codes import UNAVAILABLE, USAGE
 from darnerpy.config import QueueSettings, Settings, load, options
 
 ROOT = Path(__file__).parents[2]
