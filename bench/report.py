@@ -112,6 +112,12 @@ def _shortfalls(results: Results) -> list[str]:
     return [
         "## The numbers to hold",
         "",
+        "A row is *met* if what was measured is within *wanted*. *aim* is what we would like to reach, and "
+        "is no promise. *By canned* is the rate divided by that of the canned server. *set+get pairs* puts "
+        "an item and takes it again, in turn; *close/open* is `get QUEUE/close/open`, which confirms an "
+        "item and opens the next. *32 deep* is pipelined: each client has 32 commands under way, "
+        "otherwise one.",
+        "",
         ", ".join(f"{count} {verdict}" for verdict, count in counts if count) + ".",
         "",
         *_table(["", "wanted", "measured", "verdict"], table),
@@ -165,8 +171,8 @@ def markdown(results: Results, machine: dict[str, str], how: str) -> str:
         f"{today}, by `make bench` ({how}). The server runs alone on one core, "
         "the load on another; each cell is run on all servers one right after the other, in "
         "rounds, and the median is shown. *canned* is a C epoll server that answers without "
-        "storing: the limit of the machine. Compare ratios: absolute rates move with the "
-        "machine's mood. An operation is one set or one get with the reply entirely right; "
+        "storing: the limit of the machine. Compare ratios: absolute rates vary from run to "
+        "run. An operation is one set or one get with the reply entirely right; "
         "memcached keeps one item and takes nothing away, and beanstalkd's get is a reserve "
         "and a delete.",
         "",
