@@ -1,10 +1,11 @@
 """A queue on disk, read without a server and without changing a byte of it.
 
-Owns the way to everything that can still be read: where LevelDB gives up, a copy is repaired and
-reading goes on in that. What was wrong on the way is in `damage`.
+Owns the way to everything that can still be read: where LevelDB gives up, a copy is mended, as a server
+mends the queue itself, before anything is told. What was wrong on the way is in `damage`.
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,8 @@ def open_queue(directory: Path) -> Iterator["OfflineQueue"]:
 
 class OfflineQueue:
     """directory: the queue's own; name: None if nothing tells it any more. found: what a server would
-    go on from. large: its large items. damage: of the database as a whole; grows while it is read.
+    go on from once it has met all that is damaged. large: its large items. damage: of the database as
+    a whole; grows while it is read.
     """
 
     def __init__(self, directory: Path, scratch: Path) -> None:
@@ -82,20 +84,13 @@ class OfflineQueue:
 
         Raises `NewerFormatError` for what a later version has written.
         """
-        last = b""
-        for attempt in range(2):
-            try:
-                for key, value in self._journal.entries(last):
-                    last = key
-                    yield _decode(key, value)
-            except NewerFormatError:
-                raise
-            except JournalError as error:
-                self.damage.append(Damage(str(error)))
-                if attempt == 0:
-                    self._reopen()
-                continue
-            return
+        try:
+            for key, value in self._journal.entries():
+                yield _decode(key, value)
+        except NewerFormatError:
+            raise
+        except JournalError as error:
+            self.damage.append(Damage(str(error)))
 
     def close(self) -> None:
         self._journal.close()
@@ -111,20 +106,20 @@ class OfflineQueue:
         assert isinstance(journal, LevelDbJournal)
         return journal
 
-    def _reopen(self) -> Recovery:
-        """Go on after an error, in what a repair has left."""
-        self._journal.close()
-        self._journal = self._open()
-        return self._journal.recover()
-
     def _recover(self) -> Recovery:
+        """Read everything once: where a read fails, the next opening mends it, and what is lost is only
+        known then."""
         try:
-            return self._journal.recover()
+            found = self._journal.recover()
+            deque(self._journal.entries(), maxlen=0)
         except NewerFormatError:
             raise
         except JournalError as error:
             self.damage.append(Damage(str(error)))
-            return self._reopen()
+            self._journal.close()
+            self._journal = self._open()
+            return self._journal.recover()
+        return found
 
     def _name(self) -> bytes | None:
         name = self.found.name

@@ -18,6 +18,7 @@ __all__ = [
     "Table",
     "TRAILER_BYTES",
     "decode_block",
+    "has_right_checksum",
     "index_handle",
     "is_right",
     "read_batch",
@@ -226,10 +227,15 @@ def read_handle(value: bytes) -> Handle:
     return Handle(fields.number(), fields.number())
 
 
+def has_right_checksum(stored: bytes) -> bool:
+    """Whether a block, given with its trailer, is as it was written."""
+    return len(stored) > TRAILER_BYTES and is_right(_U32.unpack(stored[-4:])[0], stored[:-4])
+
+
 def unpack_block(stored: bytes) -> bytes:
     """The contents of a block, given with its trailer. Raises `DamageError`."""
     data, kind = stored[:-TRAILER_BYTES], stored[-TRAILER_BYTES]
-    if not is_right(_U32.unpack(stored[-4:])[0], stored[:-4]):
+    if not has_right_checksum(stored):
         raise DamageError("its checksum is wrong")
     if kind == _PLAIN:
         return data

@@ -1,10 +1,13 @@
 """The tables of a LevelDB, read past whatever is broken in them. Pure.
 
-LevelDB gives up a block with one wrong bit, and a table with its index. Here checksums of blocks are
-not asked: whoever reads has his own. What cannot be taken apart into entries is given as it is.
+LevelDB gives up a block with one wrong bit, and a table with its index. Here checksums of blocks with
+items are not asked: whoever reads has his own. But an index has nothing else that tells whether it is
+right, and where it is not, only such blocks are believed to be where it says whose checksums agree.
+What cannot be taken apart into entries is given as it is.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..errors import DamageError
@@ -12,6 +15,7 @@ from .leveldb_format import (
     FOOTER_BYTES,
     TRAILER_BYTES,
     Handle,
+    has_right_checksum,
     index_handle,
     read_entries,
     read_handle,
@@ -22,6 +26,8 @@ __all__ = ["Part", "read_table"]
 
 _TAG_BYTES = 8
 _PLAIN, _SNAPPY = 0, 1
+_NO_FILTERS = b"\0\0\0\0\1\0\0\0\0" + bytes.fromhex("c0f2a1b0")
+"""The block behind all that have entries of the database, with its trailer; the index follows it."""
 
 
 class Part(NamedTuple):
@@ -47,38 +53,69 @@ class Part(NamedTuple):
         return entries, data, whole and end >= 0
 
 
+class _Extent(NamedTuple):
+    """Where a block is. before: no key before the block is above it; after: no key behind is below it."""
+
+    offset: int
+    stop: int
+    before: bytes
+    after: bytes
+
+
 def read_table(data: bytes) -> Iterator[Part]:
     """All parts of a table, in order."""
-    extents: list[tuple[Handle, bytes]] = []
+    extents, end = _extents(data)
+    at, low = 0, b""
+    for extent in sorted(extents):
+        if extent.offset < at:
+            continue
+        if at < extent.offset:
+            yield from _unindexed(data[at : extent.offset], low, extent.before)
+        yield Part(low, extent.after, data[extent.offset : extent.stop])
+        at, low = extent.stop, extent.after
+    if at < end:
+        yield from _unindexed(data[at:end], low, b"")
+
+
+def _extents(data: bytes) -> tuple[list[_Extent], int]:
+    """The blocks that are where the index tells, and where the last of all ends, if that is known."""
+    extents: list[_Extent] = []
     end = len(data)
     try:
         index = index_handle(data[-FOOTER_BYTES:])
         stored = data[index.offset : index.offset + index.size + TRAILER_BYTES]
-        end = min(end, index.offset)
+        believed = has_right_checksum(stored)
+        if believed:
+            end = min(end, index.offset)
         for key, value in read_entries(_unpacked(stored)[0])[0]:
-            handle = read_handle(value)
-            if handle.offset + handle.size + TRAILER_BYTES <= end:
-                extents.append((handle, key[:-_TAG_BYTES]))
+            with suppress(DamageError):
+                extent = _extent(read_handle(value), key[:-_TAG_BYTES])
+                if extent.stop <= end:
+                    extents.append(extent)
     except DamageError:
-        pass
-    extents.sort()
-    at, low = 0, b""
-    for handle, high in extents:
-        if handle.offset < at:
-            continue
-        if at < handle.offset:
-            yield from _unindexed(data[at : handle.offset], low, high)
-        stop = handle.offset + handle.size + TRAILER_BYTES
-        yield Part(low, high, data[handle.offset : stop])
-        at, low = stop, high
-    if at < end:
-        yield from _unindexed(data[at:end], low, b"")
+        return [], end
+    if not believed:
+        extents = [found for each in extents if (found := _looked_at(data, each))]
+    return extents, end
+
+
+def _extent(handle: Handle, key: bytes) -> _Extent:
+    return _Extent(handle.offset, handle.offset + handle.size + TRAILER_BYTES, key, key)
+
+
+def _looked_at(data: bytes, told: _Extent) -> _Extent | None:
+    """A block that a damaged index tells of, with the keys that it has itself; None if it is not there."""
+    stored = data[told.offset : told.stop]
+    if not has_right_checksum(stored):
+        return None
+    entries = Part(b"", b"", stored).entries()[0]
+    return told._replace(before=entries[0][0], after=entries[-1][0]) if entries else None
 
 
 def _unindexed(data: bytes, low: bytes, high: bytes) -> Iterator[Part]:
     """Blocks of which no index tells where they are: one begins where the one before ends."""
     at = 0
-    while at < len(data):
+    while at < len(data) and not data.startswith(_NO_FILTERS, at):
         end = _end_of_block(data, at)
         yield Part(low, high, data[at:end] if end else data[at:] + bytes(TRAILER_BYTES))
         at = end or len(data)

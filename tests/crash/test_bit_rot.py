@@ -10,6 +10,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,61 @@ def test_a_first_table_of_no_bytes(make_server: MakeServer, sync: str) -> None:
     assert 0 < lost < count
     assert items_left == count - lost
     serve_and_compare(server, whole, lost)
+
+
+@pytest.mark.parametrize("sync", ["always", "never"])
+@pytest.mark.parametrize("part", ["block", "index"])
+def test_damage_in_a_table_is_told_by_check_as_by_a_server_that_has_read_it(
+    make_server: MakeServer, sync: str, part: str
+) -> None:
+    """A server meets it when it reads there. The items are also another consumer's, who takes none."""
+    count = 10_000
+    chance = random.Random(4)
+    server = make_server(sync="never")
+    whole = [b"%06d" % n + chance.randbytes(200) for n in range(count)]
+    with server.connect() as wire:
+        assert wire.ask(b"get q+audit\r\n") == b"END\r\n"
+        for data in whole:
+            wire.put("q", data)
+    server.kill()
+    server = make_again(server, make_server, sync)
+    table = sorted(server.data.glob("queues/q/leveldb/*.ldb"))[1]
+    rotten = bytearray(table.read_bytes())
+    rotten[-200 if part == "index" else len(rotten) // 2] ^= 0x40
+    table.write_bytes(rotten)
+    before = check(server)
+    lost = before["damaged"] + before["missing"]
+    assert lost <= (part == "block")
+    assert before["kept"] == 0
+    assert before["items"] == before["waiting"]["audit"] == before["waiting"][""] == count - lost
+    server.start()
+    with server.connect() as wire:
+        served = drain_past_errors(wire)
+        assert is_in_order(served, whole)
+        assert len(served) == count - lost
+        assert counted(wire) == (0, lost, 0)
+        assert wire.stats("q")["put_aside"] == "damaged/1"
+    server.kill()
+    after = check(server)
+    assert told(after) == (0, lost, 0)
+    assert after["items"] == after["waiting"]["audit"] == count - lost
+    assert after["clean"] == (not lost)
+
+
+def drain_past_errors(wire: Wire) -> list[bytes]:
+    """Take all there is, asking again while the journal is opened anew."""
+    taken: list[bytes] = []
+    failed = 0
+    while (reply := wire.ask(b"get q\r\n")) != b"END\r\n":
+        if reply.startswith(b"SERVER_ERROR"):
+            failed += 1
+            assert failed < 600, reply
+            time.sleep(0.05)
+            continue
+        head, _, rest = reply.partition(b"\r\n")
+        taken.append(rest[: int(head.split()[3])])
+    assert failed, "the damage was met"
+    return taken
 
 
 def make_again(server: ServerProcess, make_server: MakeServer, sync: str) -> ServerProcess:

@@ -20,6 +20,8 @@ from darnerpy.inspection.check import check_queue
 from darnerpy.journals import aside, opening, salvage
 from darnerpy.journals.aside import unfinished
 from darnerpy.journals.leveldb import LevelDbEngine
+from darnerpy.journals.leveldb_format import FOOTER_BYTES, index_handle
+from darnerpy.journals.leveldb_tables import read_table
 from tests.inspection.queues import only
 from tests.journals.kept import Kept
 
@@ -53,13 +55,13 @@ class Sample(NamedTuple):
         return {n for n, (_, head) in self.extents.items() if head in torn}
 
 
-def make(directory: Path, in_table: bool, size: int = 60) -> Sample:
+def make(directory: Path, in_table: bool, size: int = 60, count: int = COUNT) -> Sample:
     """Items in batches of one to thirty, which do not compress, and some of them confirmed."""
     chance = random.Random(7)
     kept = Kept(directory / "queues" / "work", LevelDbEngine())
     items: dict[int, bytes] = {}
     blocks: dict[int, int] = {}
-    while len(items) < COUNT:
+    while len(items) < count:
         batch = chance.choice([1, 1, 2, 5, 30])
         first = len(items) + 1
         items |= {first + n: chance.randbytes(8 + chance.randrange(size)) for n in range(batch)}
@@ -183,6 +185,40 @@ def test_a_flipped_bit(
     directory = with_damage(sample, tmp_path_factory.mktemp("flip") / "data", bytes(whole))
     judge(sample, directory, sample.hit_by(range(at, at + 1)))
     shutil.rmtree(directory.parent)
+
+
+@pytest.mark.parametrize("bit", [0x01, 0x40])
+def test_a_bit_in_the_index_or_the_footer_of_a_table_costs_nothing(
+    tmp_path: Path, bit: int
+) -> None:
+    sample = make(tmp_path / "made", in_table=True, size=600, count=900)
+    whole = sample.file.read_bytes()
+    index = index_handle(whole[-FOOTER_BYTES:])
+    assert whole[index.offset + index.size] == 1, "it is compressed: one bit changes much behind it"
+    stride = 37 if bit == 1 else 41
+    for at in range(index.offset - 30, len(whole), stride):
+        damaged = bytearray(whole)
+        damaged[at] ^= bit
+        directory = with_damage(sample, tmp_path / f"{at}", bytes(damaged))
+        judge(sample, directory, sample.hit_by(range(at, at + 1)), again=False)
+        shutil.rmtree(directory)
+
+
+def test_every_block_is_found_whatever_bit_of_the_index_or_the_footer_is_wrong(
+    tmp_path: Path,
+) -> None:
+    whole = make(tmp_path, in_table=True, size=600).file.read_bytes()
+    blocks = [part.stored for part in read_table(whole)]
+    end = index_handle(whole[-FOOTER_BYTES:]).offset
+    assert len(blocks) > 10
+    for at in range(end, len(whole)):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << at % 8
+        found = [part.stored for part in read_table(bytes(damaged))]
+        assert found[: len(blocks) - 1] == blocks[:-1], f"byte {at - end} of the index"
+        damaged[end // 2] ^= 0x40  # and a block beside it
+        found = [part.stored for part in read_table(bytes(damaged))]
+        assert len(set(blocks[:-1]) - set(found)) == 1, f"byte {at - end} of the index"
 
 
 @pytest.mark.parametrize("size", [512, 4096])
