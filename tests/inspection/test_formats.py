@@ -62,7 +62,7 @@ def test_the_fixture_is_what_its_script_makes(tmp_path: Path) -> None:
 
 
 def test_a_newer_version_is_refused_by_all_and_left(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     data = data_directory(tmp_path / "data")
     formats.write_format(data, formats.CURRENT + 1)
@@ -79,7 +79,7 @@ def test_a_newer_version_is_refused_by_all_and_left(
             words[3] = os.fspath(tmp_path / "source")
             (tmp_path / "source").mkdir()
         assert main(words) == 2, words
-        error = capsys.readouterr().err
+        error = capfd.readouterr().err
         assert f"{data / 'FORMAT'}: format 2 is of a newer darnerpy" in error
         assert "knows up to 1: use a version that knows it; nothing was changed" in error
     assert fingerprints(data) == before
