@@ -161,9 +161,10 @@ def test_a_table_damaged_in_the_middle_costs_only_a_few_items(tmp_path: Path) ->
     damaged[len(damaged) // 2] ^= 1
     file.write_bytes(damaged)
 
+    kept.open()  # which reads no further back than to the last full mark
     with pytest.raises(JournalError, match="checksum mismatch"):
-        kept.open()
-    kept.open()
+        read_all(kept, 1, 101)
+    kept.reopen()
     assert "repaired" in kept.found.damage[0].what
     served = {item.id: item.data for item in read_all(kept, 1, 101)}
     assert 95 <= len(served) < 100
