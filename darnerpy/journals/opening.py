@@ -70,7 +70,8 @@ class Database:
             # LevelDB would take what is behind for never written.
             return self._mend("its list of files is damaged", repair=True, everything=True)
         if broken or strays(self.path):
-            return self._mend("its list of files ends too early", everything=True)
+            # As a power cut leaves it, too: then what it costs is told, and else nothing.
+            return self._mend("its list of files ends too early", everything=True, cut=True)
         why = "" if logs_are_in_order(self.path) else damage_in(self.path)
         if why:
             return self._mend(why)
@@ -109,10 +110,16 @@ class Database:
         return ""
 
     def _mend(
-        self, why: str, folder: Path | None = None, repair: bool = False, everything: bool = False
+        self,
+        why: str,
+        folder: Path | None = None,
+        repair: bool = False,
+        everything: bool = False,
+        cut: bool = False,
     ) -> plyvel.DB:
         """Open it whatever that takes, and win back what that has cost. folder: where its files were
-        put aside; repair: do not try without; everything: look for it in the tables as well.
+        put aside; repair: do not try without; everything: look for it in the tables as well; cut: it is
+        no damage if nothing is lost.
         """
         folder = folder or put_aside(self.path)
         try:
@@ -125,7 +132,7 @@ class Database:
         try:
             self.sync_logs()
             self._note.unlink(missing_ok=True)
-            if everything and not won and not repair:
+            if not repair and ((cut and not won.lost) or (everything and not won)):
                 discard(folder)  # an edit that was never finished
                 return handle
             what = "is damaged and was repaired" if repair else "is damaged"
