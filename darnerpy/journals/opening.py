@@ -118,8 +118,8 @@ class Database:
         cut: bool = False,
     ) -> plyvel.DB:
         """Open it whatever that takes, and win back what that has cost. folder: where its files were
-        put aside; repair: do not try without; everything: look for it in the tables as well; cut: it is
-        no damage if nothing is lost.
+        put aside; repair: do not try without; everything: look for it in the tables as well; cut: as a
+        power cut leaves it, so that only what is lost is told.
         """
         folder = folder or put_aside(self.path)
         try:
@@ -137,7 +137,8 @@ class Database:
                 return handle
             what = "is damaged and was repaired" if repair else "is damaged"
             told = f"LevelDB {what}: {why}; {won}; put aside in {folder.parent.name}/{folder.name}"
-            self.damage.append(Damage(told))
+            if repair or not cut:  # else what is lost tells for itself
+                self.damage.append(Damage(told))
             finish(self.path, folder, told)
         except BaseException:
             handle.close()
