@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import ServerError
 from ..queues.batches import Batch
-from ..queues.consumer import Consumer, OpenRead
+from ..queues.consumer import Consumer
 from ..queues.items import Item
+from ..queues.open_reads import OpenRead
 
 if TYPE_CHECKING:
     from .stored import StoredQueue
@@ -25,7 +26,7 @@ class Sweep:
 
     open = False
     peek = True
-    patient = False
+    blocking = False
 
     def __init__(
         self,

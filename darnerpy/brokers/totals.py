@@ -4,7 +4,7 @@ Owns the sums. What ever happened stays in them when a queue or a consumer is de
 falls; what there is at the moment is only of queues that are there and known.
 """
 
-from ..queues.consumer import Counters
+from ..queues.counters import Counters
 from .stored import StoredQueue
 
 __all__ = ["Totals"]

@@ -29,7 +29,7 @@ def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
         for mark in record.marks:
             if mark.whole:
                 found.positions[mark.consumer] = Positions(mark.position, mark.offset, mark.spans)
-                found.returns[mark.consumer] = mark.returns
+                found.returns[mark.consumer] = list(mark.returns)
                 continue
             at = found.positions.setdefault(mark.consumer, Positions(first_id))
             for span in mark.spans:
@@ -37,7 +37,8 @@ def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
                     at.confirm(piece)
             at.advance(mark.position, mark.offset)
             if mark.returns:
-                found.returns[mark.consumer] = found.returns.get(mark.consumer, []) + mark.returns
+                known = found.returns.get(mark.consumer, [])
+                found.returns[mark.consumer] = [*known, *mark.returns]
     for name, returns in found.returns.items():
         last = {each.id: each for each in returns}
         at = found.positions[name]

@@ -1,21 +1,20 @@
 """One commit's worth of changes to a queue, and the promise that replies wait for.
 
-A batch gathers all that happened to a queue in one turn. It is handed to a journal as it is; when it
-is on disk, or has failed, everything that depends on it is told, in the order it joined.
+A batch gathers all that happened to a queue in one turn. It is handed to a journal as it is, and names
+consumers rather than holding them; when it is on disk, or has failed, everything that depends on it is
+told, in the order it joined.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
 from ..errors import ServerError
 from .items import Item
-from .positions import Positions, Span
+from .positions import Span
 
-if TYPE_CHECKING:
-    from .consumer import Consumer
-
-__all__ = ["Batch", "Completion", "Dependent", "Mark", "Returned", "Undo"]
+__all__ = ["Batch", "Completion", "Dependent", "Mark", "Returned"]
 
 
 class Returned(msgspec.Struct, frozen=True, gc=False):
@@ -30,11 +29,6 @@ class Returned(msgspec.Struct, frozen=True, gc=False):
     attempts: int
     due: int
     due_here: int = 0
-
-
-Undo = Item | Span | Positions | Returned
-"""What to take back if a batch fails: a confirmation, where a consumer stood before a flush, or that
-the attempts at an item were forgotten."""
 
 
 class Dependent(Protocol):
@@ -52,9 +46,9 @@ class Mark(msgspec.Struct):
     consumer: bytes
     position: int
     offset: int
-    spans: list[Span]
+    spans: Sequence[Span]
     whole: bool
-    returns: list[Returned] = []
+    returns: Sequence[Returned] = ()
 
 
 class Completion(msgspec.Struct, eq=False, kw_only=True):
@@ -80,11 +74,11 @@ class Batch(Completion, eq=False):
     """items: appended, in order of id; size: bytes it takes in the journal, about; large: some have files.
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
-    whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. undo: how to
-    take the marks back. founded, dropped: consumers that are new or gone. lasting: beside its items,
-    it does what a power cut must not take back. sync: an fsync was asked for. next_id, next_offset:
-    the queue's after it. created: when its first item came, milliseconds since the epoch. begun: when
-    its first item was opened, monotonic milliseconds.
+    whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. dropped: names of
+    consumers that are gone. lasting: beside its items, it does what a power cut must not take back.
+    sync: an fsync was asked for. next_id, next_offset: the queue's after it. created: when its first
+    item came, milliseconds since the epoch. begun: when its first item was opened, monotonic
+    milliseconds.
     """
 
     number: int
@@ -94,10 +88,8 @@ class Batch(Completion, eq=False):
     size: int = 0
     large: bool = False
     marks: list[Mark] = []
-    kept: list[Span] = []
-    undo: list[tuple["Consumer", list["Undo"]]] = []
-    founded: list["Consumer"] = []
-    dropped: list["Consumer"] = []
+    kept: Sequence[Span] = ()
+    dropped: tuple[bytes, ...] = ()
     full: bool = False
     lasting: bool = False
     sync: bool = False

@@ -1,81 +1,28 @@
 """One consumer of a queue: its place in the log, what of it is in memory, who holds or awaits items.
 
 Owns which item comes next: returned ones by id, then the window, a contiguous piece of the log that
-begins where no item was ever taken. Some items are aside: waiting out a delay, or leaving for another
-queue. Knows nothing of journals: what it lacks it can name (`missing`), and whoever read it hands it
-over (`load`).
+begins where no item was ever taken. Some items are unavailable: waiting out a delay, or leaving for
+another queue. Owns as well how to take back what a batch that fails has confirmed. Knows nothing of
+journals: what it lacks it can name (`missing`), and whoever read it hands it over (`load`).
 """
 
 from collections import deque
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from ..config import QueueSettings
 from .batches import Mark, Returned
+from .counters import Counters
 from .items import ITEM_OVERHEAD, Item, bare, weight_of
 from .line import Line
+from .open_reads import OpenRead
 from .positions import Positions, Span, span_of
 
-if TYPE_CHECKING:
-    from .batches import Batch, Undo
-    from .queue import Queue
+__all__ = ["Consumer"]
 
-__all__ = ["Consumer", "Counters", "OpenRead"]
-
-
-class OpenRead(msgspec.Struct, eq=False):
-    """An item someone holds: not confirmed, not to be had by others.
-
-    since: monotonic milliseconds. commit: what the answer that carried it waits for. gone: the item
-    is out of its holder's hands (the queue was deleted, that commit failed, its time was up); close
-    and abort do nothing.
-    """
-
-    queue: "Queue"
-    consumer: "Consumer"
-    item: Item
-    since: int
-    commit: "Batch | None"
-    gone: bool = False
-
-
-class Counters:
-    """What has happened to a consumer since the queue was opened; counts of items unless said.
-
-    aborts: open reads that came back, timeouts those of them whose time was up. passed_over: found
-    expired; expired: gone for it. dead: out of attempts and moved away, dropped if there was nowhere
-    to go. discarded: to make room.
-    """
-
-    __slots__ = (
-        "aborts",
-        "dead",
-        "discarded",
-        "dropped",
-        "expired",
-        "flushes",
-        "opens",
-        "passed_over",
-        "timeouts",
-    )
-
-    def __init__(self) -> None:
-        self.opens = 0
-        self.aborts = 0
-        self.timeouts = 0
-        self.passed_over = 0
-        self.expired = 0
-        self.dead = 0
-        self.dropped = 0
-        self.discarded = 0
-        self.flushes = 0
-
-    def add(self, other: "Counters", times: int = 1) -> None:
-        """Count what another has; with times -1 no longer."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+Undo = Item | Span | Positions | Returned
+"""What to take back if a batch fails: a confirmation, where a consumer stood before a flush, or that
+the attempts at an item were forgotten."""
 
 
 class Consumer:
@@ -85,10 +32,12 @@ class Consumer:
     delayed: by when they are due (monotonic milliseconds). leaving: on their way to another queue.
     excess: it has more than its limits allow, to be discarded when it is in memory. idle: nobody read
     for too long; warned, idle_warned: one of the limits on its lag is near.
-    first: the first id that was ever its own, as far as known.
+    first: the first id that was ever its own, as far as known. founded: the number of the batch that
+    makes it last, 0 if the journal has it.
 
     undo: what was confirmed since the last sealed batch, in order (or, before a flush, where the
-    consumer stood). loaded, settled: see `Windows`. epoch: changes when a read on its way to this
+    consumer stood); unwritten: the same of the batches that are sealed and not written, each with its
+    number. loaded, settled: see `Windows`. epoch: changes when a read on its way to this
     consumer has become useless.
     """
 
@@ -100,6 +49,7 @@ class Consumer:
         "first",
         "flushed",
         "following",
+        "founded",
         "idle",
         "idle_warned",
         "leaving",
@@ -120,6 +70,7 @@ class Consumer:
         "settings",
         "settled",
         "undo",
+        "unwritten",
         "warned",
         "window",
     )
@@ -149,6 +100,7 @@ class Consumer:
     def restore(self, positions: Positions) -> None:
         """Begin anew from what a journal knows; open reads and waiters stay as they are."""
         self.positions = positions
+        self.founded = 0
         self.window: deque[Item] = deque()
         self.returned: list[tuple[int, Item]] = []
         self.delayed: list[tuple[int, int, Item]] = []
@@ -156,6 +108,7 @@ class Consumer:
         self.loaded_to = positions.position
         self.loaded = sum(weight_of(held.item) for held in self.open.values())
         self.undo: list[Undo] = []
+        self.unwritten: list[tuple[int, list[Undo]]] = []
         self.newly_returned: list[Returned] = []
         self.moved = False
         self.flushed = False
@@ -258,7 +211,7 @@ class Consumer:
         return True
 
     @property
-    def aside(self) -> int:
+    def unavailable(self) -> int:
         """Items that wait, but not to be taken."""
         return len(self.delayed) + len(self.leaving)
 
@@ -283,8 +236,8 @@ class Consumer:
 
     def forget(self, first: int, stop: int) -> None:
         """Of the ids from first up to stop nothing in memory is to be had any more."""
-        aside = [item for _, _, item in self.delayed] + list(self.leaving.values())
-        items = [*self.window, *(item for _, item in self.returned), *aside]
+        unavailable = [item for _, _, item in self.delayed] + list(self.leaving.values())
+        items = [*self.window, *(item for _, item in self.returned), *unavailable]
         gone = [item for item in items if first <= item.id < stop]
         if gone:
             self.window = deque(i for i in self.window if not first <= i.id < stop)
@@ -298,25 +251,54 @@ class Consumer:
     def mark(self, whole: bool) -> Mark:
         """Where the consumer stands, with all it has confirmed or what it has since the last mark."""
         at = self.positions
-        if whole or self.flushed:
-            return Mark(
-                self.name, at.position, at.offset, list(at.spans), True, list(self.returns.values())
-            )
+        whole = whole or self.flushed
+        spans: Sequence[Span] = ()
+        returns: Sequence[Returned] = ()
+        if at.spans:
+            spans = list(at.spans) if whole else self._added()
+        if self.returns or self.newly_returned:
+            returns = list(self.returns.values()) if whole else self.newly_returned
+            self.newly_returned = []
+        self.moved = self.flushed = False
+        return Mark(self.name, at.position, at.offset, spans, whole, returns)
+
+    def _added(self) -> list[Span]:
+        """What was confirmed above the position since the last mark."""
+        position = self.positions.position
         added: list[Span] = []
-        for step in self.undo if at.spans else ():
+        for step in self.undo:
             if isinstance(step, Item):
-                if step.id < at.position:
+                if step.id < position:
                     continue
                 step = span_of(step)
-            if isinstance(step, Span) and step.first >= at.position:
+            if isinstance(step, Span) and step.first >= position:
                 if added and added[-1].stop == step.first:
                     step = Span(added[-1].first, step.stop, added.pop().begin, step.end)
                 added.append(step)
-        # `seal` puts a new list in the place of this one, unless it is empty.
-        returns = self.newly_returned or []
-        return Mark(self.name, at.position, at.offset, added, False, returns)
+        return added
 
-    def take_back(self, step: "Undo") -> None:
+    # -- taking back -------------------------------------------------------------------------------
+
+    def sealed(self, batch: int) -> None:
+        """The batch of that number has all that was confirmed until now."""
+        self.unwritten.append((batch, self.undo))
+        self.undo = []
+
+    def wrote(self, batch: int) -> None:
+        """All up to the batch of that number is in the journal, and not taken back any more."""
+        unwritten = self.unwritten
+        while unwritten and unwritten[0][0] <= batch:
+            del unwritten[0]
+
+    def take_all_back(self) -> None:
+        """No batch that is not written will be."""
+        self.unwritten.append((0, self.undo))
+        self.undo = []
+        while self.unwritten:
+            for step in reversed(self.unwritten.pop()[1]):
+                self.take_back(step)
+
+    def take_back(self, step: Undo) -> None:
         """What was noted in `undo` has not happened."""
         if isinstance(step, Positions):
             self.positions = step

@@ -7,13 +7,11 @@ own consumer has the queue's limits; a named one is bounded by how far it may la
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..errors import QueueFullError
 from .consumer import Consumer
-
-if TYPE_CHECKING:
-    from .queue import Queue
+from .delivery import Delivery
 
 __all__ = ["Limits"]
 
@@ -38,7 +36,7 @@ class Limits:
 
     __slots__ = ("_limits", "_queue", "any")
 
-    def __init__(self, queue: "Queue") -> None:
+    def __init__(self, queue: Delivery) -> None:
         self.any = False
         self._queue = queue
         self._limits: tuple[_Limit, ...] = ()

@@ -2,18 +2,16 @@
 
 Owns the order; joining, leaving and asking who is first take constant time. Who cannot be reached is
 passed over: it keeps its place, but meanwhile it stands in nobody's way. Knows neither timers nor
-sockets: who waits decides when it is tired of it and says so by leaving.
+sockets: who waits decides when it has waited enough and says so by leaving.
 """
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..errors import ServerError
+from .batches import Batch
 from .items import Item
-
-if TYPE_CHECKING:
-    from .batches import Batch
-    from .consumer import OpenRead
+from .open_reads import OpenRead
 
 __all__ = ["Line", "Waiter"]
 
@@ -26,13 +24,13 @@ _RECALL_MS = 500
 class Waiter(Protocol):
     """Someone who asked for an item that was not there, or not in memory.
 
-    open: it wants an open read; peek: only to be shown the item. patient: it asked to wait; one who
-    did not waits only while items are on their way from disk.
+    open: it wants an open read; peek: only to be shown the item. blocking: it waits for items to
+    come; one that is not waits only while items are on their way from disk.
     """
 
     open: bool
     peek: bool
-    patient: bool
+    blocking: bool
 
     def reachable(self) -> bool:
         """Whether an answer would reach it at the moment, as far as anybody knows."""
@@ -42,7 +40,7 @@ class Waiter(Protocol):
         """Whether it is still there and able to take this item; if not, it is told no more."""
         ...
 
-    def deliver(self, item: Item, commit: "Batch | None", held: "OpenRead | None") -> None:
+    def deliver(self, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
         """Here is the item; the answer may go out once commit (None: now) is written."""
         ...
 
@@ -54,15 +52,15 @@ class Waiter(Protocol):
 class Line:
     """waiters: who waits and may be served, in order, each with the number of its place.
 
-    passed: the others, with theirs. impatient: how many of all wait only for items from disk.
+    passed: the others, with theirs. nonblocking: how many of all wait only for items from disk.
     """
 
-    __slots__ = ("_place", "_recall_at", "impatient", "passed", "waiters")
+    __slots__ = ("_place", "_recall_at", "nonblocking", "passed", "waiters")
 
     def __init__(self) -> None:
         self.waiters: OrderedDict[Waiter, int] = OrderedDict()
         self.passed: dict[Waiter, int] = {}
-        self.impatient = 0
+        self.nonblocking = 0
         self._recall_at = 0
         self._place = 0
 
@@ -72,18 +70,18 @@ class Line:
     def join(self, waiter: Waiter) -> None:
         self._place += 1
         self.waiters[waiter] = self._place
-        self.impatient += not waiter.patient
+        self.nonblocking += not waiter.blocking
 
     def leave(self, waiter: Waiter) -> None:
         """Nothing happens if it is not in line any more."""
         if self.waiters.pop(waiter, None) or self.passed.pop(waiter, None):
-            self.impatient -= not waiter.patient
+            self.nonblocking -= not waiter.blocking
 
-    def tire(self, waiter: Waiter) -> None:
-        """A patient waiter is not any more; it keeps its place."""
-        if waiter.patient and (waiter in self.waiters or waiter in self.passed):
-            waiter.patient = False
-            self.impatient += 1
+    def stop_blocking(self, waiter: Waiter) -> None:
+        """A waiter waits for items to come no more, only for those on their way; it keeps its place."""
+        if waiter.blocking and (waiter in self.waiters or waiter in self.passed):
+            waiter.blocking = False
+            self.nonblocking += 1
 
     def next(self) -> Waiter | None:
         """The first who can be reached; it leaves the line. None: nobody can, or ask again soon."""
@@ -91,7 +89,7 @@ class Line:
         for _ in range(_STEPS):
             waiter, place = waiters.popitem(last=False)
             if waiter.reachable():
-                self.impatient -= not waiter.patient
+                self.nonblocking -= not waiter.blocking
                 return waiter
             self.passed[waiter] = place
             if not waiters:

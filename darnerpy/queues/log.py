@@ -1,22 +1,22 @@
 """The log under a queue: ids, consumers' places in it, and the batches that make both durable.
 
-Owns what is confirmed and what is not, and how to take it back when a batch fails. Every change goes
-into the batch of the turn; `on_change` is called when a batch begins, so that whoever keeps the queue
-commits it. Its callers are `Queue`, which decides who gets which item, and the keeper of the journal.
-Knows no journal, and reads time only from the clock it is given.
+Owns what is confirmed and what is not. Every change goes into the batch of the turn; `on_change` is
+called when a batch begins, so that whoever keeps the queue commits it. Knows no journal, and reads
+time only from the clock it is given.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import attrgetter
 
 from ..clock import Clock
 from ..config import QueueSettings
 from ..errors import ServerError
-from .batches import Batch, Returned
-from .consumer import Consumer, Counters
+from .batches import Batch
+from .consumer import Consumer
+from .counters import Counters
 from .fullmarks import FullMarks
 from .items import Item
-from .positions import Positions, Span, shared, span_of
+from .positions import Positions, Span, span_of
 from .windows import Windows
 
 __all__ = ["OWN", "Log", "default_settings"]
@@ -55,6 +55,7 @@ class Log:
         self.batch: Batch | None = None
         self.number = 0
         self._full_marks = FullMarks()
+        self._dropped: list[tuple[int, Consumer]] = []
         self._clock = clock
         self._windows = windows
         self._on_change = on_change
@@ -76,16 +77,16 @@ class Log:
 
     def founding(self, consumer: Consumer) -> Batch | None:
         """The batch that makes a new consumer last, None if it does already."""
-        return next((batch for batch in self.unwritten if consumer in batch.founded), None)
+        number = consumer.founded
+        return next((batch for batch in self.unwritten if batch.number == number), None)
 
     def drop(self, consumer: Consumer) -> Batch:
         """A named consumer is no more: who waits is told, who holds an item of it holds nothing."""
         batch = self._touch()
-        batch.dropped.append(consumer)
-        self.past.add(consumer.counters)
+        batch.dropped = (*batch.dropped, consumer.name)
         batch.lasting = True
-        batch.undo.append((consumer, consumer.undo))
-        consumer.undo = []
+        self._dropped.append((batch.number, consumer))
+        self.past.add(consumer.counters)
         self._full_marks.wanted = True
         del self.consumers[consumer.name]
         self._consumers_changed()
@@ -103,8 +104,8 @@ class Log:
         consumer = Consumer(name, self._start(settings), settings)
         self.consumers[name] = consumer
         batch = self._touch()
-        batch.founded.append(consumer)
         batch.lasting = True
+        consumer.founded = batch.number
         consumer.moved = consumer.flushed = True
         self._consumers_changed()
         return consumer
@@ -158,7 +159,7 @@ class Log:
 
     def is_empty(self, consumer: Consumer) -> bool:
         """Whether no item can be had now or when it is read from disk."""
-        return self.count(consumer) - consumer.aside <= 0
+        return self.count(consumer) - consumer.unavailable <= 0
 
     # -- changing ----------------------------------------------------------------------------------
 
@@ -216,7 +217,7 @@ class Log:
         self._follow(consumer)
         return consumer.loaded_to > before
 
-    # -- what the keeper of the journal does -------------------------------------------------------
+    # -- what is written ---------------------------------------------------------------------------
 
     def seal(self) -> Batch | None:
         """Close the batch of the turn so that it can be written; None if nothing changed."""
@@ -240,11 +241,7 @@ class Log:
             if consumer.moved or batch.full:
                 batch.marks.append(consumer.mark(batch.full))
                 if consumer.undo:
-                    batch.undo.append((consumer, consumer.undo))
-                    consumer.undo = []
-                if consumer.newly_returned:
-                    consumer.newly_returned = []
-                consumer.moved = consumer.flushed = False
+                    consumer.sealed(batch.number)
             if consumer.loaded != consumer.settled:
                 self._windows.settle(consumer)
         batch.next_id = self.next_id
@@ -253,149 +250,18 @@ class Log:
 
     def wrote(self, batch: Batch) -> None:
         """A sealed batch is in the journal; call before its dependents are released."""
+        number = batch.number
         self.unwritten.remove(batch)
         self.written = batch.next_id
+        for consumer in self._all:
+            if consumer.unwritten:
+                consumer.wrote(number)
+        if self._dropped:
+            self._dropped = [each for each in self._dropped if each[0] > number]
+            for _, consumer in self._dropped:
+                consumer.wrote(number)
 
     def want_full_mark(self) -> None:
         """Make the next batch carry everyone's whole position, so that all before can be trimmed."""
         self._full_marks.wanted = True
         self._touch()
-
-    def lose(self, span: Span, keep: bool) -> None:
-        """Ids that cannot be served (missing, damaged, cut off): every consumer passes over them.
-
-        keep: what there is of them stays on disk. Offsets below 0 are not known.
-        """
-        end = span.end
-        if end < 0:
-            known = max(span.begin, self.own.positions.offset)
-            end = self.next_offset if span.stop >= self.written else known
-        span = Span(span.first, span.stop, span.begin if span.begin >= 0 else end, end)
-        self._touch()
-        if keep:
-            # What everyone had confirmed is not lost, and may be deleted.
-            self.kept += shared(each.positions for each in self._all).unconfirmed(span)
-            self._full_marks.wanted = True
-        for consumer in self._all:
-            for item_id in [i for i in consumer.open if span.first <= i < span.stop]:
-                consumer.release(consumer.open[item_id])
-            consumer.forget(span.first, span.stop)
-            for piece in consumer.positions.unconfirmed(span):
-                consumer.positions.confirm(piece)
-                consumer.undo.append(piece)
-                consumer.moved = True
-            for item_id in [i for i in consumer.returns if span.first <= i < span.stop]:
-                self._forget_return(consumer, item_id)
-
-    def recover(
-        self,
-        next_id: int,
-        next_offset: int,
-        batch: int,
-        positions: dict[bytes, Positions],
-        kept: list[Span],
-        returns: dict[bytes, list[Returned]] | None = None,
-    ) -> None:
-        """Start from what a journal holds; batch: the number of the last one in it.
-
-        A configured consumer that the journal does not know is new.
-        """
-        self.number = batch
-        self.next_id = self.written = next_id
-        self.next_offset = next_offset
-        self.kept = kept
-        self._full_marks.wanted = True
-        self.own.restore(positions.get(OWN, Positions()))
-        for name, at in positions.items():
-            if name != OWN:
-                consumer = self.consumers.get(name) or Consumer(name, at, self._settings(name))
-                consumer.restore(at)
-                self.consumers[name] = consumer
-        for name, found in (returns or {}).items():
-            if name in self.consumers:
-                self.consumers[name].returns = {each.id: each for each in found}
-        if batch or next_id > 1:
-            for name in self.own.settings.consumers:
-                if name not in positions:
-                    self.consumers.pop(name, None)
-                    self._found(name)
-        self._following = []
-        for consumer in self.consumers.values():
-            for held in list(consumer.open.values()):
-                if held.item.id >= next_id or consumer.positions.is_confirmed(held.item.id):
-                    consumer.release(held)
-            consumer.following = False
-            consumer.first = consumer.positions.position
-            self._windows.settle(consumer)
-        self._consumers_changed()
-
-    def fail(self, error: ServerError) -> None:
-        """No batch that is not written will be: take back all they confirmed, forget all they put.
-
-        Open reads whose answer was not sent are gone, consumers that were new as well; those that
-        were dropped are back. The batches end with the error.
-        """
-        self.seal()
-        batches, self.unwritten = self.unwritten, []
-        for batch in reversed(batches):
-            for consumer, undo in reversed(batch.undo):
-                for step in reversed(undo):
-                    consumer.take_back(step)
-            for consumer in batch.founded:
-                if self.consumers.pop(consumer.name, None) is consumer:
-                    self.past.add(consumer.counters)
-                self._put_away(consumer, error)
-            for consumer in batch.dropped:
-                if consumer not in batch.founded:
-                    self.consumers[consumer.name] = consumer
-                    self.past.add(consumer.counters, -1)
-        for consumer in self.consumers.values():
-            consumer.following = False
-            for held in list(consumer.open.values()):
-                if held.commit is not None and not held.commit.ended:
-                    consumer.release(held)
-            consumer.restore(consumer.positions)
-            self._windows.settle(consumer)
-        if batches:
-            first = next((batch.items[0] for batch in batches if batch.items), None)
-            if first is not None:
-                self.next_id, self.next_offset = first.id, first.offset
-                for consumer in self.consumers.values():
-                    consumer.returns = {i: r for i, r in consumer.returns.items() if i < first.id}
-        self._following = []
-        self._consumers_changed()
-        self._full_marks.wanted = True
-        for batch in batches:
-            batch.end(error)
-
-    def rejoin(
-        self, next_id: int, next_offset: int, batch: int, positions: Mapping[bytes, Positions]
-    ) -> None:
-        """The journal is open again after `fail` and holds items up to next_id.
-
-        Positions are ours: what was confirmed and acknowledged stays so, what was refused does not.
-        Only of items that were refused and are there all the same the journal knows whose they are.
-        A configured consumer that was new when it failed is new again.
-        """
-        self.number = max(batch, self.number)
-        unknown = Span(self.next_id, next_id, self.next_offset, next_offset)
-        for name, at in positions.items() if unknown.first < unknown.stop else ():
-            if name in self.consumers:
-                ours = self.consumers[name].positions
-                for piece in at.confirmed(unknown):
-                    ours.confirm(piece)
-        self.next_id = self.written = max(next_id, self.next_id)
-        self.next_offset = max(next_offset, self.next_offset)
-        for name in self.own.settings.consumers:
-            self.consumer(name)
-        self.want_full_mark()
-
-    def dissolve(self, error: ServerError | None) -> None:
-        """The queue is deleted: waiters are told, open reads end quietly."""
-        for consumer in self._all:
-            self._put_away(consumer, error)
-            consumer.restore(Positions())
-            self._windows.settle(consumer)
-        batches, self.unwritten, self.batch = self.unwritten, [], None
-        for batch in batches:
-            batch.end(error)

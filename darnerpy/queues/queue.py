@@ -1,10 +1,9 @@
-"""A queue: who gets which item, decided synchronously.
+"""A queue: what clients may do to a log and its consumers, decided synchronously.
 
-Owns what clients may do to a log and its consumers. Promises: strict order by id, a returned item
-comes back to its place, no newcomer overtakes a waiter, an expired item is never handed out, END is
-never said while the log holds an item. What takes time (a delay, an expiry, a limit on how long an
-item may be held) is looked after in `upkeep`, which the keeper calls when `on_alarm` asked it to;
-how much may wait is decided in `limits`.
+Promises: strict order by id, a returned item comes back to its place, no newcomer overtakes a waiter,
+an expired item is never handed out, END is never said while the log holds an item. What takes time (a
+delay, an expiry, a limit on how long an item may be held) is looked after in `upkeep`, which whoever
+keeps the queue calls when `on_alarm` asked for it; how much may wait is decided in `limits`.
 """
 
 from collections.abc import Callable
@@ -13,30 +12,25 @@ from ..clock import Clock
 from ..config import QueueSettings
 from ..errors import ServerError
 from .batches import Batch
-from .consumer import Consumer, OpenRead
-from .departures import RETRY_MS, SWEEP_MS, Departure, departure_of, returned_again
-from .items import EXPIRED, ITEM_OVERHEAD, Item, Origin
+from .consumer import Consumer
+from .delivery import MAX_UNAVAILABLE, Delivery
+from .departures import SWEEP_MS, returned_again
+from .items import ITEM_OVERHEAD, Item, Origin
 from .limits import Limits
-from .log import OWN, Log, default_settings
+from .log import OWN, default_settings
+from .open_reads import OpenRead
 from .positions import span_of
 from .windows import Windows
 
 __all__ = ["OWN", "Queue"]
-
-_MAX_ASIDE = 100_000
-_STEPS = 500
-"""Items that are passed over in one go: more would hold up everyone else."""
 
 
 def _nobody(when: int) -> None:
     pass
 
 
-class Queue(Log):
-    """outgoing: items that begin to leave for other queues; the keeper takes them from here.
-
-    on_alarm: called with a time (monotonic milliseconds) at which `upkeep` has something to do, 0 is soon.
-    received: items that came from other queues, by why; last_origin: where the last one came from.
+class Queue(Delivery):
+    """received: items that came from other queues, by why; last_origin: where the last one came from.
     expiring: some items may expire, so it is looked after at least every `SWEEP_MS` while any are
     left; ages: all do.
     """
@@ -50,13 +44,11 @@ class Queue(Log):
         settings: Callable[[bytes], QueueSettings] = default_settings,
         on_alarm: Callable[[int], None] = _nobody,
     ) -> None:
-        self.outgoing: list[Departure] = []
         self.received: dict[int, int] | None = None
         self.last_origin: Origin | None = None
         self.expiring = self.ages = False
-        self.on_alarm = on_alarm
         self.limits = Limits(self)
-        super().__init__(name, clock, windows, on_change, settings)
+        super().__init__(name, clock, windows, on_change, settings, on_alarm)
 
     def configure(self) -> None:
         """The settings may have changed: they hold for what is here already, too."""
@@ -195,8 +187,9 @@ class Queue(Log):
         """Confirm an open read. Returns the batch to wait for, None if it was gone."""
         if held.gone:
             return None
-        held.consumer.release(held)
-        return self._confirm(held.consumer, held.item)
+        consumer = self.consumers[held.consumer]
+        consumer.release(held)
+        return self._confirm(consumer, held.item)
 
     def abort(self, held: OpenRead, counted: bool = True) -> Batch | None:
         """Return an open read to its place; the first waiter gets it at once.
@@ -207,7 +200,7 @@ class Queue(Log):
         """
         if held.gone:
             return None
-        consumer, item = held.consumer, held.item
+        consumer, item = self.consumers[held.consumer], held.item
         consumer.release(held)
         batch = self._count_attempt(consumer, item) if counted else None
         if item.id < consumer.loaded_to:
@@ -243,37 +236,6 @@ class Queue(Log):
             self.serve(consumer)
         return batch
 
-    def serve(self, consumer: Consumer) -> None:
-        """Give what there is to those who wait. The first who wants an item gets the first item."""
-        line = consumer.line
-        while line.waiters:
-            item = self._next(consumer)
-            if item is None:
-                break
-            waiter = line.next()
-            if waiter is None:
-                consumer.put_back(item)
-                if line.waiters:
-                    self.on_alarm(0)  # there are more to ask, after the others had their turn
-                break
-            if not waiter.accept(item):
-                consumer.put_back(item)
-            elif waiter.peek:
-                consumer.put_back(item)
-                waiter.deliver(item, self.pending(item), None)
-            elif waiter.open:
-                held = self._hold(consumer, item)
-                waiter.deliver(item, held.commit, held)
-            else:
-                waiter.deliver(item, self._confirm(consumer, item), None)
-        if line.passed:
-            self.on_alarm(line.recall_at(self._clock.monotonic_ms()))
-        if line.impatient and self.is_empty(consumer):
-            for waiter in line.snapshot():
-                if not waiter.patient:
-                    line.leave(waiter)
-                    waiter.end(None)
-
     def loaded(self, consumer: Consumer, items: list[Item], first: int, stop: int) -> None:
         """Items read from the journal: all there are of the ids from first up to stop."""
         consumer.load(items, first, stop)
@@ -287,92 +249,6 @@ class Queue(Log):
         self.serve(consumer)
         self._windows.settle(consumer)
 
-    # -- what is not handed out --------------------------------------------------------------------
-
-    def left(self, departure: Departure, arrived: bool) -> None:
-        """An item has arrived in the queue it was moved to; or it could not, and is tried again."""
-        consumer, item = departure.consumer, departure.item
-        if not consumer.arrive(item):
-            return
-        if not arrived:
-            due = self._clock.monotonic_ms() + RETRY_MS
-            consumer.delay(item, due)
-            self.on_alarm(due)
-        else:
-            self._confirm(consumer, item)
-            departure.count()
-        self.serve(consumer)
-
-    def discard(self, consumer: Consumer) -> bool:
-        """Throw away the next item, or, if all wait out a delay, the one that is due first.
-
-        False if it is not in memory, or leaves by itself.
-        """
-        item = consumer.pop()
-        if item is None and self._catch_up(consumer):
-            item = consumer.pop()
-        if item is None and self.is_empty(consumer):
-            item = consumer.pop_delayed()
-        if item is None:
-            return False
-        self._confirm(consumer, item)
-        consumer.counters.discarded += 1
-        return True
-
-    def pass_over(self, consumer: Consumer) -> None:
-        """Let what must not be handed out leave the head."""
-        head = consumer.head
-        if head is not None and self._is_due_to_leave(consumer, head):
-            item = self._next(consumer)
-            if item is not None:
-                consumer.put_back(item)
-
-    def _is_due_to_leave(self, consumer: Consumer, item: Item) -> bool:
-        now = self._clock.now_ms()
-        return consumer.has_expired(item, now) or item.id in consumer.returns
-
-    def _next(self, consumer: Consumer) -> Item | None:
-        for _ in range(_STEPS):
-            item = consumer.pop()
-            if item is None:
-                if consumer.loaded_to < self.next_id and self._catch_up(consumer):
-                    continue
-                return None
-            if not (item.expiry or consumer.max_age or consumer.returns):
-                return item
-            if consumer.aside >= _MAX_ASIDE and self._is_due_to_leave(consumer, item):
-                consumer.put_back(item)
-                self.on_alarm(self._clock.monotonic_ms() + RETRY_MS)
-                return None
-            if not self._divert(consumer, item):
-                return item
-        self.on_alarm(0)  # there is more to pass over, after the others had their turn
-        return None
-
-    def _divert(self, consumer: Consumer, item: Item) -> bool:
-        """Whether an item that is next is not to be had: expired, out of attempts or not due yet."""
-        now = self._clock.now_ms()
-        back = consumer.returns.get(item.id)
-        departure = departure_of(consumer, item, back, now)
-        if departure is not None:
-            consumer.counters.passed_over += departure.why == EXPIRED
-            if departure.target:
-                consumer.send_off(item)
-                self.outgoing.append(departure)
-                self.on_alarm(0)
-            else:
-                self._confirm(consumer, item)
-                departure.count()
-            return True
-        if back is not None and back.due:
-            here = self._clock.monotonic_ms()
-            due = back.due_here or here + back.due - now
-            if due > here:
-                consumer.delay(item, due)
-                self.on_alarm(due)
-                return True
-        return False
-
     def _count_attempt(self, consumer: Consumer, item: Item) -> Batch:
         consumer.counters.aborts += 1
         known = consumer.returns.get(item.id)
@@ -383,23 +259,10 @@ class Queue(Log):
         consumer.moved = True
         return batch
 
-    def _hold(self, consumer: Consumer, item: Item) -> OpenRead:
-        consumer.counters.opens += 1
-        commit = self.pending(item)
-        batch = self.batch
-        since = 0 if batch is None else batch.begun
-        if not since:
-            since = self._clock.monotonic_ms()
-            if batch is not None:
-                batch.begun = since  # for all that are opened in the same turn
-        held = OpenRead(self, consumer, item, since, commit)
-        consumer.hold(held)
-        if consumer.settings.open_timeout is not None:
-            self.on_alarm(since + consumer.settings.open_timeout)
-        return held
-
     def _check_bounds(self, consumers: list[Consumer]) -> None:
         for consumer in consumers:
             most = max(len(consumer.positions.spans), len(consumer.open), len(consumer.returns))
-            if most >= _MAX_ASIDE:
-                raise ServerError(f"too many open reads, {_MAX_ASIDE} are possible on one consumer")
+            if most >= MAX_UNAVAILABLE:
+                raise ServerError(
+                    f"too many open reads, {MAX_UNAVAILABLE} are possible on one consumer"
+                )

@@ -7,13 +7,10 @@ to come again.
 
 import logging
 from math import inf
-from typing import TYPE_CHECKING
 
 from .consumer import Consumer
 from .departures import SWEEP_MS
-
-if TYPE_CHECKING:
-    from .queue import Queue
+from .queue import Queue
 
 __all__ = ["clock_was_set", "upkeep"]
 
@@ -23,7 +20,7 @@ _STEPS = 500
 _WARN_AT = 0.8
 
 
-def upkeep(queue: "Queue", now: int) -> None:
+def upkeep(queue: Queue, now: int) -> None:
     """Do what is due at a time (monotonic milliseconds)."""
     expiring = False
     for consumer in list(queue.consumers.values()):
@@ -46,14 +43,14 @@ def upkeep(queue: "Queue", now: int) -> None:
         queue.on_alarm(now + SWEEP_MS)
 
 
-def clock_was_set(queue: "Queue") -> None:
+def clock_was_set(queue: Queue) -> None:
     """Look again at what waits for a time of the wall clock; `upkeep` does so with what may expire."""
     for consumer in queue.consumers.values():
         if consumer.take_due(inf):
             queue.on_alarm(0)
 
 
-def _end_open_reads(queue: "Queue", consumer: Consumer, timeout: int, now: int) -> None:
+def _end_open_reads(queue: Queue, consumer: Consumer, timeout: int, now: int) -> None:
     for _ in range(_STEPS):
         oldest = next(iter(consumer.open.values()), None)
         if oldest is None:
@@ -66,14 +63,14 @@ def _end_open_reads(queue: "Queue", consumer: Consumer, timeout: int, now: int) 
     queue.on_alarm(0)
 
 
-def _end_delays(queue: "Queue", consumer: Consumer, now: int) -> None:
+def _end_delays(queue: Queue, consumer: Consumer, now: int) -> None:
     if consumer.take_due(now):
         queue.serve(consumer)
     if consumer.delayed:
         queue.on_alarm(consumer.delayed[0][0])
 
 
-def _notice_idleness(queue: "Queue", consumer: Consumer, limit: int, now: int) -> None:
+def _notice_idleness(queue: Queue, consumer: Consumer, limit: int, now: int) -> None:
     progress = (consumer.positions.position, consumer.counters.opens)
     waits = consumer.line or consumer.open
     alone = now - consumer.read_at
@@ -94,7 +91,7 @@ def _notice_idleness(queue: "Queue", consumer: Consumer, limit: int, now: int) -
     queue.on_alarm(now + min(max(1, limit // 10), SWEEP_MS))
 
 
-def _warn_of_idleness(queue: "Queue", consumer: Consumer, what: str) -> None:
+def _warn_of_idleness(queue: Queue, consumer: Consumer, what: str) -> None:
     log.warning(
         "nobody reads a consumer",
         extra={

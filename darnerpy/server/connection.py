@@ -93,12 +93,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.moved = True
         self._counters.bytes_read += len(data)
-        session, codec = self._session, self._codec
-        session.receive(codec.feed(data))
+        codec = self._codec
+        wants_input = self._session.receive(codec.feed(data))
         if codec.reserved != self._reserved:
             self._flow.reserve(codec.reserved - self._reserved)
             self._reserved = codec.reserved
-        if (session.obstacles or session.writes.upload) and not session.hungry:
+        if not wants_input:
             self._ahead += len(data)
             self.regulate()
 
@@ -177,10 +177,10 @@ class Connection(asyncio.Protocol):
                 self._session.end_waits()  # so that the rest is read, and after it the end
 
     def regulate(self) -> None:
-        hungry = self._session.hungry
-        if hungry:
+        wants_input = self._session.wants_input
+        if wants_input:
             self._ahead = 0
-        want_pause = not hungry and (self._ahead >= _INPUT_AHEAD or self._stalled)
+        want_pause = not wants_input and (self._ahead >= _INPUT_AHEAD or self._stalled)
         if want_pause is not self.paused and not (self._ended or self._transport.is_closing()):
             self.paused = want_pause
             self._server.reading_paused(self, want_pause)

@@ -9,7 +9,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ..brokers.stored import StoredQueue
 from ..errors import ServerError
@@ -18,10 +17,8 @@ from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
 from ..queues.queue import Queue
 from .gathered import Gathered, when_ended
-from .slices import Slices, Step
-
-if TYPE_CHECKING:
-    from .session import Session
+from .slices import Slices, Step, go_on
+from .state import State
 
 __all__ = ["delete", "flush", "flush_all", "flush_all_expired", "flush_expired"]
 
@@ -31,7 +28,7 @@ _AT_ONCE = 4
 """Queues, half of the threads that open and write: the others are left to other clients."""
 
 
-def delete(session: "Session", command: Delete) -> None:
+def delete(session: State, command: Delete) -> None:
     _check(session)
     stored = session.existing(command.queue)
     _note(session, "asked to delete", command, stored)
@@ -42,10 +39,10 @@ def delete(session: "Session", command: Delete) -> None:
         consumer = stored.queue.consumers.get(command.consumer)
         commit = _last(stored) if consumer is None else stored.queue.drop(consumer)
     if not command.noreply:
-        session.slots.add(commit, session.words.deleted)
+        session.slots.add(commit, session.replies.deleted)
 
 
-def flush(session: "Session", command: Flush) -> None:
+def flush(session: State, command: Flush) -> None:
     _check(session)
     stored = session.existing(command.queue)
     _note(session, "asked to flush", command, stored)
@@ -55,16 +52,16 @@ def flush(session: "Session", command: Flush) -> None:
     elif stored is not None:
         consumer = stored.queue.consumers.get(command.consumer)
         commit = _last(stored) if consumer is None else stored.queue.flush(consumer)
-    session.slots.add(commit, session.words.flushed)
+    session.slots.add(commit, session.replies.flushed)
 
 
-def flush_all(session: "Session", command: FlushAll) -> None:
+def flush_all(session: State, command: FlushAll) -> None:
     _check(session)
     log.info("asked to flush all queues", extra={"peer": session.outlet.peer})
-    session.go_on(Slices(_flush_all(session, command.noreply), command.noreply))
+    go_on(session, Slices(_flush_all(session, command.noreply), command.noreply))
 
 
-def _flush_all(session: "Session", noreply: bool) -> Iterator[Step]:
+def _flush_all(session: State, noreply: bool) -> Iterator[Step]:
     every = list(session.host.broker.existing())
     yield from _all_usable(every)
     under_way: deque[Completion] = deque()
@@ -81,7 +78,7 @@ def _flush_all(session: "Session", noreply: bool) -> Iterator[Step]:
             yield partial(when_ended, first)
         yield None
     if not noreply:
-        session.slots.add(Gathered(commits), session.words.flushed_all)
+        session.slots.add(Gathered(commits), session.replies.flushed_all)
 
 
 def _flush(queue: Queue) -> Completion | None:
@@ -94,20 +91,20 @@ def _flush(queue: Queue) -> Completion | None:
     return queue.unwritten[-1] if queue.unwritten else None  # which may be what has emptied it
 
 
-def flush_expired(session: "Session", command: FlushExpired) -> None:
+def flush_expired(session: State, command: FlushExpired) -> None:
     _check(session)
     stored = session.existing(command.queue)
     consumer = None if stored is None else stored.queue.consumers.get(command.consumer)
     found = [] if stored is None or consumer is None else [(stored, consumer)]
-    session.go_on(Slices(_flush_expired(session, found)))
+    go_on(session, Slices(_flush_expired(session, found)))
 
 
-def flush_all_expired(session: "Session", command: FlushAllExpired) -> None:
+def flush_all_expired(session: State, command: FlushAllExpired) -> None:
     _check(session)
-    session.go_on(Slices(_flush_all_expired(session)))
+    go_on(session, Slices(_flush_all_expired(session)))
 
 
-def _flush_all_expired(session: "Session") -> Iterator[Step]:
+def _flush_all_expired(session: State) -> Iterator[Step]:
     every = list(session.host.broker.existing())
     yield from _all_usable(every)
     yield from _flush_expired(
@@ -116,7 +113,7 @@ def _flush_all_expired(session: "Session") -> Iterator[Step]:
 
 
 def _flush_expired(
-    session: "Session", consumers: Iterable[tuple[StoredQueue, Consumer]]
+    session: State, consumers: Iterable[tuple[StoredQueue, Consumer]]
 ) -> Iterator[Step]:
     sweeping = _Sweeping()
     for stored, consumer in consumers:
@@ -128,19 +125,17 @@ def _flush_expired(
         yield None
     while sweeping.under_way:
         yield sweeping.when_fewer
-    session.slots.add(Gathered(sweeping.commits), session.words.count(sweeping.dropped))
+    session.slots.add(Gathered(sweeping.commits), session.replies.count(sweeping.dropped))
 
 
-def _note(
-    session: "Session", what: str, command: Delete | Flush, stored: StoredQueue | None
-) -> None:
+def _note(session: State, what: str, command: Delete | Flush, stored: StoredQueue | None) -> None:
     """Log who asks, if there is such a queue or consumer."""
     if stored is not None and (not command.consumer or command.consumer in stored.queue.consumers):
         name = command.queue + (b"+" + command.consumer if command.consumer else b"")
         log.info(what, extra={"queue": name, "peer": session.outlet.peer})
 
 
-def _check(session: "Session") -> None:
+def _check(session: State) -> None:
     refusal = session.host.guard.no_changes
     if refusal is not None:
         raise refusal

@@ -1,7 +1,6 @@
 """What a session needs from the two sides it stands between."""
 
 from collections.abc import Callable
-from enum import IntFlag
 from typing import Protocol
 
 from ..brokers.local import LocalBroker
@@ -16,8 +15,10 @@ from .guard import Guard
 __all__ = ["Host", "NotReady", "Obstacle", "Outlet"]
 
 
-class Obstacle(IntFlag):
-    """Why a session cannot decide its next command yet. TURN: it will, when the loop calls back."""
+class Obstacle:
+    """Why a session cannot decide its next command yet, as bits of a number. TURN: it will, when the
+    loop calls back.
+    """
 
     WAIT = 1
     QUEUE = 2

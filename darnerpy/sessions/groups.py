@@ -4,23 +4,21 @@ Owns the group under way. The first item that is refused ends the storing, so wh
 the beginning of the group.
 """
 
-from typing import TYPE_CHECKING
-
 from ..errors import ClientError, QueueFullError, ServerError
 from ..protocol.commands import GroupedPut, GroupEnd, Store
 from ..queues.batches import Completion
 from .gathered import Gathered
-
-if TYPE_CHECKING:
-    from .session import Session
+from .state import State
+from .writes import Writes
 
 __all__ = ["Groups"]
 
 
 class Groups:
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: State, writes: Writes) -> None:
         self._session = session
-        self._words = session.words
+        self._writes = writes
+        self._replies = session.replies
         self._begin()
 
     def _begin(self) -> None:
@@ -36,13 +34,13 @@ class Groups:
         store = Store(group.queue, group.consumer, 0, 0, size, sync=False, noreply=True)
         try:
             expiry = self._expiry(group.expiry_ms)
-            commits = self._session.writes.put_unanswered(store, command.body, expiry)
+            commits = self._writes.put_unanswered(store, command.body, expiry)
         except QueueFullError as error:
-            self._refusal = self._words.not_stored(str(error))
+            self._refusal = self._replies.not_stored(str(error))
         except ClientError as error:
-            self._refusal = self._words.client_error(str(error))
+            self._refusal = self._replies.client_error(str(error))
         except ServerError as error:
-            self._refusal = self._words.server_error(str(error))
+            self._refusal = self._replies.server_error(str(error))
         else:
             self._stored += 1
             for commit in commits:
@@ -55,7 +53,9 @@ class Groups:
         if self._refusal is not None and not self._stored:
             self._session.slots.add(None, self._refusal)
         else:
-            self._session.slots.add(Gathered(list(self._commits)), self._words.count(self._stored))
+            self._session.slots.add(
+                Gathered(list(self._commits)), self._replies.count(self._stored)
+            )
         self._begin()
 
     def _expiry(self, expiry_ms: int) -> int:

@@ -10,8 +10,9 @@ from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
 from ..protocol.commands import Read
 from ..queues.batches import Batch
-from ..queues.consumer import Consumer, OpenRead
+from ..queues.consumer import Consumer
 from ..queues.items import Item
+from ..queues.open_reads import OpenRead
 from .contract import Host
 
 __all__ = ["Look", "Seer"]

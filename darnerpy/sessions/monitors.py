@@ -5,21 +5,19 @@ a command that the session decides again and again, so that whatever holds back 
 that does not read, a queue that is not ready) holds it back as well.
 """
 
-from typing import TYPE_CHECKING
-
 from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
 from ..protocol.commands import Monitor, Read
 from ..queues.batches import Batch
-from ..queues.consumer import Consumer, OpenRead
+from ..queues.consumer import Consumer
 from ..queues.items import Item
+from ..queues.open_reads import OpenRead
 from .contract import Obstacle
 from .gathered import later
+from .reads import Reads
 from .slots import Reply, Tally, TallyEnd, TallyPart
+from .state import State
 from .waits import Wait
-
-if TYPE_CHECKING:
-    from .session import Session
 
 __all__ = ["Monitoring"]
 
@@ -28,11 +26,13 @@ _STEPS = 32
 
 
 class Monitoring:
-    """One monitor, from its command to its last word; then the session has none."""
+    """One monitor, from its command to its last word. over: that is said."""
 
-    def __init__(self, session: "Session", command: Monitor) -> None:
+    def __init__(self, session: State, reads: Reads, command: Monitor) -> None:
         host = session.host
+        self.over = False
         self._session = session
+        self._reads = reads
         self._host = host
         self._command = command
         self._tally = Tally(complete=True)
@@ -66,7 +66,7 @@ class Monitoring:
 
     def stop(self) -> None:
         """Give no more; nobody needs to be told."""
-        self._session.monitoring = None
+        self.over = True
         wait, self._wait = self._wait, None
         if wait is not None:
             wait.withdraw()
@@ -77,7 +77,7 @@ class Monitoring:
 
     def _go_on(self) -> None:
         session, command = self._session, self._command
-        stored = session.reads.find(self._read)
+        stored = self._reads.find(self._read)
         if stored is None:
             self.end()
             return
@@ -88,7 +88,7 @@ class Monitoring:
         if failed is not None:
             raise failed
         if self._host.guard.no_reads is not None:
-            self._say_last(session.words.server_error(str(self._host.guard.no_reads)))
+            self._say_last(session.replies.server_error(str(self._host.guard.no_reads)))
             return
         consumer = stored.queue.consumer(command.consumer)
         if command.consumer:
@@ -101,7 +101,7 @@ class Monitoring:
             held = self._open(stored, consumer)
             if held is None:
                 return
-            self._give(held.item, self._handle(stored, held), held.commit, held)
+            self._give(stored, consumer, held, self._handle(stored, held))
             if session.obstacles or session.slots.unsent > self._host.output_limit:
                 break
         session.again(command)
@@ -116,9 +116,9 @@ class Monitoring:
 
     def _open(self, stored: StoredQueue, consumer: Consumer) -> OpenRead | None:
         """The next item; if there is none to be had now, it is waited for, or this was the end."""
-        queue, words = stored.queue, self._session.words
-        item = None if words.says_all else queue.peek(consumer)
-        answer = None if item is None else words.unsayable(item.data)
+        queue, replies = stored.queue, self._session.replies
+        item = None if replies.says_all else queue.peek(consumer)
+        answer = None if item is None else replies.unsayable(item.data)
         if answer is not None:
             self._say_last(answer)
             return None
@@ -134,7 +134,7 @@ class Monitoring:
         try:
             return stored.large.open(held.item)
         except JournalError:
-            held.queue.abort(held, counted=False)
+            stored.queue.abort(held, counted=False)
             raise
 
     def _wait_or_end(self, stored: StoredQueue, consumer: Consumer) -> None:
@@ -158,10 +158,10 @@ class Monitoring:
     def delivered(
         self, item: Item, handle: int | None, commit: Batch | None, held: OpenRead | None
     ) -> None:
-        if self._wait is None or held is None:
+        wait, self._wait = self._wait, None
+        if wait is None or held is None:
             return
-        self._wait = None
-        self._give(item, handle, commit, held)
+        self._give(wait.stored, wait.consumer, held, handle)
         self._session.again(self._command)
         self._session.clear(Obstacle.WAIT)
 
@@ -176,12 +176,14 @@ class Monitoring:
 
     # -- answering ---------------------------------------------------------------------------------
 
-    def _give(self, item: Item, handle: int | None, commit: Batch | None, held: OpenRead) -> None:
-        commit = held.commit = later(commit, self._after)
-        self._session.held.add(held)
+    def _give(
+        self, stored: StoredQueue, consumer: Consumer, held: OpenRead, handle: int | None
+    ) -> None:
+        commit = held.commit = later(held.commit, self._after)
+        self._session.held.add(stored.queue, consumer, held)
         self._given += 1
         self._host.counters.hits += 1
-        reply = self._session.reads.said(self._read, item, handle, None, last=True)
+        reply = self._reads.said(self._read, held.item, handle, None, last=True)
         self._session.slots.add(commit, TallyPart(self._tally, reply))
 
     def _say_last(self, reply: Reply) -> None:

@@ -1,110 +1,103 @@
-"""What a session reads: gets in all their kinds.
+"""What a session reads: one key of a get, in all its kinds.
 
 Owns the wait under way, and what each option means: plain takes and confirms, /open takes and holds,
-/close confirms the oldest held or the one of an id, /abort returns it, /peek only looks. Several keys
-of one get are read one after another, some at a time. What is held is kept in `Held`.
+/close confirms the oldest held or the one of an id, /abort returns it, /peek only looks. What is held is
+kept in `Held`.
 """
-
-from typing import TYPE_CHECKING
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, JournalError, ServerError
-from ..protocol.commands import Confirm, Get, GetMany, Read
+from ..protocol.commands import Command, Confirm, Get, GetMany, Read
 from ..queues.batches import Batch
-from ..queues.consumer import Consumer, OpenRead
+from ..queues.consumer import Consumer
 from ..queues.items import Item
+from ..queues.open_reads import OpenRead
 from ..queues.queue import Queue
 from .contract import Obstacle
 from .gathered import later
-from .keys import Keys
 from .looks import Look
-from .several import Several
-from .slots import FileReply, Tally, TallyEnd, TallyPart
+from .slots import FileReply, Tally, TallyPart
+from .state import State
 from .waits import Wait
-
-if TYPE_CHECKING:
-    from .session import Session
 
 __all__ = ["Reads"]
 
-_STEPS, _STEPS_OF_NAMED = 100, 10
-"""Keys of one get read in one go: then others have their turn. A key of a named consumer counts as many
-steps: that it is new may have to be written to a journal of its own.
-"""
-
 
 class Reads:
-    def __init__(self, session: "Session") -> None:
+    """tally: of the several keys of which the one that is read is one, None if it is alone."""
+
+    __slots__ = (
+        "_broker",
+        "_cas",
+        "_command",
+        "_counters",
+        "_guard",
+        "_held",
+        "_max_open",
+        "_queues",
+        "_replies",
+        "_session",
+        "_slots",
+        "_template",
+        "_wait",
+        "tally",
+    )
+
+    def __init__(self, session: State) -> None:
         host = session.host
+        self.tally: Tally | None = None
         self._session = session
         self._broker = host.broker
         self._queues = host.broker.queues
         self._counters = host.counters
         self._guard = host.guard
-        self._words = session.words
-        self._template = session.words.template
-        self._says_all = session.words.says_all
+        self._replies = session.replies
+        self._template = session.replies.template
         self._max_open = host.settings.max_open_reads
         self._slots = session.slots
-        self._outlet = session.outlet
         self._held = session.held
         self._wait: Wait | Look | None = None
-        self._several: Several | None = None
-        self._tally: Tally | None = None
+        self._command: Command | None = None
         self._cas = False
 
     # -- what the session asks ---------------------------------------------------------------------
 
-    def get(self, command: Get) -> None:
+    def get(self, read: Read, cas: bool) -> None:
         """Raises `ClientError`, `ServerError` or `NotReady`, before anything was done."""
-        reads = command.reads
+        self._cas = cas
+        self.read(read)
+
+    def begin_several(self, command: Get | GetMany, tally: Tally) -> None:
+        """What is read from now on are keys of one command, which is decided again after a wait."""
+        self.tally = tally
         self._cas = command.cas
-        if len(reads) == 1:
-            self._read(reads[0])
-            return
-        self.go_through(command)
+        self._command = command
 
-    def go_through(self, command: Get | GetMany) -> None:
-        """Read some of several keys; the session decides the command again until all are read.
-
-        Raises `ClientError`, `ServerError` or `NotReady`, of these the first two before anything
-        was done: all of the queues are usable before the first one is read.
-        """
-        several = self._several
-        if several is None:
-            several = self._several = Several(command, Keys(self._held, self._max_open))
-            self._cas = command.cas
-            self._outlet.keep(several.kept)
-        try:
-            self._go_on(several)
-        except (ClientError, ServerError):
-            self._forget_several()
-            raise
+    def end_several(self) -> None:
+        self.tally = self._command = None
 
     def confirm(self, command: Confirm) -> None:
         """Close the oldest, so many or none."""
         stored = self._session.existing(command.queue)
         consumer = None if stored is None else stored.queue.consumers.get(command.consumer)
         if consumer is None or not self._held.are(consumer, command.count):
-            self._slots.add(None, self._words.too_few_open)
+            self._slots.add(None, self._replies.too_few_open)
             return
         commit = self._held.close_oldest(consumer, command.count)
-        self._slots.add(commit, self._words.confirmed(command.count))
+        self._slots.add(commit, self._replies.confirmed(command.count))
+
+    @property
+    def waits(self) -> bool:
+        return self._wait is not None
 
     def end_wait(self) -> None:
         """Wait no longer for items to come; the answer is that there is nothing, if so it is."""
         if self._wait is not None:
             self._wait.give_up()
 
-    def break_off(self) -> None:
-        """The server stops: what was said of several keys is closed, or no client would take it."""
-        if self._several is not None and self._several.said:
-            self._slots.add(None, TallyEnd(self._several.tally))
-
     def withdraw(self) -> None:
         """Nobody is interested in the answer any more."""
         wait, self._wait = self._wait, None
-        self._forget_several()
         if wait is not None:
             wait.withdraw()
             self._broker.forget(wait.stored)
@@ -126,7 +119,8 @@ class Reads:
 
     # -- one key -----------------------------------------------------------------------------------
 
-    def _read(self, read: Read) -> None:
+    def read(self, read: Read) -> None:
+        """Raises `ClientError`, `ServerError` or `NotReady`, before anything was done."""
         if self._guard.no_reads is not None:
             self._read_quiescent(read, self._guard.no_reads)
             return
@@ -137,74 +131,98 @@ class Reads:
                 self._missed(read, None)
                 return
         queue = stored.queue
-        held: OpenRead | None = None
+        consumer: Consumer | None = queue.own
         commit: Batch | None = None
         if read.consumer:
-            named = consumer_of(read, queue)
-            if named is None:
-                self._missed(read, None)
-                return
-            consumer = named
-            if queue.unwritten:
+            consumer = consumer_of(read, queue)
+            if consumer is not None and queue.unwritten:
                 # Whatever is said of a new consumer says that it is there from now on.
                 commit = queue.founding(consumer)
+        if consumer is None:
+            self._missed(read, None)
+        elif read.plain:
+            self._take(read, stored, consumer, commit)
         else:
-            consumer = queue.own
-        if read.plain:
-            if self._held.reads and self._held.are(consumer, 1):
-                raise ClientError("close current item first")
-            item = queue.take(consumer)
-            if item is not None:
-                commit = queue.batch
+            self._read_with_options(read, stored, consumer, commit)
+
+    def _take(
+        self, read: Read, stored: StoredQueue, consumer: Consumer, founding: Batch | None
+    ) -> None:
+        if self._held.table and self._held.are(consumer, 1):
+            raise ClientError("close current item first")
+        item = stored.queue.take(consumer)
+        if item is None:
+            self._wait_or_miss(read, stored, consumer, founding)
+            return
+        handle = None
+        if item.data is None:
+            handle = self._open_file(stored, consumer, item, None, read)
+        self._serve(read, item, handle, stored.queue.batch)
+
+    def _read_with_options(
+        self, read: Read, stored: StoredQueue, consumer: Consumer, commit: Batch | None
+    ) -> None:
+        """commit: what an answer depends on whatever it is."""
+        item_id = read.close_id or read.abort_id
+        if item_id and not self._held.has(consumer, item_id):
+            self._missed(read, commit)
+            return
+        if read.close:
+            commit = self._held.close(consumer) or commit
+        elif read.close_all or read.close_id:
+            commit = self._close(read, consumer) or commit
+        elif read.abort or read.abort_id:
+            commit = self._held.abort(consumer, read.abort_id) or commit
+        if read.open:
+            self._open(read, stored, consumer, commit)
+        elif read.offset:
+            self._session.obstacles |= Obstacle.WAIT
+            self._wait = Look(self, self._session.host, stored, consumer, read, commit)
+        elif read.peek:
+            self._peek(read, stored, consumer, commit)
         else:
-            item_id = read.close_id or read.abort_id
-            if item_id and not self._held.has(consumer, item_id):
-                self._missed(read, commit)
-                return
-            if read.close:
-                commit = self._held.close(consumer) or commit
-            elif read.close_all or read.close_id:
-                commit = self._close(read, consumer) or commit
-            if read.open:
-                if self._held.reads and self._held.are(consumer, self._max_open):
-                    raise ClientError("close current item first")
-                if not (self._says_all or self._can_say(queue, consumer, commit)):
-                    return
-                held = queue.open(consumer)
-                item = None if held is None else held.item
-                if held is not None:
-                    # If the close fails, the answer is an error, and nobody holds what was opened.
-                    if commit is None:
-                        commit = held.commit
-                    elif held.commit is None:
-                        held.commit = commit
-                    else:
-                        commit = held.commit = later(commit, held.commit)
-            elif read.offset:
-                self._session.obstacles |= Obstacle.WAIT
-                host = self._session.host
-                self._wait = Look(self, host, stored, consumer, read, commit)
-                return
-            elif read.peek:
-                if not (self._says_all or self._can_say(queue, consumer, commit)):
-                    return
-                item = queue.peek(consumer)
-                if item is not None:
-                    commit = later(commit, queue.pending(item))
-            else:
-                if read.abort or read.abort_id:
-                    commit = self._held.abort(consumer, read.abort_id) or commit
-                self._missed(read, commit)
-                return
+            self._missed(read, commit)
+
+    def _open(
+        self, read: Read, stored: StoredQueue, consumer: Consumer, commit: Batch | None
+    ) -> None:
+        queue = stored.queue
+        if self._held.table and self._held.are(consumer, self._max_open):
+            raise ClientError("close current item first")
+        if not (self._replies.says_all or self._can_say(queue, consumer, commit)):
+            return
+        held = queue.open(consumer)
+        if held is None:
+            self._wait_or_miss(read, stored, consumer, commit)
+            return
+        # If the close fails, the answer is an error, and nobody holds what was opened.
+        if commit is None:
+            commit = held.commit
+        elif held.commit is None:
+            held.commit = commit
+        else:
+            commit = held.commit = later(commit, held.commit)
+        item = held.item
+        handle = None
+        if item.data is None:
+            handle = self._open_file(stored, consumer, item, held, read)
+        self._held.add(queue, consumer, held)
+        self._serve(read, item, handle, commit)
+
+    def _peek(
+        self, read: Read, stored: StoredQueue, consumer: Consumer, commit: Batch | None
+    ) -> None:
+        queue = stored.queue
+        if not (self._replies.says_all or self._can_say(queue, consumer, commit)):
+            return
+        item = queue.peek(consumer)
         if item is None:
             self._wait_or_miss(read, stored, consumer, commit)
             return
-        handle = (
-            None if item.data is not None else self._open_file(stored, consumer, item, held, read)
-        )
-        if held is not None:
-            self._held.add(held)
-        self._serve(read, item, handle, commit)
+        handle = None
+        if item.data is None:
+            handle = self._open_file(stored, consumer, item, None, read)
+        self._serve(read, item, handle, later(commit, queue.pending(item)))
 
     def _wait_or_miss(
         self, read: Read, stored: StoredQueue, consumer: Consumer, after: Batch | None
@@ -232,11 +250,11 @@ class Reads:
             self._missed(read, commit)
         elif commit is None:
             raise refusal
-        elif self._tally is None:
-            self._slots.add(commit, self._words.server_error(str(refusal)))
+        elif self.tally is None:
+            self._slots.add(commit, self._replies.server_error(str(refusal)))
         else:
-            self._tally.failed = refusal
-            self._slots.add(commit, TallyPart(self._tally, b""))
+            self.tally.failed = refusal
+            self._slots.add(commit, TallyPart(self.tally, b""))
 
     def _close(self, read: Read, consumer: Consumer) -> Batch | None:
         if read.close_all:
@@ -246,7 +264,7 @@ class Reads:
     def _can_say(self, queue: Queue, consumer: Consumer, commit: Batch | None) -> bool:
         """Whether the next item, if any, can be said; if not, that was the answer."""
         item = queue.peek(consumer)
-        answer = None if item is None else self._words.unsayable(item.data)
+        answer = None if item is None else self._replies.unsayable(item.data)
         if answer is not None:
             self._slots.add(commit, answer)
         return answer is None
@@ -280,7 +298,8 @@ class Reads:
         commit = later(commit, wait.after)
         if held is not None:
             held.commit = commit
-            self._held.add(held)
+            assert isinstance(wait, Wait)
+            self._held.add(wait.stored.queue, wait.consumer, held)
         self._serve(wait.read, item, handle, commit)
         self._waited()
 
@@ -290,10 +309,10 @@ class Reads:
             return
         if error is None:
             self._missed(wait.read, wait.after)
-        elif self._tally is not None:
-            self._tally.failed = error
+        elif self.tally is not None:
+            self.tally.failed = error
         else:
-            self._slots.add(None, self._words.server_error(str(error)))
+            self._slots.add(None, self._replies.server_error(str(error)))
         self._broker.forget(wait.stored)
         self._waited()
 
@@ -305,55 +324,10 @@ class Reads:
 
     def _waited(self) -> None:
         self._slots.release()
-        if self._several is not None:
+        if self._command is not None:
             # Not at once: the queue that was waited for is in the middle of serving its line.
-            self._session.again(self._several.command)
+            self._session.again(self._command)
         self._session.clear(Obstacle.WAIT)
-
-    # -- several keys ------------------------------------------------------------------------------
-
-    def _go_on(self, several: Several) -> None:
-        """Up to a key that has to wait, or to where others have their turn."""
-        session, slots = self._session, self._slots
-        steps = _STEPS
-        while steps > 0:
-            read = several.next()
-            steps -= _STEPS_OF_NAMED if read is not None and read.consumer else 1
-            if read is None and several.checked:
-                self._forget_several()
-                slots.add(None, TallyEnd(several.tally))
-                return
-            if read is None:
-                several.checked = True
-                several.begin()
-                self._tally = several.tally
-            elif several.checked:
-                self._read_one_of(several, read)
-            else:
-                stored = self.find(read)
-                if stored is not None and self._guard.no_reads is None:
-                    several.keys.check(read, stored)
-            several.passed()
-            if self._wait is not None:
-                return
-            if session.obstacles or slots.unsent > session.host.output_limit:
-                break
-        session.again(several.command)
-
-    def _read_one_of(self, several: Several, read: Read) -> None:
-        """Raises `NotReady`."""
-        try:
-            self._read(read)
-        except ServerError as error:
-            several.tally.failed = error
-        except ClientError as error:
-            several.tally.failed = ServerError(str(error))
-
-    def _forget_several(self) -> None:
-        several, self._several = self._several, None
-        self._tally = None
-        if several is not None:
-            self._outlet.keep(-several.kept)
 
     # -- answering ---------------------------------------------------------------------------------
 
@@ -361,14 +335,14 @@ class Reads:
         self._counters.hits += 1
         if read.peek:
             self._counters.peeks += 1
-        data, tally, template = item.data, self._tally, self._template
+        data, tally, template = item.data, self.tally, self._template
         if template is not None and data is not None and not (self._cas or tally is not None):
             self._slots.add(commit, template % (read.key, item.flags, item.size, data))
             return
         cas = item.id if self._cas else None
         reply = self.said(read, item, handle, cas, last=tally is None)
-        if tally is not None and self._several is not None:
-            self._several.said = True
+        if tally is not None:
+            tally.said = True
         self._slots.add(commit, reply if tally is None else TallyPart(tally, reply))
 
     def said(
@@ -376,9 +350,9 @@ class Reads:
     ) -> bytes | FileReply:
         """An item as the answer to a read. handle: the open file of a large one."""
         if item.data is not None:
-            return self._words.value(read, item.flags, item.data, cas, last)
+            return self._replies.value(read, item.flags, item.data, cas, last)
         assert handle is not None
-        header, trailer = self._words.large_value(read, item.flags, item.size, cas, last)
+        header, trailer = self._replies.large_value(read, item.flags, item.size, cas, last)
         self._session.hold_for_output()
         return FileReply(header, handle, item.size, trailer)
 
@@ -386,10 +360,10 @@ class Reads:
         if read.plain or read.open or read.peek:
             self._counters.misses += 1
             self._counters.peeks += read.peek
-        if self._tally is None:
-            self._slots.add(commit, self._words.miss)
+        if self.tally is None:
+            self._slots.add(commit, self._replies.miss)
         elif commit is not None:
-            self._slots.add(commit, TallyPart(self._tally, b""))
+            self._slots.add(commit, TallyPart(self.tally, b""))
 
 
 def consumer_of(read: Read, queue: Queue) -> Consumer | None:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from ..protocol.commands import Command
+from .contract import Obstacle
+from .state import State
 
-__all__ = ["Slices", "Step"]
+__all__ = ["Slices", "Step", "go_on"]
 
 Step = bytes | Callable[[Callable[[], None]], object] | None
 
@@ -33,3 +35,18 @@ class Slices(Command, gc=True):
             if perf_counter() >= until:
                 return
         self.over = True
+
+
+def go_on(session: State, command: Slices) -> None:
+    """Do a slice of a command; the rest follows when the others had their turn."""
+    for step in command.take():
+        if not isinstance(step, bytes):
+            session.obstacles |= Obstacle.QUEUE
+            session.again(command)
+            step(session.queue_ready)
+            return
+        session.slots.add(None, step)
+        if session.slots.unsent > session.host.output_limit:
+            break
+    if not command.over:
+        session.again(command)

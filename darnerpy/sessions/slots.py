@@ -32,13 +32,15 @@ class FileReply:
 class Tally:
     """How the items of one answer fared: of the keys of a get, or of a monitor.
 
-    complete: that one was served does not make up for others that failed.
+    complete: that one was served does not make up for others that failed. said: one item at least is
+    on its way to the client; served: it was sent.
     """
 
-    __slots__ = ("complete", "failed", "served")
+    __slots__ = ("complete", "failed", "said", "served")
 
     def __init__(self, complete: bool = False) -> None:
         self.complete = complete
+        self.said = False
         self.served = False
         self.failed: ServerError | None = None
 
@@ -76,23 +78,23 @@ class Slots:
     __slots__ = (
         "_last",
         "_outlet",
+        "_replies",
         "_sending",
         "_slots",
-        "_words",
         "due",
         "files",
         "on_sent",
         "unsent",
     )
 
-    def __init__(self, outlet: Outlet, words: Words) -> None:
+    def __init__(self, outlet: Outlet, replies: Words) -> None:
         self.unsent = 0
         self.files = 0
         self.on_sent: Callable[[], None] | None = None
         self.due = False
         self._sending = False
         self._outlet = outlet
-        self._words = words
+        self._replies = replies
         self._slots: deque[tuple[Completion | None, Reply]] = deque()
         self._last: Completion | None = None
 
@@ -203,12 +205,12 @@ class Slots:
             tally = reply.tally
             tally.failed = tally.failed or error
             if tally.failed is None or (tally.served and not tally.complete):
-                return self._words.miss
-            return self._words.server_error(str(tally.failed))
+                return self._replies.miss
+            return self._replies.server_error(str(tally.failed))
         if error is not None:
             if isinstance(reply, FileReply):
                 os.close(reply.handle)
-            return self._words.server_error(str(error))
+            return self._replies.server_error(str(error))
         return reply
 
 

@@ -116,7 +116,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
     oldest = next(iter(consumer.open.values()), None)
     yield "oldest_open_age", clock.monotonic_ms() - oldest.since if oldest else 0
     yield "open_timeouts", counters.timeouts
-    yield "delayed", consumer.aside
+    yield "delayed", consumer.unavailable
     yield "returned", len(consumer.returns)
     yield "dead_lettered", counters.dead
     yield "dropped", counters.dropped

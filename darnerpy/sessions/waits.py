@@ -4,18 +4,17 @@ Owns its place in line, its deadline and, for a large item, the file it will be 
 reads is told exactly once how it ended, unless the wait was withdrawn.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..brokers.scheduling import Timer
 from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
 from ..protocol.commands import Read
 from ..queues.batches import Batch
-from ..queues.consumer import Consumer, OpenRead
+from ..queues.consumer import Consumer
 from ..queues.items import Item
-
-if TYPE_CHECKING:
-    from .session import Session
+from ..queues.open_reads import OpenRead
+from .state import State
 
 __all__ = ["Reader", "Wait"]
 
@@ -39,7 +38,7 @@ class Reader(Protocol):
 
 
 class Wait:
-    """patient: it waits for an item until its deadline, not only for what is on its way.
+    """blocking: it waits for an item until its deadline, not only for what is on its way.
 
     after: the commit that an earlier part of the same command depends on.
     """
@@ -47,7 +46,7 @@ class Wait:
     def __init__(
         self,
         reader: Reader,
-        session: "Session",
+        session: State,
         stored: StoredQueue,
         consumer: Consumer,
         read: Read,
@@ -59,14 +58,14 @@ class Wait:
         self.after = after
         self.open = read.open
         self.peek = read.peek
-        self.patient = read.wait_ms > 0 and not session.input_ended
+        self.blocking = read.wait_ms > 0 and not session.input_ended
         self._reader = reader
         self._outlet = session.outlet
-        self._words = session.words
+        self._replies = session.replies
         self._guard = session.host.guard
         self._handle: int | None = None
         self._timer: Timer | None = None
-        if self.patient:
+        if self.blocking:
             self._timer = session.host.scheduler.call_later(read.wait_ms / 1000, self.give_up)
         consumer.line.join(self)
         stored.load(consumer)
@@ -78,7 +77,7 @@ class Wait:
             self.consumer.line.leave(self)
             self.end(None)
         else:
-            self.consumer.line.tire(self)
+            self.consumer.line.stop_blocking(self)
 
     def withdraw(self) -> None:
         """Leave without a word."""
@@ -97,8 +96,8 @@ class Wait:
         if self._guard.no_reads is not None:
             self.end(self._guard.no_reads)
             return False
-        if not self._words.says_all:
-            answer = self._words.unsayable(item.data)
+        if not self._replies.says_all:
+            answer = self._replies.unsayable(item.data)
             if answer is not None:
                 self._stop_timer()
                 self._reader.turned_down(answer)

@@ -5,7 +5,7 @@ consumers, or to all that an alias stands for. An item is let in everywhere or n
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, QueueFullError, ServerError
@@ -15,10 +15,8 @@ from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 from .contract import NotReady, Obstacle
 from .gathered import Gathered
+from .state import State
 from .uploads import Copies, Incoming
-
-if TYPE_CHECKING:
-    from .session import Session
 
 __all__ = ["Writes"]
 
@@ -43,18 +41,29 @@ class _Place(NamedTuple):
 class Writes:
     """upload: the large item that is coming in, None if there is none."""
 
-    def __init__(self, session: "Session") -> None:
+    __slots__ = (
+        "_broker",
+        "_counters",
+        "_guard",
+        "_queues",
+        "_replies",
+        "_session",
+        "_slots",
+        "_stored",
+        "upload",
+    )
+
+    def __init__(self, session: State) -> None:
         host = session.host
         self.upload: Incoming | None = None
         self._session = session
-        self._host = host
         self._guard = host.guard
         self._broker = host.broker
         self._queues = host.broker.queues
         self._counters = host.counters
         self._slots = session.slots
-        self._words = session.words
-        self._stored = session.words.stored
+        self._replies = session.replies
+        self._stored = session.replies.stored
 
     # -- items of moderate size --------------------------------------------------------------------
 
@@ -165,14 +174,14 @@ class Writes:
 
     def _refuse_full(self, store: Store, error: QueueFullError) -> None:
         if not store.noreply:
-            self._slots.add(None, self._words.not_stored(str(error)))
+            self._slots.add(None, self._replies.not_stored(str(error)))
 
     def _expiry(self, exptime: int) -> int:
         """When an item expires, in milliseconds since the epoch."""
         if exptime < 0:
             return 1
         if exptime <= _MAX_RELATIVE:
-            return self._host.clock.now_ms() + exptime * 1000
+            return self._session.host.clock.now_ms() + exptime * 1000
         return min(exptime * 1000, _LATEST)
 
     def _check_size(self, store: Store, places: list[_Place]) -> None:
@@ -183,7 +192,7 @@ class Writes:
     # -- large items -------------------------------------------------------------------------------
 
     @property
-    def hungry(self) -> bool:
+    def wants_input(self) -> bool:
         """Whether more of a large item would be put to use, not only be stored."""
         return self.upload is None or self.upload.waiting < _UPLOAD_AHEAD
 
@@ -222,7 +231,7 @@ class Writes:
             upload.discard()
 
     def _must_sync(self, store: Store) -> bool:
-        policy = self._host.settings.sync
+        policy = self._session.host.settings.sync
         return store.sync or policy.always or policy.interval_ms is not None
 
     def _moved(self) -> None:

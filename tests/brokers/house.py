@@ -20,8 +20,9 @@ from darnerpy.errors import JournalError, ServerError
 from darnerpy.journals.contract import Engine, Journal
 from darnerpy.journals.large import LargeFiles
 from darnerpy.queues.batches import Batch, Completion
-from darnerpy.queues.consumer import OpenRead
 from darnerpy.queues.items import Item
+from darnerpy.queues.open_reads import OpenRead
+from darnerpy.queues.queue import Queue
 
 __all__ = ["Faults", "House", "until"]
 
@@ -97,13 +98,13 @@ class Wait:
     """A waiter, and what it got. large: where large items are: it opens them in time."""
 
     def __init__(
-        self, open: bool = False, patient: bool = False, large: LargeFiles | None = None
+        self, open: bool = False, blocking: bool = False, large: LargeFiles | None = None
     ) -> None:
         self.handle: int | None = None
         self._large = large
         self.open = open
         self.peek = False
-        self.patient = patient
+        self.blocking = blocking
         self.got: asyncio.Future[tuple[Item, Batch | None, OpenRead | None] | None]
         self.got = asyncio.get_running_loop().create_future()
 
@@ -240,8 +241,11 @@ class House:
         assert result[2] is not None
         return result[2]
 
-    async def close(self, held: OpenRead) -> None:
-        commit = held.queue.close(held)
+    def queue(self, name: bytes) -> Queue:
+        return self.broker.queues[name].queue
+
+    async def close(self, name: bytes, held: OpenRead) -> None:
+        commit = self.queue(name).close(held)
         assert commit is not None
         await kept(commit)
 

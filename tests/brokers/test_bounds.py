@@ -126,7 +126,7 @@ async def test_held_and_returned_items_count_too(tmp_path: Path) -> None:
             await house.put(b"q", data)
         held = [await house.open(b"q") for _ in range(100)]
         for read in reversed(held):
-            read.queue.abort(read)
+            house.queue(b"q").abort(read)
         await house.put(b"q", b"last")  # a turn ends: the windows are settled
         assert house.broker.windows.used <= 2 * MIB
         assert await house.drain(b"q") == [*items, b"last"]

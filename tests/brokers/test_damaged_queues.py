@@ -74,7 +74,7 @@ async def test_what_was_confirmed_and_trimmed_while_it_was_read_is_not_missing(
         held = await house.open(b"q")
         stored = house.broker.queues[b"q"]
         [item] = stored.journal.read(2, 3, 1).items if stored.journal else []
-        await house.close(held)
+        await house.close(b"q", held)
         gone = Span(1, 2, 0, 1), Damage("items are missing", 1, 2, missing=True)
         stored._loader.take_in(stored.queue.own, Piece([item], 3, [gone]), 1)
         assert await house.drain(b"q") == [b"2", b"3"]

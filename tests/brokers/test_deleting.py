@@ -36,13 +36,14 @@ async def test_waiters_get_nothing_and_open_reads_end_quietly(tmp_path: Path) ->
     async with House(tmp_path) as house:
         await house.put(b"q", b"1")
         held = await house.open(b"q")
-        wait = Wait(patient=True)
-        held.consumer.line.join(wait)
+        wait = Wait(blocking=True)
+        queue = house.queue(b"q")
+        queue.own.line.join(wait)
         await house.delete(b"q")
         assert await wait.got is None
         assert held.gone
-        assert held.queue.close(held) is None
-        held.queue.abort(held)
+        assert queue.close(held) is None
+        queue.abort(held)
         await house.put(b"q", b"new")
         assert await house.drain(b"q") == [b"new"]
 

@@ -63,10 +63,10 @@ async def test_open_reads_survive_and_can_be_closed_or_aborted(tmp_path: Path, h
         first, second, third = [await house.open(b"q") for _ in range(3)]
         getattr(house.faults, how).add("write")
         with pytest.raises(JournalError):
-            await house.close(second)
+            await house.close(b"q", second)
         await mended(house)
-        await house.close(first)
-        third.queue.abort(third)
+        await house.close(b"q", first)
+        house.queue(b"q").abort(third)
         assert await house.drain(b"q") == [b"2", b"3", b"4"]
 
 
@@ -87,7 +87,7 @@ async def test_an_open_read_whose_answer_was_not_sent_is_gone(tmp_path: Path) ->
             await put
         assert (answered.gone, pending.gone) == (False, True)
         await mended(house)
-        await house.close(answered)
+        await house.close(b"q", answered)
         assert await house.drain(b"q") == []
 
 
@@ -116,7 +116,7 @@ async def test_a_flush_that_failed_has_not_been(tmp_path: Path) -> None:
         await until(lambda: commit.ended)
         assert commit.error is not None
         await mended(house)
-        held.queue.abort(held)
+        house.queue(b"q").abort(held)
         assert await house.drain(b"q") == [b"1", b"2", b"3"]
 
 
@@ -126,7 +126,7 @@ async def test_waiters_are_told(tmp_path: Path) -> None:
         await house.take(b"q")
         house.faults.broken.add("write")
         queue = house.broker.queues[b"q"].queue
-        waits = [Wait(patient=True) for _ in range(3)]
+        waits = [Wait(blocking=True) for _ in range(3)]
         for wait in waits[1:]:
             queue.own.line.join(wait)
         with pytest.raises(JournalError):

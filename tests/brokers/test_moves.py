@@ -31,7 +31,7 @@ def reading(stored: StoredQueue) -> list[Item]:
 async def fail_twice(house: House) -> None:
     for _ in range(2):
         held = await house.open(b"work")
-        held.queue.abort(held)
+        house.queue(b"work").abort(held)
 
 
 async def test_the_last_attempt_leads_to_the_dead_letters(tmp_path: Path) -> None:
@@ -52,12 +52,12 @@ async def test_attempts_survive_a_restart(tmp_path: Path) -> None:
     async with House(tmp_path, **DEAD_LETTERS) as house:
         await house.put(b"work", b"poison")
         held = await house.open(b"work")
-        held.queue.abort(held)
+        house.queue(b"work").abort(held)
     async with House(tmp_path, **DEAD_LETTERS) as house:
         held = await house.open(b"work")
-        held.queue.abort(held)
+        house.queue(b"work").abort(held)
         assert await house.take(b"work") is None
-        await until(lambda: house.broker.queues[b"work"].queue.count(held.consumer) == 0)
+        await until(lambda: house.queue(b"work").is_empty(house.queue(b"work").own))
         assert await house.drain(b"failed") == [b"poison"]
 
 
@@ -87,7 +87,7 @@ async def test_what_expires_is_moved(tmp_path: Path, size: int) -> None:
 async def test_a_large_item_leaves_nothing_where_it_was_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("darnerpy.queues.queue.RETRY_MS", 10)
+    monkeypatch.setattr("darnerpy.queues.delivery.RETRY_MS", 10)
     settings = rules(work={"expire_to": b"late", "max_age": 1}, late={"max_items": 1})
     async with House(tmp_path, **settings) as house:
         await house.put(b"late", b"in the way")
@@ -102,7 +102,7 @@ async def test_a_large_item_leaves_nothing_where_it_was_refused(
 async def test_a_full_target_takes_it_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("darnerpy.queues.queue.RETRY_MS", 30)
+    monkeypatch.setattr("darnerpy.queues.delivery.RETRY_MS", 30)
     settings = rules(work={"expire_to": b"late"}, late={"max_items": 1})
     async with House(tmp_path, **settings) as house:
         await house.put(b"late", b"in the way")
@@ -121,7 +121,7 @@ async def test_a_full_target_takes_it_later(
 async def test_a_target_that_fails_takes_it_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, landed: bool
 ) -> None:
-    monkeypatch.setattr("darnerpy.queues.queue.RETRY_MS", 30)
+    monkeypatch.setattr("darnerpy.queues.delivery.RETRY_MS", 30)
     faults = Faults()
     async with House(tmp_path, faults, **EXPIRES) as house:
         work = await house.usable(b"work")

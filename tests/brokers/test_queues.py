@@ -66,12 +66,12 @@ async def test_open_reads_and_waiters_outlive_the_journal_handle(tmp_path: Path)
         await house.put(b"q", b"1", b"2")
         held = await house.open(b"q")
         assert await house.take(b"q") == b"2"
-        wait = Wait(patient=True)
+        wait = Wait(blocking=True)
         house.broker.queues[b"q"].queue.own.line.join(wait)
         for n in range(5):
             await house.put(b"other%d" % n, b"x")
         await until(lambda: house.broker.queues[b"q"]._journal is None)
-        held.queue.abort(held)
+        house.queue(b"q").abort(held)
         got = await wait.got
         assert got is not None
         assert got[0].data == b"1"
@@ -84,7 +84,7 @@ async def test_open_reads_and_waiters_outlive_the_journal_handle(tmp_path: Path)
 async def test_queues_with_waiters_do_not_keep_opening_each_others_journals(tmp_path: Path) -> None:
     names = [b"q%d" % n for n in range(5)]
     async with House(tmp_path, sync=NEVER, max_open_journals=1) as house:
-        waits = [Wait(patient=True) for _ in names]
+        waits = [Wait(blocking=True) for _ in names]
         for name, wait in zip(names, waits, strict=True):
             await house.put(name, b"x")
             assert await house.take(name) == b"x"

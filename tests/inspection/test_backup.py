@@ -35,7 +35,7 @@ def test_a_backup_has_all_that_was_there_and_nothing_later(tmp_path: Path) -> No
             assert await house.take(b"work") == b"item 0"
             held = await house.open(b"work")
             await back_up(house, "first")
-            await house.close(held)
+            await house.close(b"work", held)
             await house.drain(b"work")
             await house.put(b"work", b"later")
             await back_up(house, "second", b"work")

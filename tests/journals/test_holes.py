@@ -15,8 +15,9 @@ from darnerpy.inspection.check import check_queue
 from darnerpy.journals import trimming
 from darnerpy.journals.leveldb import LevelDbEngine, LevelDbJournal
 from darnerpy.journals.records import BLOCK, block_key, decode_block, mark_key, split_key
-from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import Item, Origin
+from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.positions import Span
 from tests.journals.kept import Kept
 

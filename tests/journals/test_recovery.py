@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from darnerpy.errors import NewerFormatError
 from darnerpy.journals.leveldb import LevelDbEngine
 from darnerpy.journals.records import block_key, mark_key
-from darnerpy.queues.consumer import OpenRead
+from darnerpy.queues.open_reads import OpenRead
 from tests.journals.kept import Kept
 
 

@@ -18,6 +18,7 @@ from darnerpy.protocol.commands import (
     DumpStats,
     Get,
     ListBackups,
+    Put,
     Quit,
     Refused,
     Reload,
@@ -199,7 +200,7 @@ def test_no_verb_is_forgotten() -> None:
         desk = Desk.codec(row.text)
         asked |= {type(command) for command in desk.feed(row.asks)}
     # A slice is of a verb that is asked already.
-    assert asked | CHANGE_NOTHING == {*session_module._EVERY, Get} - {Slices}
+    assert asked | CHANGE_NOTHING == {*session_module._EVERY, Get, Put} - {Slices}
 
 
 class Scene:
@@ -250,9 +251,7 @@ class Scene:
 
     async def _quiet(self) -> None:
         desks = (self.client.session, self.other.session)
-        await until(
-            lambda: self.house.broker.idle and not any(d.slots or d._pending for d in desks)
-        )
+        await until(lambda: self.house.broker.idle and not any(d.state.has_work for d in desks))
 
 
 def house(path: Path) -> House:

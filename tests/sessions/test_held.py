@@ -3,7 +3,7 @@
 import pytest
 
 from darnerpy.config import QueueSettings
-from darnerpy.queues.consumer import OpenRead
+from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
 from darnerpy.sessions.held import Held
@@ -25,7 +25,7 @@ def hold(held: Held, queue: Queue, number: int) -> list[OpenRead]:
     opened = [queue.open(queue.own) for _ in range(number)]
     for each in opened:
         assert each is not None
-        held.add(each)
+        held.add(queue, queue.own, each)
     return [each for each in opened if each is not None]
 
 

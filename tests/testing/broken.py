@@ -15,8 +15,9 @@ from darnerpy.brokers.committer import Committer
 from darnerpy.cli.main import main
 from darnerpy.journals.contract import Journal
 from darnerpy.queues.batches import Batch
-from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import Item
+from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.positions import Positions, Span
 from darnerpy.queues.queue import Queue
 from darnerpy.testing.server import RunningServer
@@ -43,7 +44,7 @@ def _forget_to_confirm() -> None:
     def broken(self: Queue, held: OpenRead) -> Batch | None:
         if held.gone or not _rarely():
             return close(self, held)
-        held.consumer.release(held)
+        self.consumers[held.consumer].release(held)
         return None
 
     _replace(Queue, broken, "close")

@@ -111,7 +111,7 @@ def _short_founding(found: Callable[..., Any], self: Log, name: bytes) -> Consum
     consumer: Consumer = found(self, name)
     assert self.batch is not None
     self.batch.lasting = False
-    self.batch.founded.clear()
+    consumer.founded = 0
     return consumer
 
 

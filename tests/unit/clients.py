@@ -7,8 +7,9 @@ from typing import Any
 from darnerpy.config import QueueSettings
 from darnerpy.errors import QueueFullError, ServerError
 from darnerpy.queues.batches import Batch
-from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import Item
+from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
 from tests.unit.keeper import Disk, Keeper, ManualClock, SettingsBook
@@ -34,7 +35,7 @@ AMPLE = 1 << 20
 class Client:
     """Waits in line and writes down what it is told."""
 
-    patient: bool = True
+    blocking: bool = True
     open: bool = False
     peek: bool = False
     present: bool = True

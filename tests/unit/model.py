@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from darnerpy.queues.batches import Returned
-from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.line import Waiter
+from darnerpy.queues.open_reads import OpenRead
 
 __all__ = ["Model", "Place", "Put", "State"]
 

@@ -335,7 +335,7 @@ def test_what_comes_back_while_a_batch_is_written_is_in_the_next(keeper: Keeper)
     keeper.seal()
     queue.abort(held)
     assert keeper.sealed is not None
-    assert [mark.returns for mark in keeper.sealed.marks] == [[]]
+    assert [mark.returns for mark in keeper.sealed.marks] == [()]
     keeper.write()
     assert again(keeper).queue.own.returns == {}
     keeper.settle()

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from darnerpy.config import QueueSettings
-from darnerpy.queues import queue as queue_module
+from darnerpy.queues import delivery as delivery_module
 from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Batch
-from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import DEAD, EXPIRED, ITEM_OVERHEAD, Item
+from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
 from tests.unit.keeper import Arrival, Disk, Keeper, ManualClock, SettingsBook
@@ -54,7 +55,7 @@ class MovesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patches = pytest.MonkeyPatch()
-        for module in (queue_module, upkeep_module):
+        for module in (delivery_module, upkeep_module):
             self.patches.setattr(module, "_STEPS", 2)
         self.clock = ManualClock()
         self.disks = {SOURCE: Disk(), TARGET: Disk()}
@@ -164,7 +165,7 @@ class MovesMachine(RuleBasedStateMachine):
         if how == "close" and not self.source.failed:
             commit = self.queue.close(held)
             if commit is not None:
-                self.entry(held.item).confirm(held.consumer.name, commit)
+                self.entry(held.item).confirm(held.consumer, commit)
         else:
             self.queue.abort(held, counted=how != "leave")
 

@@ -132,14 +132,14 @@ def test_who_has_waited_long_enough_is_told_when_nothing_is_left(queue: Queue) -
     lost, other = Client(in_reach=False), Client(in_reach=False)
     wait_for(queue, lost, other)
     put(queue, b"a")
-    queue.own.line.tire(lost)
+    queue.own.line.stop_blocking(lost)
     queue.serve(queue.own)
     assert lost.errors == [], "there is an item, so it is not told that there is none"
     assert take(queue) == b"a"
     queue.serve(queue.own)
     assert (lost.errors, other.errors) == ([None], [])
     assert queue.own.line.snapshot() == [other]
-    assert queue.own.line.impatient == 0
+    assert queue.own.line.nonblocking == 0
 
 
 def test_behind_very_many_someone_is_reached_step_by_step(queue: Queue, clock: ManualClock) -> None:

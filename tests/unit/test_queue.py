@@ -135,10 +135,10 @@ def test_a_flush_ends_only_the_wait_of_those_who_did_not_want_to_wait() -> None:
     keeper.settle()
     assert take(keeper.queue) == b"a"
     assert take(keeper.queue) is None, "b is on its way from disk"
-    patient, impatient = Client(), Client(patient=False)
-    join(keeper.queue, patient, impatient)
+    blocking, impatient = Client(), Client(blocking=False)
+    join(keeper.queue, blocking, impatient)
     keeper.queue.flush()
-    assert (patient.errors, impatient.errors) == ([], [None])
+    assert (blocking.errors, impatient.errors) == ([], [None])
 
 
 # --- Time
@@ -264,7 +264,7 @@ def test_a_returned_item_that_cannot_be_read_again_is_lost(keeper: Keeper) -> No
     assert held.item.data is None, "there is no room for it"
     queue.abort(held)
     keeper.disk.rotten.add(1)
-    client = Client(patient=False)
+    client = Client(blocking=False)
     assert take(queue) is None
     join(queue, client)
     keeper.settle()
@@ -412,13 +412,13 @@ def test_a_mark_tells_what_was_confirmed_and_nothing_else(queue: Queue, keeper: 
         keeper.seal()
         assert keeper.sealed is not None
         (mark,) = keeper.sealed.marks
-        assert (mark.position, mark.offset, mark.spans) == wanted
+        assert (mark.position, mark.offset, list(mark.spans)) == wanted
         assert not mark.whole
         keeper.write()
 
 
 def test_too_many_open_reads_are_refused(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "_MAX_ASIDE", 2)
+    monkeypatch.setattr(queue_module, "MAX_UNAVAILABLE", 2)
     put(queue, *[b"x"] * 6)
     first = hold(queue)
     hold(queue)
@@ -443,7 +443,7 @@ def test_a_backlog_larger_than_memory_comes_in_order() -> None:
     while not queue.is_empty(queue.own):
         data = take(queue)
         if data is None:
-            client = Client(patient=False)
+            client = Client(blocking=False)
             join(queue, client)
             keeper.settle()
             (data,) = client.got

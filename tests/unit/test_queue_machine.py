@@ -15,12 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from darnerpy.config import DROP, QueueSettings
 from darnerpy.errors import QueueFullError, ServerError
+from darnerpy.queues import delivery as delivery_module
 from darnerpy.queues import limits as limits_module
-from darnerpy.queues import queue as queue_module
 from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Batch
-from darnerpy.queues.consumer import Consumer, OpenRead
+from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import ITEM_OVERHEAD, Item
+from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.positions import Span, shared
 from darnerpy.queues.windows import Windows
 from tests.unit.keeper import Disk, Keeper, ManualClock, SettingsBook
@@ -66,10 +67,10 @@ changes = st.fixed_dictionaries(
 class Client:
     """A waiter that checks whatever it is told against the model. present: still connected."""
 
-    def __init__(self, machine: "QueueMachine", place: Place, kind: str, patient: bool) -> None:
+    def __init__(self, machine: "QueueMachine", place: Place, kind: str, blocking: bool) -> None:
         self.open = kind == "open"
         self.peek = kind == "peek"
-        self.patient = patient
+        self.blocking = blocking
         self.present = True
         self.place = place
         self.machine = machine
@@ -91,7 +92,7 @@ class Client:
     def end(self, error: ServerError | None) -> None:
         self.place.line.remove(self)
         if error is None and self.machine.dropping is not self.place:
-            assert not self.patient
+            assert not self.blocking
             self.machine.check_nothing_waits(self.place)
 
 
@@ -99,7 +100,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patches = pytest.MonkeyPatch()
-        for module in (queue_module, limits_module, upkeep_module):
+        for module in (delivery_module, limits_module, upkeep_module):
             self.patches.setattr(module, "_STEPS", STEPS)
         self.model = Model()
         self.clock = ManualClock()
@@ -322,10 +323,10 @@ class QueueMachine(RuleBasedStateMachine):
         for kind in kinds:
             self.get_one(self.place(name), kind)
 
-    def get_one(self, place: Place, kind: str, patient: bool = False) -> None:
+    def get_one(self, place: Place, kind: str, blocking: bool = False) -> None:
         """As a session does it. regret: the item is taken, but cannot be handed over."""
         queue, consumer = self.queue, place.consumer
-        client = Client(self, place, kind, patient)
+        client = Client(self, place, kind, blocking)
         held: OpenRead | None = None
         if kind in ("plain", "regret"):
             item = queue.take(consumer)
@@ -341,7 +342,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert kind == "peek" or not place.line, "no newcomer overtakes a waiter"
             commit = queue.batch if kind == "plain" else queue.pending(item)
             self.got(client, item, commit, held)
-        elif client.patient or not queue.is_empty(consumer):
+        elif client.blocking or not queue.is_empty(consumer):
             place.line.append(client)
             consumer.line.join(client)
         else:
@@ -351,7 +352,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: sum(len(place.line) for place in self.places) < 2)
     @rule(name=names, kind=kinds)
     def wait(self, name: bytes, kind: str) -> None:
-        self.get_one(self.place(name), kind, patient=True)
+        self.get_one(self.place(name), kind, blocking=True)
 
     some_are_held = precondition(lambda self: any(place.held for place in self.places))
 
@@ -393,8 +394,8 @@ class QueueMachine(RuleBasedStateMachine):
             if how == "tires":
                 self.check_nothing_waits(place)
         else:
-            consumer.line.tire(client)
-            assert not client.patient
+            consumer.line.stop_blocking(client)
+            assert not client.blocking
 
     @is_up
     @precondition(lambda self: any(len(self.model.waiting(place)) > 2 for place in self.places))
@@ -618,7 +619,7 @@ class QueueMachine(RuleBasedStateMachine):
             line = place.consumer.line
             assert place.consumer.open == place.held
             assert line.snapshot() == place.line
-            assert line.impatient == sum(not client.patient for client in place.line)
+            assert line.nonblocking == sum(not client.blocking for client in place.line)
 
     @invariant()
     def nobody_waits_for_nothing(self) -> None:
@@ -630,7 +631,7 @@ class QueueMachine(RuleBasedStateMachine):
             at_work = bool(self.queue.unwritten or keeper.missing(consumer) or keeper.rings)
             if place.line and not at_work:
                 assert not self.model.available(place, now, self.here), "nothing would wake them"
-                assert all(client.patient for client in place.line)
+                assert all(client.blocking for client in place.line)
             due = [when for when, _, _ in consumer.delayed]
             timeout = consumer.settings.open_timeout
             if timeout is not None and place.held:

@@ -3,7 +3,7 @@
 import pytest
 
 from darnerpy.config import DROP, QueueSettings
-from darnerpy.queues import queue as queue_module
+from darnerpy.queues import delivery as delivery_module
 from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.items import ITEM_OVERHEAD
 from tests.unit.clients import Client, again, hold, is_full, join, keep, put, take, take_all
@@ -179,13 +179,13 @@ def test_nothing_is_looked_after_when_nothing_can_expire_any_more() -> None:
 def test_many_expired_items_leave_in_steps_and_keep_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(queue_module, "_STEPS", 3)
+    monkeypatch.setattr(delivery_module, "_STEPS", 3)
     keeper = keep()
     queue = keeper.queue
     put(queue, *[b"x"] * 10, expiry=keeper.clock.now + 1)
     put(queue, b"live")
     keeper.clock.now += 1
-    client = Client(patient=False)
+    client = Client(blocking=False)
     assert take(queue) is None
     assert not queue.is_empty(queue.own)
     join(queue, client)
