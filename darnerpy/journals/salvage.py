@@ -228,7 +228,9 @@ class _Stored:
 
     def _put(self, batch: Any, items: list[Item]) -> int:
         size = sum(item.size for item in items if not item.large)
-        for key, value in encode_blocks(Batch(number=0, created=0, items=items, size=size)):
+        blocks = Batch(0)
+        blocks.items, blocks.size = items, size
+        for key, value in encode_blocks(blocks):
             batch.put(key, value)
         insort(self._spans, (items[0].id, items[-1].id + 1))
         merged: list[tuple[int, int]] = []

@@ -6,9 +6,7 @@ told, in the order it joined.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
-
-import msgspec
+from typing import NamedTuple, Protocol
 
 from ..errors import ServerError
 from .items import Item
@@ -17,7 +15,7 @@ from .positions import Span
 __all__ = ["Batch", "Completion", "Dependent", "Mark", "Returned"]
 
 
-class Returned(msgspec.Struct, frozen=True, gc=False):
+class Returned(NamedTuple):
     """An item that came back: so many attempts were made, and the next is due at a time (milliseconds
     since the epoch, 0 is at once).
 
@@ -36,30 +34,54 @@ class Dependent(Protocol):
         """The commit that was waited for has ended: look at its `error`."""
 
 
-class Mark(msgspec.Struct):
+class Mark:
     """Where a consumer stands.
 
     spans: confirmed above the position; returns: unconfirmed items that came back. whole: they are all
     of them, else what this batch adds.
     """
 
-    consumer: bytes
-    position: int
-    offset: int
-    spans: Sequence[Span]
-    whole: bool
-    returns: Sequence[Returned] = ()
+    __slots__ = ("consumer", "offset", "position", "returns", "spans", "whole")
+
+    def __init__(
+        self,
+        consumer: bytes,
+        position: int,
+        offset: int,
+        spans: Sequence[Span],
+        whole: bool,
+        returns: Sequence[Returned] = (),
+    ) -> None:
+        self.consumer = consumer
+        self.position = position
+        self.offset = offset
+        self.spans = spans
+        self.whole = whole
+        self.returns = returns
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mark) and self._values() == other._values()
+
+    def __repr__(self) -> str:
+        return f"Mark{self._values()}"
+
+    def _values(self) -> tuple[object, ...]:
+        place = self.consumer, self.position, self.offset
+        return *place, list(self.spans), self.whole, list(self.returns)
 
 
-class Completion(msgspec.Struct, eq=False, kw_only=True):
+class Completion:
     """Something that will have happened, or failed.
 
     ended: it has. error: why it failed, None while all is well. dependents: who wait for it.
     """
 
-    ended: bool = False
-    error: ServerError | None = None
-    dependents: list[Dependent] = []
+    __slots__ = ("dependents", "ended", "error")
+
+    def __init__(self, ended: bool = False, error: ServerError | None = None) -> None:
+        self.ended = ended
+        self.error = error
+        self.dependents: list[Dependent] = []
 
     def end(self, error: ServerError | None) -> None:
         """Done, or failed with an error; tell all who wait."""
@@ -70,7 +92,7 @@ class Completion(msgspec.Struct, eq=False, kw_only=True):
             dependent.release()
 
 
-class Batch(Completion, eq=False):
+class Batch(Completion):
     """items: appended, in order of id; size: bytes it takes in the journal, about; large: some have files.
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
@@ -81,17 +103,34 @@ class Batch(Completion, eq=False):
     milliseconds.
     """
 
-    number: int
-    created: int = 0
-    begun: int = 0
-    items: list[Item] = []
-    size: int = 0
-    large: bool = False
-    marks: list[Mark] = []
-    kept: Sequence[Span] = ()
-    dropped: tuple[bytes, ...] = ()
-    full: bool = False
-    lasting: bool = False
-    sync: bool = False
-    next_id: int = 0
-    next_offset: int = 0
+    __slots__ = (
+        "begun",
+        "created",
+        "dropped",
+        "full",
+        "items",
+        "kept",
+        "large",
+        "lasting",
+        "marks",
+        "next_id",
+        "next_offset",
+        "number",
+        "size",
+        "sync",
+    )
+
+    def __init__(self, number: int, created: int = 0) -> None:
+        super().__init__()
+        self.number = number
+        self.created = created
+        self.begun = 0
+        self.items: list[Item] = []
+        self.size = 0
+        self.large = False
+        self.marks: list[Mark] = []
+        self.kept: Sequence[Span] = ()
+        self.dropped: tuple[bytes, ...] = ()
+        self.full = self.lasting = self.sync = False
+        self.next_id = 0
+        self.next_offset = 0

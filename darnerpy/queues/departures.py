@@ -6,8 +6,6 @@ counted. Whoever keeps the queue carries it: to the target first, then out of he
 between repeats it and never loses it.
 """
 
-import msgspec
-
 from ..clock import Clock
 from ..config import DROP, QueueSettings
 from .batches import Returned
@@ -23,13 +21,16 @@ RETRY_MS = 1000
 """How long an item that its target did not take waits for the next try."""
 
 
-class Departure(msgspec.Struct, eq=False):
+class Departure:
     """target: the queue it goes to, b"" is none. why: `EXPIRED` or `DEAD`."""
 
-    consumer: Consumer
-    item: Item
-    target: bytes
-    why: int
+    __slots__ = ("consumer", "item", "target", "why")
+
+    def __init__(self, consumer: Consumer, item: Item, target: bytes, why: int) -> None:
+        self.consumer = consumer
+        self.item = item
+        self.target = target
+        self.why = why
 
     def count(self) -> None:
         """It has left."""

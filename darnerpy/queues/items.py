@@ -1,17 +1,18 @@
 """An item, as queues and journals pass it to each other."""
 
-import msgspec
+from typing import Final, NamedTuple
 
 __all__ = ["DEAD", "EXPIRED", "ITEM_OVERHEAD", "Item", "Origin", "bare", "weight_of"]
 
-ITEM_OVERHEAD = 200
+ITEM_OVERHEAD: Final = 200
 """Bytes of memory an item costs beside its data; what windows are charged for it."""
 
-EXPIRED, DEAD = 1, 2
+EXPIRED: Final = 1
+DEAD: Final = 2
 """Why an item was moved to another queue: its time was over, or its attempts were."""
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(NamedTuple):
     """Where an item was moved from: its queue and consumer, its id there, why, and when it was put
     there (milliseconds since the epoch).
     """
@@ -23,7 +24,7 @@ class Origin(msgspec.Struct, frozen=True):
     created: int
 
 
-class Item(msgspec.Struct, gc=False):
+class Item:
     """One element of a queue's log.
 
     id: 1, 2, 3 … without gaps. size: bytes of the data. data: None while it is only on disk.
@@ -33,16 +34,62 @@ class Item(msgspec.Struct, gc=False):
     if a client put it.
     """
 
-    id: int
-    size: int
-    data: bytes | None
-    flags: int
-    created: int
-    expiry: int
-    offset: int
-    large: int = 0
-    origin: Origin | None = None
-    crc: int = 0
+    __slots__ = (
+        "crc",
+        "created",
+        "data",
+        "expiry",
+        "flags",
+        "id",
+        "large",
+        "offset",
+        "origin",
+        "size",
+    )
+
+    def __init__(
+        self,
+        id: int,
+        size: int,
+        data: bytes | None,
+        flags: int,
+        created: int,
+        expiry: int,
+        offset: int,
+        large: int = 0,
+        origin: Origin | None = None,
+        crc: int = 0,
+    ) -> None:
+        self.id = id
+        self.size = size
+        self.data = data
+        self.flags = flags
+        self.created = created
+        self.expiry = expiry
+        self.offset = offset
+        self.large = large
+        self.origin = origin
+        self.crc = crc
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Item) and self._values() == other._values()
+
+    def __repr__(self) -> str:
+        return f"Item{self._values()}"
+
+    def _values(self) -> tuple[object, ...]:
+        return (
+            self.id,
+            self.size,
+            self.data,
+            self.flags,
+            self.created,
+            self.expiry,
+            self.offset,
+            self.large,
+            self.origin,
+            self.crc,
+        )
 
 
 def weight_of(item: Item) -> int:

@@ -1,22 +1,23 @@
 """An open read: an item that someone holds, not confirmed, and not to be had by others."""
 
-import msgspec
-
 from .batches import Batch
 from .items import Item
 
 __all__ = ["OpenRead"]
 
 
-class OpenRead(msgspec.Struct, eq=False):
+class OpenRead:
     """consumer: the name of the one it was taken from. since: monotonic milliseconds.
 
     commit: what the answer that carried it waits for. gone: the item is out of its holder's hands
     (the queue was deleted, that commit failed, its time was up); close and abort do nothing.
     """
 
-    consumer: bytes
-    item: Item
-    since: int
-    commit: Batch | None
-    gone: bool = False
+    __slots__ = ("commit", "consumer", "gone", "item", "since")
+
+    def __init__(self, consumer: bytes, item: Item, since: int, commit: Batch | None) -> None:
+        self.consumer = consumer
+        self.item = item
+        self.since = since
+        self.commit = commit
+        self.gone = False

@@ -32,7 +32,7 @@ def _nobody(when: int) -> None:
 class Queue(Delivery):
     """received: items that came from other queues, by why; last_origin: where the last one came from.
     expiring: some items may expire, so it is looked after at least every `SWEEP_MS` while any are
-    left; ages: all do.
+    left; ages: all do. fanout_only: what is put is for the named consumers only.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Queue(Delivery):
     ) -> None:
         self.received: dict[int, int] | None = None
         self.last_origin: Origin | None = None
-        self.expiring = self.ages = False
+        self.expiring = self.ages = self.fanout_only = False
         self.limits = Limits(self)
         super().__init__(name, clock, windows, on_change, settings, on_alarm)
 
@@ -61,6 +61,7 @@ class Queue(Delivery):
     def _consumers_changed(self) -> None:
         super()._consumers_changed()
         self.limits.configure(self._all)
+        self.fanout_only = self.own.settings.fanout_only
         self.ages = any(consumer.max_age for consumer in self._all)
         self.on_alarm(0)
 
@@ -85,12 +86,9 @@ class Queue(Delivery):
         if self.limits.any:
             self.limits.admit(size, only)
         if only is not None:
-            self._check_bounds(self._others(only))
+            self._check_others(only)
         if origin is not None:
-            if self.received is None:  # most queues are no target
-                self.received = {}
-            self.received[origin.why] = self.received.get(origin.why, 0) + 1
-            self.last_origin = origin
+            self._receive(origin)
         batch = self.batch
         if batch is None:
             batch = self._touch()
@@ -111,7 +109,7 @@ class Queue(Delivery):
         if (expiry or self.ages) and not self.expiring:
             self.expiring = True
             self.on_alarm(self._clock.monotonic_ms() + SWEEP_MS)
-        if only is not None or self.own.settings.fanout_only:
+        if only is not None or self.fanout_only:
             self._pass_by([self.own] if only is None else self._others(only), item)
         room = self._windows.share
         lagging = False
@@ -128,7 +126,17 @@ class Queue(Delivery):
         """Raise what `put` would raise, and do nothing."""
         self.limits.check(size, only)
         if only is not None:
-            self._check_bounds(self._others(only))
+            self._check_others(only)
+
+    def _check_others(self, only: Consumer) -> None:
+        for consumer in self._others(only):
+            _check_bounds(consumer)
+
+    def _receive(self, origin: Origin) -> None:
+        if self.received is None:  # most queues are no target
+            self.received = {}
+        self.received[origin.why] = self.received.get(origin.why, 0) + 1
+        self.last_origin = origin
 
     def _others(self, only: Consumer) -> list[Consumer]:
         return [consumer for consumer in self._all if consumer is not only]
@@ -172,7 +180,7 @@ class Queue(Delivery):
         """Take the next item and hold it. Raises `ServerError` at the bound on open reads."""
         if consumer.line.waiters:
             return None
-        self._check_bounds([consumer])
+        _check_bounds(consumer)
         item = self._next(consumer)
         return None if item is None else self._hold(consumer, item)
 
@@ -259,10 +267,12 @@ class Queue(Delivery):
         consumer.moved = True
         return batch
 
-    def _check_bounds(self, consumers: list[Consumer]) -> None:
-        for consumer in consumers:
-            most = max(len(consumer.positions.spans), len(consumer.open), len(consumer.returns))
-            if most >= MAX_UNAVAILABLE:
-                raise ServerError(
-                    f"too many open reads, {MAX_UNAVAILABLE} are possible on one consumer"
-                )
+
+def _check_bounds(consumer: Consumer) -> None:
+    if (
+        len(consumer.open) >= MAX_UNAVAILABLE
+        or len(consumer.positions.spans) >= MAX_UNAVAILABLE
+        or len(consumer.returns) >= MAX_UNAVAILABLE
+    ):
+        what = f"{MAX_UNAVAILABLE} are possible on one consumer"
+        raise ServerError(f"too many open reads, {what}")

@@ -7,23 +7,24 @@ from ..queues.batches import Batch, Completion
 __all__ = ["Gathered", "later", "when_ended"]
 
 
-class Gathered(Completion, eq=False):
+class Gathered(Completion):
     """It has ended when all have, and failed if one has."""
 
-    commits: list[Completion]
-    left: int = 0
+    __slots__ = ("_commits", "_left")
 
-    def __post_init__(self) -> None:
-        waited_for = [commit for commit in self.commits if not commit.ended]
-        self.left = len(waited_for) + 1
+    def __init__(self, commits: list[Completion]) -> None:
+        super().__init__()
+        self._commits = commits
+        waited_for = [commit for commit in commits if not commit.ended]
+        self._left = len(waited_for) + 1
         for commit in waited_for:
             commit.dependents.append(self)
         self.release()
 
     def release(self) -> None:
-        self.left -= 1
-        if not self.left:
-            self.end(next((c.error for c in self.commits if c.error is not None), None))
+        self._left -= 1
+        if not self._left:
+            self.end(next((c.error for c in self._commits if c.error is not None), None))
 
 
 def later(first: Batch | None, second: Batch | None) -> Batch | None:
@@ -35,7 +36,10 @@ def later(first: Batch | None, second: Batch | None) -> Batch | None:
 
 class _Call:
     def __init__(self, callback: Callable[[], None]) -> None:
-        self.release = callback
+        self._callback = callback
+
+    def release(self) -> None:
+        self._callback()
 
 
 def when_ended(commit: Completion, callback: Callable[[], None]) -> None:

@@ -62,10 +62,10 @@ class Reads:
 
     # -- what the session asks ---------------------------------------------------------------------
 
-    def get(self, read: Read, cas: bool) -> None:
-        """Raises `ClientError`, `ServerError` or `NotReady`, before anything was done."""
-        self._cas = cas
-        self.read(read)
+    def get(self, command: Get) -> None:
+        """Read the only key of a get. Raises what `read` does."""
+        self._cas = command.cas
+        self.read(command.reads[0])
 
     def begin_several(self, command: Get | GetMany, tally: Tally) -> None:
         """What is read from now on are keys of one command, which is decided again after a wait."""
@@ -131,33 +131,30 @@ class Reads:
                 self._missed(read, None)
                 return
         queue = stored.queue
-        consumer: Consumer | None = queue.own
+        consumer = queue.own
         commit: Batch | None = None
         if read.consumer:
-            consumer = consumer_of(read, queue)
-            if consumer is not None and queue.unwritten:
+            named = consumer_of(read, queue)
+            if named is None:
+                self._missed(read, None)
+                return
+            consumer = named
+            if queue.unwritten:
                 # Whatever is said of a new consumer says that it is there from now on.
                 commit = queue.founding(consumer)
-        if consumer is None:
-            self._missed(read, None)
-        elif read.plain:
-            self._take(read, stored, consumer, commit)
-        else:
+        if not read.plain:
             self._read_with_options(read, stored, consumer, commit)
-
-    def _take(
-        self, read: Read, stored: StoredQueue, consumer: Consumer, founding: Batch | None
-    ) -> None:
+            return
         if self._held.table and self._held.are(consumer, 1):
             raise ClientError("close current item first")
-        item = stored.queue.take(consumer)
+        item = queue.take(consumer)
         if item is None:
-            self._wait_or_miss(read, stored, consumer, founding)
+            self._wait_or_miss(read, stored, consumer, commit)
             return
         handle = None
         if item.data is None:
             handle = self._open_file(stored, consumer, item, None, read)
-        self._serve(read, item, handle, stored.queue.batch)
+        self._serve(read, item, handle, queue.batch)
 
     def _read_with_options(
         self, read: Read, stored: StoredQueue, consumer: Consumer, commit: Batch | None

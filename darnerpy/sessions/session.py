@@ -107,10 +107,10 @@ class Session:
             if not state.closing:
                 state.pending.extend(commands)
             return self.wants_input
-        self._decide(commands)
+        all_decided = self._decide(commands)
         if self._slots.due:
             self._slots.release()
-        return self.wants_input
+        return all_decided and (self._writes.upload is None or self._writes.wants_input)
 
     def end_input(self) -> None:
         """The client will send no more: answer what it asked, then close."""
@@ -164,15 +164,15 @@ class Session:
 
     # -- one command after another -----------------------------------------------------------------
 
-    def _decide(self, commands: Sequence[Command]) -> None:
+    def _decide(self, commands: Sequence[Command]) -> bool:
+        """Decide one after another until one hinders the next; whether none does."""
         state, slots, limit = self.state, self._slots, self._limit
         rest = iter(commands)
         for command in rest:
             try:
                 if isinstance(command, Get):
-                    reads = command.reads
-                    if len(reads) == 1:
-                        self._reads.get(reads[0], command.cas)
+                    if len(command.reads) == 1:
+                        self._reads.get(command)
                     else:
                         self._read_several(command)
                 elif isinstance(command, Put):
@@ -188,7 +188,8 @@ class Session:
             if state.obstacles:
                 if not state.closing:
                     state.pending.extend(rest)
-                return
+                return False
+        return True
 
     def _resume(self) -> None:
         state = self.state

@@ -128,7 +128,7 @@ def check_whole(random: Random) -> None:
     blocks = records.encode_blocks(batch)
     assert [item for block in blocks for item in records.decode_block(*block)[0]] == batch.items
     found = records.decode_mark(*records.encode_mark(batch, 1))
-    assert (found.marks, found.kept, found.full) == (batch.marks, batch.kept, batch.full)
+    assert (found.marks, found.kept, found.full) == (batch.marks, list(batch.kept), batch.full)
 
 
 def mutate_entry(random: Random, data: bytes) -> bytes:

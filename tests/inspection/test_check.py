@@ -195,6 +195,13 @@ def test_half_uploads_are_a_note(data: Path, capsys: pytest.CaptureFixture[str])
     assert check(capsys, data, expected=0)["notes"] == ["half uploads in large/: 7.part"]
 
 
+def batch_with(number: int, **fields: object) -> Batch:
+    batch = Batch(number)
+    for name, value in fields.items():
+        setattr(batch, name, value)
+    return batch
+
+
 @pytest.mark.parametrize(
     "mark",
     [
@@ -209,9 +216,7 @@ def test_half_uploads_are_a_note(data: Path, capsys: pytest.CaptureFixture[str])
 def test_positions_must_be_possible(
     mark: Mark, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batch = Batch(
-        number=10_000, created=0, marks=[mark], full=True, next_id=COUNT + 1, next_offset=LARGE * 2
-    )
+    batch = batch_with(10_000, marks=[mark], full=True, next_id=COUNT + 1, next_offset=LARGE * 2)
     change(data, *encode_mark(batch, 1))
     found = check(capsys, data, expected=1)
     assert any("consumer ''" in each["what"] for each in found["damage"])
@@ -220,9 +225,9 @@ def test_positions_must_be_possible(
 def test_a_damaged_mark_and_a_wrong_offset_are_found(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batch = Batch(number=3, created=0, marks=[], next_id=4, next_offset=999)
+    batch = batch_with(3, next_id=4, next_offset=999)
     change(data, *encode_mark(batch, 1))
-    key, value = encode_mark(Batch(number=4, created=0, marks=[], next_id=5, next_offset=0), 1)
+    key, value = encode_mark(batch_with(4, next_id=5, next_offset=0), 1)
     change(data, key, value[:-1] + b"?")
     texts = [each["what"] for each in check(capsys, data, expected=1)["damage"]]
     assert any("before item 4 has offset 999" in text for text in texts)
@@ -234,7 +239,7 @@ def test_an_item_with_a_wrong_offset_is_found(
 ) -> None:
     [item] = decode_block(block_key(7), stored(data, block_key(7)))[0]
     item.offset += 1
-    [(key, value)] = encode_blocks(Batch(number=1, created=0, items=[item]))
+    [(key, value)] = encode_blocks(batch_with(1, items=[item]))
     change(data, key, value)
     found = check(capsys, data, expected=1)
     assert "offset is" in found["damage"][0]["what"]

@@ -148,7 +148,8 @@ def test_trimming_runs_beside_writing_and_reading(
 
     def trim() -> None:
         for stop in range(2, 2001):
-            full = Batch(1, 0, marks=[Mark(b"", stop, 0, [], True)], full=True)
+            full = Batch(1)
+            full.marks, full.full = [Mark(b"", stop, 0, [], True)], True
             kept.journal.trim(full, thorough=False)
 
     trimmer = threading.Thread(target=trim)

@@ -7,7 +7,6 @@ failure goes back to what was written last. Items that move to other queues: `te
 
 from dataclasses import replace
 
-import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -520,9 +519,7 @@ class QueueMachine(RuleBasedStateMachine):
             place = model.places[name] = places.pop(name)
             place.confirmed = set(stand.confirmed)
             # The monotonic clock of the process that counted them is gone with it.
-            place.returns = {
-                i: msgspec.structs.replace(each, due_here=0) for i, each in stand.returns.items()
-            }
+            place.returns = {i: each._replace(due_here=0) for i, each in stand.returns.items()}
         model.base = model.disk = model.snapshot()
         for name in self.queue.own.settings.consumers:
             if name in places:
