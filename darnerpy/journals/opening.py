@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import plyvel
-
 from ..errors import DamagedJournalError, JournalError, NewerFormatError
+from . import plyvel
 from .aside import discard, finish, is_same, newest, put_aside, take_away, unfinished
 from .contract import Damage
 from .durable import make_directory

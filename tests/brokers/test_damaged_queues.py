@@ -5,11 +5,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import plyvel
 import pytest
 
 from darnerpy.config import SyncPolicy
 from darnerpy.errors import JournalError
+from darnerpy.journals import plyvel
 from darnerpy.journals.contract import Damage, Piece
 from darnerpy.journals.records import block_key
 from darnerpy.queues.positions import Span

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-import plyvel
 import pytest
 
 from darnerpy.config import SyncPolicy
+from darnerpy.journals import plyvel
 from darnerpy.journals.records import block_key
 from tests.brokers.house import House
 

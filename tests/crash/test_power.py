@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import plyvel
 import pytest
 
+from darnerpy.journals import plyvel
 from darnerpy.journals.records import block_key
 from darnerpy.journals.remains import strays
 from tests.crash import power

@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import plyvel
 import pytest
 
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.inspection.copies import open_apart
+from darnerpy.journals import plyvel
 from darnerpy.journals.records import block_key, decode_block, encode_blocks, encode_mark
 from darnerpy.queues.batches import Batch, Mark, Returned
 from darnerpy.queues.positions import Span

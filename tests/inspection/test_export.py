@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import plyvel
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.inspection.lines import Line
+from darnerpy.journals import plyvel
 from darnerpy.journals.records import block_key
 from darnerpy.migration.source import Incoming
 from darnerpy.queues.batches import Returned

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import plyvel
 import pytest
 
 from darnerpy.errors import JournalError
+from darnerpy.journals import plyvel
 from darnerpy.journals.leveldb import LevelDbEngine
 from darnerpy.journals.records import block_key
 from tests.journals.kept import Kept, read_all

@@ -6,7 +6,7 @@ from pathlib import Path
 from struct import pack
 from typing import Any
 
-import plyvel
+from darnerpy.journals import plyvel
 
 __all__ = [
     "DarnerQueue",

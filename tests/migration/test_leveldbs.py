@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import plyvel
 import pytest
 
+from darnerpy.journals import plyvel
 from darnerpy.journals.leveldb_format import crc32c
 from darnerpy.migration.leveldbs import BYTEWISE, Database, open_database
 from darnerpy.migration.report import QueueReport

@@ -8,17 +8,31 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import darnerpy
+from darnerpy.journals import plyvel
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 HATCH = PROJECT["tool"]["hatch"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 
 
 def relative(text: str) -> list[str]:
     return [link for link in LINK.findall(text) if not link.startswith(("http:", "https:", "#"))]
+
+
+def bindings(**environment: str) -> list[str]:
+    """What of LevelDB's is installed there; here, for what is not given."""
+    required = map(Requirement, PROJECT["project"]["dependencies"])
+    return [
+        each.name
+        for each in required
+        if each.name.startswith("plyvel") and each.marker and each.marker.evaluate(environment)
+    ]
 
 
 def test_links_of_the_readme_lead_to_files() -> None:
@@ -46,10 +60,26 @@ def test_the_source_distribution_has_all_but_what_is_about_the_repository() -> N
     assert tracked - made - eggs <= named | always
 
 
-def test_the_pythons_that_need_no_compiler_are_named() -> None:
+def test_the_pythons_that_it_runs_on_are_named() -> None:
     names = {name for name in PROJECT["project"]["classifiers"] if "Python :: 3." in name}
-    assert names == {f"Programming Language :: Python :: {v}" for v in ("3.11", "3.12")}
-    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    assert names == {f"Programming Language :: Python :: {version}" for version in PYTHONS}
+    allowed = SpecifierSet(PROJECT["project"]["requires-python"])
+    assert all(f"{version}.0" in allowed for version in PYTHONS)
+    assert "3.10.19" not in allowed
+    assert "3.15.0" not in allowed  # plyvel-next refuses it, and says less clearly why
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("system", ["linux x86_64", "linux aarch64", "darwin arm64"])
+def test_every_python_gets_one_binding_to_leveldb(python: str, system: str) -> None:
+    platform, machine = system.split()
+    found = bindings(python_version=python, sys_platform=platform, platform_machine=machine)
+    has_wheel = python == "3.12" and system == "linux x86_64"
+    assert found == ["plyvel" if python == "3.11" or has_wheel else "plyvel-next"]
+
+
+def test_the_binding_in_use_is_the_one_that_is_required() -> None:
+    assert bindings() == [plyvel.DB.__module__.split(".")[0].replace("_", "-")]
 
 
 def test_the_version_has_a_section_of_changes() -> None:
