@@ -3,7 +3,7 @@
 # Nothing of the machine that builds belongs in here. A mirror, a proxy or a private certificate
 # authority is mounted into the build instead: `deploy/test-image` shows how.
 
-# 3.12 is the newest Python that LevelDB's binding has wheels for, so no compiler is needed.
+# A Python for which LevelDB's binding has wheels on x86-64 and on arm64, so that no compiler is needed.
 ARG BASE=python:3.12-slim-bookworm
 
 

@@ -33,6 +33,7 @@ lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -m mypy --python-version 3.14
 	.venv/bin/lint-imports
 
 bench: $(STAMP)
