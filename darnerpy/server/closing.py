@@ -11,6 +11,8 @@ import fcntl
 import termios
 from collections.abc import Callable
 
+from .transport import Transport
+
 __all__ = ["Closing", "has_unread"]
 
 _MOST_S = 5.0
@@ -27,7 +29,7 @@ class Closing(asyncio.Protocol):
 
     def __init__(
         self,
-        transport: asyncio.Transport,
+        transport: Transport,
         loop: asyncio.AbstractEventLoop,
         moved: Callable[[], None],
         lost: Callable[[Exception | None], None],
@@ -77,7 +79,7 @@ class Closing(asyncio.Protocol):
             self._transport.close()
 
 
-def has_unread(transport: asyncio.Transport) -> bool:
+def has_unread(transport: Transport) -> bool:
     """Whether something has come that nobody has read."""
     if transport.is_closing():
         return False

@@ -11,15 +11,17 @@ import select
 import socket
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ..config import Address
+from ..journals.workers import Workers
 from ..protocol.contract import Codec, Words
+from ..sessions.contract import Host
 from ..sessions.session import Session
+from .connections import Connections
+from .flow import Flow
 from .liveness import Link, silent_ms, unanswered
-
-if TYPE_CHECKING:
-    from .server import Server
+from .transport import Transport
 
 __all__ = ["Connection"]
 
@@ -28,26 +30,24 @@ _FILE_STEP = 256 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """words: what it is answered in. address: the client's IP address, None if it has none.
-
-    paused: the input is not being read. moved: something has, since the last sweep; since: from when
-    on (monotonic milliseconds) it has been idle, a slow sender, a slow reader (see `Server`), 0 if it is not.
-    """
+    """words: what it is answered in. paused: the input is not being read. See also `Client`."""
 
     __slots__ = (
         "_ahead",
         "_codec",
         "_completed",
+        "_connections",
         "_counters",
         "_ended",
         "_fd",
         "_file",
+        "_files",
         "_flow",
         "_held",
+        "_host",
         "_other_end",
         "_port",
         "_reserved",
-        "_server",
         "_session",
         "_stalled",
         "_transport",
@@ -58,15 +58,25 @@ class Connection(asyncio.Protocol):
         "words",
     )
 
-    def __init__(self, server: "Server", codec: Codec, words: Words) -> None:
+    def __init__(
+        self,
+        host: Host,
+        connections: Connections,
+        flow: Flow,
+        files: Workers,
+        codec: Codec,
+        words: Words,
+    ) -> None:
         self.words = words
         self.address: str | None = None
         self.paused = False
         self.moved = True
         self.since = [0, 0, 0]
-        self._server = server
-        self._flow = server.flow
-        self._counters = server.host.counters
+        self._host = host
+        self._connections = connections
+        self._flow = flow
+        self._files = files
+        self._counters = host.counters
         self._codec = codec
         self._ahead = 0
         self._completed = 0
@@ -79,7 +89,7 @@ class Connection(asyncio.Protocol):
     # -- what the transport tells ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast(Transport, transport)
         own = transport.get_extra_info("socket")
         self._fd = own.fileno()
         peer = transport.get_extra_info("peername")
@@ -87,8 +97,11 @@ class Connection(asyncio.Protocol):
             self.address, self._port = peer[:2]
         else:
             self._other_end = _other_end(own)
-        self._session = Session(self._server.host, self, self.words)
-        self._server.joined(self)
+        self._session = Session(self._host, self, self.words)
+        refusal = self._connections.joined(self)
+        if refusal is not None:
+            self.write(self.words.server_error(refusal))
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         self.moved = True
@@ -127,7 +140,7 @@ class Connection(asyncio.Protocol):
         if self._file is not None:
             self._file.stop()
         self._session.vanish()
-        self._server.left(self)
+        self._connections.left(self)
 
     # -- what the session asks (see `Outlet`) ------------------------------------------------------
 
@@ -158,7 +171,6 @@ class Connection(asyncio.Protocol):
 
     @property
     def silent_ms(self) -> int:
-        """How long the client's machine has answered nothing of what was sent to it."""
         return 0 if self.address is None else silent_ms(self._link)
 
     @property
@@ -167,7 +179,6 @@ class Connection(asyncio.Protocol):
         return link
 
     def look(self) -> None:
-        """While its input is not read nobody would notice that the client has hung up."""
         poll = select.poll()
         poll.register(self._fd, select.POLLRDHUP)
         for _, event in poll.poll(0):
@@ -183,7 +194,7 @@ class Connection(asyncio.Protocol):
         want_pause = not wants_input and (self._ahead >= _INPUT_AHEAD or self._stalled)
         if want_pause is not self.paused and not (self._ended or self._transport.is_closing()):
             self.paused = want_pause
-            self._server.reading_paused(self, want_pause)
+            self._connections.reading_paused(self, want_pause)
             if want_pause:
                 self._transport.pause_reading()
             else:
@@ -193,55 +204,45 @@ class Connection(asyncio.Protocol):
         if not self._ended and not self._transport.is_closing():
             self._ended = True
             # Not at once: the session may be in the middle of something.
-            self._server.after_this(self._leave)
-            self._server.close(self, self._transport, ends=self._session.input_ended)
+            self._host.scheduler.call_soon(self._leave)
+            self._connections.close(self, self._transport, ends=self._session.input_ended)
             if self.paused:
                 self.paused = False
-                self._server.reading_paused(self, False)
+                self._connections.reading_paused(self, False)
                 self._transport.resume_reading()
 
     def _leave(self) -> None:
         """The last word is said: it holds nothing, and counts no more once the client has read it."""
         self._session.vanish()
         if not self._transport.get_write_buffer_size():
-            self._server.left(self)
+            self._connections.left(self)
 
-    # -- what the server asks ----------------------------------------------------------------------
+    # -- what is asked of it (see `Client`) --------------------------------------------------------
 
     @property
     def peer(self) -> str:
-        """Who this is, for the log."""
         return self._other_end if self.address is None else str(Address(self.address, self._port))
 
     @property
     def idle(self) -> bool:
-        """Nothing is asked, held, half received or unsent."""
         return (
             self._session.idle and self._codec.idle and not self._transport.get_write_buffer_size()
         )
 
     def still_receiving(self) -> bool:
-        """The command has not arrived whole that had not when this was last asked."""
         before, self._completed = self._completed, self._codec.completed
         return before == self._completed and not self._codec.idle and not self.paused
 
     @property
     def unread(self) -> bool:
-        """The client has replies to read."""
         return self._transport.get_write_buffer_size() > 0
 
     def drain(self) -> None:
-        """The server stops: send what is decided, then close."""
         if not self._transport.is_closing():
             self._transport.pause_reading()
             self._session.drain()
 
-    def has_moved(self) -> None:
-        """The client has read what it had left unread."""
-        self.moved = True
-
     def abort(self) -> None:
-        """Hang up at once."""
         self._transport.abort()
 
     @property
@@ -250,7 +251,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def in_thread(self) -> Callable[..., None]:
-        return self._server.in_thread
+        return self._files.submit
 
     def _hold(self) -> None:
         held = self._transport.get_write_buffer_size() if self._stalled else 0
