@@ -10,11 +10,17 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
+from darnerpy.server.pump import AVAILABLE
 from tests.servers import ServerProcess, Wire
 
 settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)
 settings.load_profile("quick")
+
+
+needs_pump = pytest.mark.skipif(not AVAILABLE, reason="the pump is not compiled here")
+EVERY_LOOP = ["uvloop", "asyncio", pytest.param("pump", marks=needs_pump)]
+loops = pytest.mark.parametrize("loop", EVERY_LOOP)
 
 
 class MakeServer(Protocol):
@@ -25,7 +31,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A module's SERVERS, settings by name, are what its tests share one after another."""
     servers = getattr(metafunc.module, "SERVERS", {})
     if servers and "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", servers.values(), ids=servers.keys(), indirect=True)
+        every = [
+            pytest.param(each, id=name, marks=[needs_pump] if each.get("loop") == "pump" else [])
+            for name, each in servers.items()
+        ]
+        metafunc.parametrize("server", every, indirect=True)
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,12 @@ STORED, END = b"STORED\r\n", b"END\r\n"
 WHY = b"CLIENT_ERROR <why>\r\n"
 
 EVERY_SERVER = {
-    "uvloop": {"sync": "never"},
+    "uvloop": {"loop": "uvloop", "sync": "never"},
     "asyncio-kestrel-synced": {"loop": "asyncio", "dialect": "kestrel", "sync": "always"},
-    "uvloop-kestrel-memory": {"dialect": "kestrel", "engine": "memory"},
+    "uvloop-kestrel-memory": {"loop": "uvloop", "dialect": "kestrel", "engine": "memory"},
     "asyncio-interval": {"loop": "asyncio", "sync": "20ms"},
+    "pump": {"loop": "pump", "sync": "never"},
+    "pump-kestrel-synced": {"loop": "pump", "dialect": "kestrel", "sync": "always"},
 }
 """Servers that differ in all that an answer must not depend on."""
 

@@ -15,10 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["TIMEOUT", "ServerProcess", "Wire", "wait_until"]
+__all__ = ["LOOPS", "TIMEOUT", "ServerProcess", "Wire", "wait_until"]
 
 TIMEOUT = 20.0
 """Seconds anything may take before a test gives up: generous, for a machine with other work."""
+
+LOOPS = {
+    "uvloop": ("--loop=uvloop",),
+    "asyncio": ("--loop=asyncio", "--pump=off"),
+    "pump": ("--loop=auto", "--pump=auto"),
+}
+"""Every way to serve sockets, and how it is asked for."""
 
 _LISTENING = re.compile(r" listening address=(\S+) ")
 
@@ -182,9 +189,10 @@ class Wire:
 class ServerProcess:
     """`darnerpy serve` on a free port and a directory of its own; it dies with the test process.
 
-    settings: options by name; `flags` as they were given. toml: text of the configuration file.
-    environ: variables to add. open_files: its soft and hard limit, as 100:200. addresses: where it
-    listens, in order of the log; `host`, `port` and `address` are the first.
+    loop: one of LOOPS, "" for what it takes by itself. settings: other options by name; `flags` as
+    they were given. toml: text of the configuration file. environ: variables to add. open_files: its
+    soft and hard limit, as 100:200. addresses: where it listens, in order of the log; `host`, `port`
+    and `address` are the first.
     """
 
     def __init__(
@@ -194,14 +202,17 @@ class ServerProcess:
         environ: Mapping[str, str] | None = None,
         listen: Iterable[str] = ("127.0.0.1:0",),
         open_files: str = "",
+        loop: str = "",
         **settings: object,
     ) -> None:
+        self._loop = loop
         self._limits = ["prlimit", f"--nofile={open_files}"] if open_files else []
         self.data = directory / "data"
         self.addresses: list[str] = []
         self._listen = list(listen)
         self._environ = os.environ | (environ or {})
         self.flags = [f"--data={self.data}", *(f"--listen={one}" for one in self._listen)]
+        self.flags += LOOPS.get(loop, ())
         for name, value in settings.items():
             self.flags.append(f"--{name.replace('_', '-')}={value}")
         if toml:
@@ -244,6 +255,7 @@ class ServerProcess:
         self._reader.start()
         self._wait_for(lambda: len(self._found()) == len(self._listen), "listening")
         self.addresses = self._found()
+        assert f" loop={self._loop}" in self.log(), self.log()
         return self
 
     def stop(self, signal: int = signal.SIGTERM, expected: int = 0) -> None:

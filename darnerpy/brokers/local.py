@@ -43,6 +43,8 @@ class LocalBroker:
     aliases: names that stand for several queues and consumers; alias_puts: items and bytes put to
     each. created, deleted, retired: counts since the start, the last of those deleted because of
     their age. past: what those deleted had counted.
+
+    at_turn_end: calls a function when all is decided that is decided together, by default soon.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class LocalBroker:
         clock: Clock,
         scheduler: Scheduler,
         store: Callable[..., Store] = Store,
+        at_turn_end: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.queues: dict[bytes, StoredQueue] = {}
         self.created = 0
@@ -61,6 +64,7 @@ class LocalBroker:
         self._loading: Startup | None = None
         self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
+        self._at_turn_end = at_turn_end or scheduler.call_soon
         self._clock_watch = ClockWatch(clock, scheduler, self._clock_was_set)
         self._changed: list[StoredQueue] = []
         self._masked: dict[bytes, StoredQueue] = {}
@@ -171,7 +175,7 @@ class LocalBroker:
             stored.stored = True
             self.created += 1
         if not self._changed:
-            self._scheduler.call_soon(self._end_turn)
+            self._at_turn_end(self._end_turn)
         self._changed.append(stored)
 
     def _end_turn(self) -> None:

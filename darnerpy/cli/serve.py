@@ -13,6 +13,7 @@ from ..brokers.descriptors import raise_limit
 from ..config import Settings, add_flags, check_variables, load, restart_needed
 from ..errors import ConfigError, DarnerError, UnavailableError
 from ..server.logs import Log, start_logging
+from ..server.loops import loop_factory
 from ..server.server import Server
 from .codes import NOTHING, exit_code
 from .owner import foreign_owner
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise_limit()
         # A commit thread that has written needs the interpreter back at once: replies wait for it.
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        with asyncio.Runner(loop_factory=_loop_factory(settings)) as runner:
+        with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:
             runner.run(_serve(settings, lambda: load(args.config, os.environ, vars(args)), lines))
     except DarnerError as error:
         return _give_up(error)
@@ -67,14 +68,6 @@ def _refuse_as_root(data: Path) -> None:
             f"data directory {data}: belongs to user {owner[0]}, who could not open what root "
             "leaves in it: run the server as that user"
         )
-
-
-def _loop_factory(settings: Settings) -> Callable[[], asyncio.AbstractEventLoop]:
-    if settings.loop == "asyncio":
-        return asyncio.new_event_loop
-    import uvloop
-
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: Log) -> None:

@@ -232,8 +232,17 @@ class Settings:
         "With kestrel, VALUE names the queue without the options asked for, and flush_all "
         "answers in Kestrel's words.",
     )
-    loop: Literal["uvloop", "asyncio"] = option(
-        one_of("uvloop", "asyncio"), "uvloop", "The event loop; asyncio is slower, but plain."
+    pump: Literal["auto", "off"] = option(
+        one_of("auto", "off"),
+        "auto",
+        "Serve the connections that are ready together, in compiled code; auto is wherever that is "
+        "installed.",
+    )
+    loop: Literal["auto", "uvloop", "asyncio"] = option(
+        one_of("auto", "uvloop", "asyncio"),
+        "auto",
+        "The event loop: auto is asyncio, which the pump needs, or uvloop where there is no pump; "
+        "with uvloop there is none.",
     )
     max_open_reads: int = option(
         integer(1), "1", "Items a connection may hold open at once, for each consumer."

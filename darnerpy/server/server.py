@@ -31,8 +31,10 @@ from .connection import Connection
 from .connections import Connections
 from .flow import Flow
 from .liveness import keep_alive
+from .loops import loop_name
 from .notify import notify
-from .sockets import listen
+from .pump import PumpLoop
+from .sockets import Listening, listen
 
 __all__ = ["Server"]
 
@@ -50,7 +52,8 @@ class Server:
         self._loop = loop
         self._data = DataDir(settings.data)
         clock = SystemClock()
-        self.broker = LocalBroker(settings, self._data, clock, loop)
+        at_turn_end = loop.at_turn_end if isinstance(loop, PumpLoop) else loop.call_soon
+        self.broker = LocalBroker(settings, self._data, clock, loop, at_turn_end=at_turn_end)
         guard = Guard(
             settings.data / "STATUS", self.broker.space, loop, settings.status_grace_period
         )
@@ -61,8 +64,8 @@ class Server:
             lambda: self.settings, self.host.counters, self.broker.max_open_journals
         )
         self._connections = Connections(self.host, loop, self._admission)
-        self._listeners: list[asyncio.Server] = []
-        self._tcp: list[asyncio.Server] = []
+        self._listeners: list[Listening] = []
+        self._tcp: list[Listening] = []
         self._sockets: list[str] = []
 
     @property
@@ -94,6 +97,7 @@ class Server:
                 "pid": os.getpid(),
                 "data": self.settings.data.absolute(),
                 "queues": len(self.broker.queues),
+                "loop": loop_name(self._loop),
             },
         )
         self._admission.warn()
@@ -171,7 +175,7 @@ class Server:
                 taken += [Address(name[0], name[1]) for name in names]
         return taken
 
-    def _keep_alive(self, listeners: Iterable[asyncio.Server]) -> None:
+    def _keep_alive(self, listeners: Iterable[Listening]) -> None:
         for listener in listeners:
             for listening in listener.sockets:
                 keep_alive(listening, self.settings)

@@ -10,14 +10,32 @@ import grp
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from ..config import Address, Settings, UnixAddress
 from ..errors import ConfigError, ListenError
+from .liveness import Link
+from .pump import Listener, PumpLoop
 
 __all__ = ["listen"]
 
 _BACKLOG = 4096
+
+
+class Listened(Link, Protocol):
+    """A socket that is listened on."""
+
+    def getsockname(self) -> Any: ...
+
+
+class Listening(Protocol):
+    """What accepts connections. sockets: what it listens on."""
+
+    @property
+    def sockets(self) -> Sequence[Listened]: ...
+
+    def close(self) -> None: ...
 
 
 async def listen(
@@ -25,7 +43,7 @@ async def listen(
     address: Address | UnixAddress,
     connect: Callable[[], asyncio.BaseProtocol],
     settings: Settings,
-) -> asyncio.Server:
+) -> Listening:
     """Begin to listen on one address.
 
     Raises `ListenError` if it cannot be had now, `ConfigError` if it never can.
@@ -34,13 +52,17 @@ async def listen(
         if isinstance(address, UnixAddress):
             bound = _bind(address.path, settings)
             try:
+                if isinstance(loop, PumpLoop):
+                    return Listener(loop, [bound], connect, _BACKLOG)
                 return await loop.create_unix_server(connect, sock=bound, backlog=_BACKLOG)
             except BaseException:
                 bound.close()
                 raise
-        return await loop.create_server(
-            connect, address.host or None, address.port, backlog=_BACKLOG
-        )
+        host, port = address.host or None, address.port
+        if isinstance(loop, PumpLoop):
+            server = await loop.create_server(connect, host, port, start_serving=False)
+            return Listener.of(server, loop, connect, _BACKLOG)
+        return await loop.create_server(connect, host, port, backlog=_BACKLOG)
     except OSError as error:
         raise ListenError(f"cannot listen on {address}: {_reason(error)}") from error
 

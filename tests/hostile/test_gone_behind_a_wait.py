@@ -1,12 +1,10 @@
 """A client that waits, has sent more than is read meanwhile, and vanishes: what it held comes back."""
 
-import pytest
-
-from tests.conftest import MakeServer
+from tests.conftest import MakeServer, loops
 from tests.servers import wait_until
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_what_it_held_comes_back(make_server: MakeServer, loop: str) -> None:
     server = make_server(loop=loop, sync="never")
     with server.connect() as wire, server.connect() as client:

@@ -110,7 +110,7 @@ def after(wire: Wire, before: int) -> tuple[list[bytes], list[bytes]]:
     return list(filter(None, own)), list(filter(None, named))
 
 
-SERVERS = {"uvloop": {"loop": "uvloop"}, "asyncio": {"loop": "asyncio"}}
+SERVERS = {"uvloop": {"loop": "uvloop"}, "asyncio": {"loop": "asyncio"}, "pump": {"loop": "pump"}}
 
 
 @pytest.mark.parametrize("part", range(4))

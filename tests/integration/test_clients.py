@@ -16,7 +16,12 @@ from pymemcache.serde import pickle_serde  # type: ignore[import-untyped]
 
 from tests.servers import ServerProcess, Wire
 
-SERVERS = {"uvloop": {"loop": "uvloop"}, "asyncio-synced": {"loop": "asyncio", "sync": "always"}}
+SERVERS = {
+    "uvloop": {"loop": "uvloop"},
+    "asyncio-synced": {"loop": "asyncio", "sync": "always"},
+    "pump": {"loop": "pump"},
+    "pump-synced": {"loop": "pump", "sync": "always"},
+}
 
 VALUES = (
     *("text ü", "", b"bytes\0\xff", b"", b"\r\nEND\r\n", 5, 0, -(2**70), 1.5),

@@ -3,13 +3,11 @@
 import socket
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import MakeServer
+from tests.conftest import MakeServer, loops
 from tests.servers import Wire, wait_until
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_connections_per_address(make_server: MakeServer, tmp_path: Path, loop: str) -> None:
     path = tmp_path / "socket"
     server = make_server(

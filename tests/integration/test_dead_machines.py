@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import pytest
 
+from tests.conftest import EVERY_LOOP
 from tests.servers import ServerProcess, Wire, wait_until
 
 FAST: dict[str, Any] = {"keepalive_idle": "2s", "keepalive_interval": "1s", "keepalive_probes": "2"}
@@ -132,7 +133,7 @@ def port_of(server: ServerProcess) -> int:
     return int(server.addresses[1].rpartition(":")[2])
 
 
-@pytest.fixture(params=["uvloop", "asyncio"])
+@pytest.fixture(params=EVERY_LOOP)
 def loop(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

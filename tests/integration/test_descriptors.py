@@ -3,16 +3,14 @@
 import resource
 from contextlib import ExitStack
 
-import pytest
-
-from tests.conftest import MakeServer
+from tests.conftest import MakeServer, loops
 
 LIMIT = 200
 """A fifth for tables, 8 journals of 6, 64 for the rest, a tenth of the others may be closing."""
 POSSIBLE = 44
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_clients_are_refused_before_descriptors_run_out(make_server: MakeServer, loop: str) -> None:
     server = make_server(
         loop=loop, sync="never", max_connections=1000, open_files=f"{LIMIT}:{LIMIT}"

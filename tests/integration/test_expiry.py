@@ -8,7 +8,11 @@ from tests.conftest import MakeServer
 from tests.dialogues import END, STORED
 from tests.servers import ServerProcess, Wire, wait_until
 
-SERVERS = {"uvloop": {"loop": "uvloop"}, "memory": {"loop": "asyncio", "engine": "memory"}}
+SERVERS = {
+    "uvloop": {"loop": "uvloop"},
+    "memory": {"loop": "asyncio", "engine": "memory"},
+    "pump": {"loop": "pump"},
+}
 
 
 def put(wire: Wire, queue: str, exptime: int, data: bytes) -> None:

@@ -48,7 +48,8 @@ lag_action = "discard"
 max_items = 1
 """
 SERVERS = {
-    "uvloop": {"toml": TOML, "max_open_reads": 3},
+    "uvloop": {"toml": TOML, "max_open_reads": 3, "loop": "uvloop"},
+    "pump": {"toml": TOML, "max_open_reads": 3, "loop": "pump"},
     "asyncio-memory": {"toml": TOML, "max_open_reads": 3, "loop": "asyncio", "engine": "memory"},
 }
 

@@ -16,6 +16,8 @@ from tests.servers import ServerProcess, Wire, wait_until
 SERVERS = {
     "uvloop": {"loop": "uvloop"},
     "asyncio-synced": {"loop": "asyncio", "sync": "always"},
+    "pump": {"loop": "pump"},
+    "pump-synced": {"loop": "pump", "sync": "always"},
     "memory": {"engine": "memory"},
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakeServer
+from tests.conftest import EVERY_LOOP, MakeServer, loops
 from tests.servers import ServerProcess, Wire, wait_until
 
 BINARY_SET = bytes.fromhex("80010004080000000000002b deadbeef 0000000000000000")
@@ -31,7 +31,7 @@ ANSWERS = [
 TEXT_REFUSAL = b"-this port speaks Kestrel's text protocol\n"
 
 
-@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+@pytest.fixture(scope="module", params=EVERY_LOOP)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServerProcess]:
@@ -138,7 +138,7 @@ def test_who_neither_sends_nor_closes_is_hung_up_on(server: ServerProcess) -> No
         wait_until(lambda: open_files() <= before)
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_one_too_many_may_send_much_and_still_reads_why(
     make_server: MakeServer, tmp_path: Path, loop: str
 ) -> None:
@@ -155,7 +155,7 @@ def test_one_too_many_may_send_much_and_still_reads_why(
         only.wait_until("", curr_connections=1, refused_connections=4)
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_a_stop_sends_whole_answers_to_those_who_read(make_server: MakeServer, loop: str) -> None:
     server = make_server(loop=loop, sync="never")
     with server.connect() as idle, server.connect() as told, server.connect() as sending:

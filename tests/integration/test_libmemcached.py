@@ -11,6 +11,7 @@ from tests.servers import ServerProcess, Wire
 SERVERS = {
     "uvloop": {"loop": "uvloop"},
     "asyncio-kestrel": {"loop": "asyncio", "dialect": "kestrel"},
+    "pump": {"loop": "pump"},
 }
 
 

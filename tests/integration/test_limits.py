@@ -8,12 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.conftest import MakeServer
+from tests.conftest import MakeServer, loops
 from tests.dialogues import END, STORED, hit
 from tests.servers import ServerProcess, Wire, wait_until
 
 KIB, MIB = 1 << 10, 1 << 20
-loops = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 
 
 def send_until_it_blocks(wire: Wire, data: bytes) -> int:

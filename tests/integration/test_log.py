@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakeServer
-from tests.servers import ServerProcess, Wire, wait_until
+from tests.conftest import MakeServer, loops
+from tests.servers import LOOPS, ServerProcess, Wire, wait_until
 
 SERVE = (sys.executable, "-m", "darnerpy.cli.main", "serve")
 MANY = 6000
@@ -45,10 +45,10 @@ def can_connect(path: Path) -> bool:
 # --- Nobody listens
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_a_log_that_nobody_reads(tmp_path: Path, loop: str) -> None:
     reading, writing = os.pipe()
-    with serving((*SERVE, f"--loop={loop}"), tmp_path, stderr=writing) as wire:
+    with serving((*SERVE, *LOOPS[loop]), tmp_path, stderr=writing) as wire:
         for _ in range(MANY):
             assert can_connect(tmp_path / "socket")
         wire.put("work", b"x")

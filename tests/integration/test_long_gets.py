@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import MakeServer
+from tests.conftest import EVERY_LOOP, MakeServer
 from tests.servers import ServerProcess, Wire
 
 KEYS = 10_000
 
 
-@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+@pytest.fixture(scope="module", params=EVERY_LOOP)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServerProcess]:

@@ -10,6 +10,7 @@ from tests.servers import ServerProcess, Wire, wait_until
 SERVERS = {
     "uvloop": {"loop": "uvloop", "max_open_journals": 16},
     "asyncio": {"loop": "asyncio", "max_open_journals": 16},
+    "pump": {"loop": "pump", "max_open_journals": 16},
 }
 
 MANY = 200

@@ -13,6 +13,7 @@ from tests.servers import ServerProcess, Wire, wait_until
 SERVERS = {
     "uvloop": {"loop": "uvloop", "max_open_reads": 10},
     "asyncio-synced": {"loop": "asyncio", "sync": "always", "max_open_reads": 10},
+    "pump": {"loop": "pump", "max_open_reads": 10},
     "memory": {"engine": "memory", "max_open_reads": 10},
 }
 

@@ -13,6 +13,8 @@ from tests.servers import ServerProcess, Wire
 SERVERS = {
     "uvloop": {"loop": "uvloop"},
     "asyncio-synced": {"loop": "asyncio", "sync": "always"},
+    "pump": {"loop": "pump"},
+    "pump-synced": {"loop": "pump", "sync": "always"},
     "memory": {"engine": "memory"},
 }
 

@@ -8,6 +8,7 @@ from tests.servers import ServerProcess, Wire
 SERVERS = {
     "uvloop": {"loop": "uvloop"},
     "uvloop-synced": {"loop": "uvloop", "sync": "always"},
+    "pump": {"loop": "pump"},
     "asyncio-memory": {"loop": "asyncio", "engine": "memory"},
     "uvloop-little-memory": {"loop": "uvloop", "window_memory": "1MiB"},
 }

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakeServer
+from tests.conftest import MakeServer, loops
 from tests.dialogues import END, STORED, hit
-from tests.servers import ServerProcess, Wire, wait_until
+from tests.servers import LOOPS, ServerProcess, Wire, wait_until
 
 SERVE = (sys.executable, "-m", "darnerpy.cli.main", "serve")
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) \S.*")
@@ -107,7 +107,7 @@ def test_bad_flags_and_variables(tmp_path: Path) -> None:
     told = refused(data, "--max-connections=-1")
     assert told == "--max-connections: expected a whole number, at least 0, not '-1'"
     told = refused(data, DARNERPY_LOOP="trio")
-    assert told == 'DARNERPY_LOOP: expected "uvloop" or "asyncio", not \'trio\''
+    assert told == 'DARNERPY_LOOP: expected "auto" or "uvloop" or "asyncio", not \'trio\''
     assert "No such file" in refused(data, f"--config={tmp_path}/none.toml")
 
 
@@ -126,7 +126,7 @@ def test_several_addresses(make_server: MakeServer, tmp_path: Path) -> None:
         assert [wire.get("work") for _ in range(3)] == [b"0", b"1", b"2"]
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_a_unix_socket(make_server: MakeServer, tmp_path: Path, loop: str) -> None:
     path = tmp_path / "socket"
     server = make_server(listen=[f"unix:{path}"], loop=loop)
@@ -162,7 +162,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_who_may_connect_to_a_unix_socket(
     make_server: MakeServer, tmp_path: Path, loop: str
 ) -> None:
@@ -208,7 +208,7 @@ def test_a_group_that_the_user_is_not_in() -> None:
 # --- stopping
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_clean_stop(make_server: MakeServer, loop: str, number: signal.Signals) -> None:
     server = make_server(loop=loop, sync="never")
@@ -264,10 +264,10 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@loops
 def test_a_signal_after_all_is_done_changes_nothing(tmp_path: Path, loop: str) -> None:
     path = tmp_path / "socket"
-    flags = (f"--data={tmp_path / 'data'}", f"--listen=unix:{path}", f"--loop={loop}")
+    flags = (f"--data={tmp_path / 'data'}", f"--listen=unix:{path}", *LOOPS[loop])
     command = (sys.executable, "-c", LATE_SIGNALS, "serve", *flags)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: path.is_socket() or process.poll() is not None)

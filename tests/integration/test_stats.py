@@ -9,7 +9,11 @@ import pytest
 from tests.conftest import MakeServer
 from tests.servers import ServerProcess, Wire, wait_until
 
-SERVERS = {"uvloop": {"loop": "uvloop"}, "memory": {"loop": "asyncio", "engine": "memory"}}
+SERVERS = {
+    "uvloop": {"loop": "uvloop"},
+    "memory": {"loop": "asyncio", "engine": "memory"},
+    "pump": {"loop": "pump"},
+}
 
 KESTREL_SERVER = (
     *("uptime", "time", "version", "curr_items", "total_items", "bytes", "reserved_memory_ratio"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.load import Ledger, Load, drain, verify
-from tests.servers import ServerProcess
+from tests.servers import LOOPS, ServerProcess
 from tests.soak.rounds import Round, Setting
 
 __all__ = ["kills"]
@@ -30,7 +30,7 @@ def _round(setting: Setting, home: Path, name: str) -> Round:
         "sync": chance.choice(SYNCS),
         "max_open_journals": chance.choice((1, 3, 64)),
         "window_memory": chance.choice(("64KiB", "16MiB")),
-        "loop": chance.choice(("uvloop", "asyncio")),
+        "loop": chance.choice(list(LOOPS)),
     }
     server = ServerProcess(home, environ=setting.environ, **settings)
     try:
