@@ -23,7 +23,7 @@ except ImportError:  # there was no compiler when this was installed
 else:
     AVAILABLE = True
 
-__all__ = ["AVAILABLE", "Listener", "PumpLoop"]
+__all__ = ["AVAILABLE", "Listener", "Pump", "PumpLoop", "Socket"]
 
 _Ts = TypeVarTuple("_Ts")
 
