@@ -113,15 +113,17 @@ def test_a_log_whose_reader_has_left(tmp_path: Path) -> None:
 # --- What it says
 
 
-def test_the_first_line_says_what_started(make_server: MakeServer) -> None:
-    server = make_server(sync="never")
+@loops
+def test_the_first_line_says_what_started(make_server: MakeServer, loop: str) -> None:
+    server = make_server(loop=loop, sync="never")
     with server.connect() as wire:
         wire.put("one", b"x")
         wire.put("two", b"x")
         version = wire.ask(b"version\r\n").split()[1].decode()
     server.restart()
     first = server.log().splitlines()[0]
-    expected = f"starting version={version} pid={server.pid} data={server.data} queues=2"
+    about = f"pid={server.pid} data={server.data} queues=2 loop={loop}"
+    expected = f"starting version={version} {about}"
     assert first.partition(" info ")[2] == expected
     assert Path(re.findall(r"data=(\S+)", first)[0]).is_absolute()
 
@@ -307,7 +309,7 @@ def test_json(make_server: MakeServer) -> None:
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("settings reloaded")
         wire.put("größe", b"x")
-    flags = ("--listen=unix:/nowhere/socket", "--log-format=json")
+    flags = ("--listen=unix:/nowhere/socket", "--log-format=json", "--loop=uvloop")
     server.stop()
     done = subprocess.run(
         (*SERVE, f"--data={server.data}", *flags), capture_output=True, text=True, check=False
@@ -327,6 +329,7 @@ def test_json(make_server: MakeServer) -> None:
         "version": "1.0.0",
         "data": str(server.data),
         "queues": 1,
+        "loop": "uvloop",
     }
 
 
