@@ -20,7 +20,7 @@ U64 = st.integers(0, 2**64 - 1)
 U32 = st.integers(0, 2**32 - 1)
 NAMES = st.binary(max_size=250)
 Origins = st.builds(Origin, NAMES, NAMES, U64, st.sampled_from([EXPIRED, DEAD]), U64)
-Returns = st.lists(st.builds(Returned, U64, U32, U64), max_size=5)
+Returns = st.lists(st.builds(Returned, U64, U32, U64, st.just(0)), max_size=5)
 Spans = st.lists(st.builds(Span, U64, U64, U64, U64), max_size=5)
 
 
