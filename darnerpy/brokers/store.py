@@ -112,4 +112,5 @@ class Store:
         if queue.large.made and not engine.exists(queue.directory):
             raise JournalGoneError(f"directory {queue.directory.name} was taken away")
         memory = self.journals.lend(queue)
-        return engine.open(queue.directory, queue.name, queue.large, memory)
+        compress = queue.settings.compression == "snappy"
+        return engine.open(queue.directory, queue.name, queue.large, memory, compress)

@@ -158,6 +158,11 @@ class QueueSettings:
         "leveldb",
         "Where items live: on disk, or in memory only and gone with the process.",
     )
+    compression: Literal["off", "snappy"] = option(
+        one_of("off", "snappy"),
+        "off",
+        "With snappy, a backlog of text takes less disk, and every put more CPU.",
+    )
 
 
 _WILDCARD = re.compile(rb"\[(!?+)(\]|[^\]])[^\]]*\]|[*?]")

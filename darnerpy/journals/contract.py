@@ -146,9 +146,12 @@ class Engine(Protocol):
         """Whether there is a journal in a directory that had one."""
         ...
 
-    def open(self, directory: Path, name: bytes, large: LargeFiles, memory: int) -> Journal:
+    def open(
+        self, directory: Path, name: bytes, large: LargeFiles, memory: int, compress: bool
+    ) -> Journal:
         """Open or create the journal of a queue in its directory. Raises `JournalError`.
 
         memory: bytes of what is written that it may gather before they go to their place on disk.
+        compress: what is written from now on, in order to save disk; what is there is read either way.
         """
         ...

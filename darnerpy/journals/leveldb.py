@@ -45,15 +45,22 @@ _COPY_REST_S = 0.002
 
 
 class LevelDbEngine:
-    """opening: gives the database in a directory, with so much memory; a simulation puts its own in."""
+    """opening: gives the database in a directory, with so much memory, compressed or not; a simulation
+    puts its own in.
+    """
 
-    def __init__(self, opening: Callable[[Path, int], Database] = Database) -> None:
+    def __init__(self, opening: Callable[[Path, int, bool], Database] = Database) -> None:
         self._opening = opening
 
     def open(
-        self, directory: Path, name: bytes, large: LargeFiles, memory: int = WRITE_BUFFER
+        self,
+        directory: Path,
+        name: bytes,
+        large: LargeFiles,
+        memory: int = WRITE_BUFFER,
+        compress: bool = False,
     ) -> Journal:
-        return LevelDbJournal(self._opening(directory / "leveldb", memory), name, large)
+        return LevelDbJournal(self._opening(directory / "leveldb", memory, compress), name, large)
 
     def exists(self, directory: Path) -> bool:
         return self._opening is not Database or (directory / "leveldb" / "CURRENT").exists()
@@ -314,7 +321,7 @@ class LevelDbJournal:
             self._trimming.compact()
 
     def copy(self, directory: Path) -> None:
-        copy = Database(directory / "leveldb")
+        copy = Database(directory / "leveldb", compress=self._database.compress)
         try:
             with journal_errors("copy"):
                 batch = copy.handle.write_batch()

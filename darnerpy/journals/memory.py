@@ -24,7 +24,9 @@ class MemoryEngine:
     def exists(self, directory: Path) -> bool:
         return True
 
-    def open(self, directory: Path, name: bytes, large: LargeFiles, memory: int) -> Journal:
+    def open(
+        self, directory: Path, name: bytes, large: LargeFiles, memory: int, compress: bool
+    ) -> Journal:
         directory.mkdir(parents=True, exist_ok=True)
         return MemoryJournal(name, large)
 

@@ -38,17 +38,22 @@ _OPTIONS: dict[str, Any] = {
 class Database:
     """handle: the open LevelDB. damage: what had to be given up to open it. aside: the folder, in the
     queue's directory, with what was put aside last; "" if nothing is. memory: bytes it gathers before
-    it writes a table; filling them may make a write wait.
+    it writes a table; filling them may make a write wait. compress: the tables it writes.
 
     Raises `JournalError` if it cannot be opened at all.
     """
 
-    def __init__(self, path: Path, memory: int = WRITE_BUFFER) -> None:
+    def __init__(self, path: Path, memory: int = WRITE_BUFFER, compress: bool = False) -> None:
         self.path = path
         self.memory = memory
+        self.compress = compress
         self.damage: list[Damage] = []
         self.aside = ""
-        self._options = _OPTIONS | {"write_buffer_size": memory}
+        self._options = _OPTIONS | {
+            "write_buffer_size": memory,
+            # LevelDB compresses unless told not to, and on the time of whoever puts.
+            "compression": "snappy" if compress else None,
+        }
         self._note = path.with_suffix(".repair")
         with self.errors("open"):
             make_directory(path)
@@ -149,7 +154,8 @@ class Database:
     ) -> tuple[plyvel.DB, Won]:
         path = os.fspath(self.path)
         if repair:
-            plyvel.repair_db(path, paranoid_checks=True)  # keeps what LevelDB can still read
+            # Keeps what LevelDB can still read.
+            plyvel.repair_db(path, paranoid_checks=True, compression=self._options["compression"])
         else:
             take_away(strays(self.path), folder)
         tables = None

@@ -74,8 +74,11 @@ class FaultyEngine:
     def exists(self, directory: Path) -> bool:
         return self._engine.exists(directory)
 
-    def open(self, directory: Path, name: bytes, large: LargeFiles, memory: int) -> Journal:
-        journal = self._faults.run("open", self._engine.open, directory, name, large, memory)
+    def open(
+        self, directory: Path, name: bytes, large: LargeFiles, memory: int, compress: bool
+    ) -> Journal:
+        how = directory, name, large, memory, compress
+        journal = self._faults.run("open", self._engine.open, *how)
         return FaultyJournal(journal, self._faults)
 
 

@@ -141,6 +141,35 @@ def test_consumers_far_apart_keep_what_the_slowest_is_to_get(make_server: MakeSe
         wait_until(lambda: disk_use(server) < REST)
 
 
+def test_a_backlog_of_text_takes_less_disk_if_it_is_compressed(make_server: MakeServer) -> None:
+    """A table of the file says which queue's is, also of one that is there; nothing is lost by that."""
+    text = [
+        b'{"number": %d, "city": "Ouagadougou", "people": 1120000}' % n * 8 for n in range(9000)
+    ]
+    server = make_server(
+        sync="never", toml='[queues."q"]\ncompression = "snappy"\n[queues."plain"]\n'
+    )
+
+    def tables(queue: str) -> int:
+        found = server.data.glob(f"queues/{queue}/leveldb/*.ldb")
+        return sum(path.stat().st_size for path in found)
+
+    with server.connect() as wire:
+        for queue in ("q", "plain"):
+            for at in range(0, len(text), 30):
+                wire.put(queue, *text[at : at + 30])
+    assert tables("plain") > sum(map(len, text)) // 2
+    assert 0 < tables("q") < tables("plain") // 4
+    server.stop()
+    (server.data.parent / "darnerpy.toml").write_text('[queues."plain"]\ncompression = "snappy"\n')
+    server.start()
+    with server.connect() as wire:
+        for queue in ("q", "plain"):
+            wire.put(queue, b"and this")
+            assert [wire.get(queue) for _ in text] == text
+            assert wire.get(queue) == b"and this"
+
+
 def test_many_held_items_evenly_spread_keep_only_themselves(make_server: MakeServer) -> None:
     server = make_server(sync="never", max_open_reads=2000)
     held, every, size = 1000, 20, 1_000

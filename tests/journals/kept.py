@@ -21,16 +21,21 @@ class StillClock:
 
 
 class Kept:
-    """queue, journal: as they are now. found: what the last recovery found."""
+    """queue, journal: as they are now. found: what the last recovery found. compress: from the next
+    opening on.
+    """
 
-    def __init__(self, directory: Path, engine: Engine) -> None:
+    def __init__(self, directory: Path, engine: Engine, compress: bool = False) -> None:
+        self.compress = compress
         self._directory = directory
         self._engine = engine
         self.open()
 
     def open(self) -> Recovery:
         self.large = LargeFiles(self._directory / "large")
-        self.journal = self._engine.open(self._directory, b"work", self.large, 1 << 20)
+        self.journal = self._engine.open(
+            self._directory, b"work", self.large, 1 << 20, self.compress
+        )
         try:
             self.found = found = self.journal.recover()
         except JournalError:

@@ -87,6 +87,26 @@ def test_a_long_drain_does_not_leave_its_marks_behind(durable: Kept) -> None:
     assert len(keys) <= 4
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_what_was_written_compressed_or_not_is_read_either_way(
+    durable: Kept, before: bool, tmp_path: Path
+) -> None:
+    items = [b"one of many, " * 20 + b"%d" % n for n in range(3000)]
+    for compress, part in ((before, items[:2000]), (not before, items[2000:])):
+        durable.compress = compress
+        durable.reopen()
+        for at in range(0, len(part), 5):
+            durable.put(*part[at : at + 5])
+    durable.trim()  # which writes some of it anew
+    assert durable.reopen().damage == []
+    assert durable.waiting == items
+    copy = tmp_path / "copy"
+    durable.journal.copy(copy)
+    copied = Kept(copy, LevelDbEngine())
+    assert copied.waiting == items
+    copied.close()
+
+
 def test_trimming_goes_on_after_a_restart(durable: Kept) -> None:
     for number in range(30):
         durable.put(b"%d" % number, b"%d" % number)

@@ -38,7 +38,7 @@ class Disk:
         self._chance = chance
         self._contents: dict[Path, _Content] = {}
 
-    def open(self, path: Path, memory: int) -> Database:
+    def open(self, path: Path, memory: int, compress: bool) -> Database:
         self.fail_perhaps("open")
         return SimulatedDatabase(self, path, self._contents.setdefault(path, _Content()))
 
@@ -72,6 +72,7 @@ class SimulatedDatabase(Database):
         self.damage = []
         self.aside = ""
         self.memory = WRITE_BUFFER
+        self.compress = False
         self.handle: Any = _Handle(disk, content)
 
     def check_is_there(self) -> None:
