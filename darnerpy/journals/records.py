@@ -70,6 +70,11 @@ _SPAN = Struct("<QQQQ")
 _RETURNED = Struct("<QIQ")
 _ORIGIN = Struct("<BQQBB")
 _LOST = Struct("<QQqqB")
+_PLAIN_MARK = Struct(_MARK_HEAD.format + _CONSUMER.format.removeprefix("<"))
+
+# Every put and every turn pass by these.
+_pack_key, _pack_mark_key, _pack_crc = _KEY.pack, _MARK_KEY.pack, _CRC.pack
+_pack_block, _pack_item, _pack_plain_mark = _BLOCK.pack, _ITEM.pack, _PLAIN_MARK.pack
 
 BLOCK_HEAD_BYTES = _BLOCK.size
 ITEM_BYTES = _ITEM.size + _CRC.size
@@ -98,10 +103,11 @@ def split_key(key: bytes) -> tuple[int, int, int]:
 
 def encode_blocks(batch: Batch) -> list[tuple[bytes, bytes]]:
     """The keys and values of a batch's items."""
-    items, start = batch.items, 0
+    items = batch.items
     if batch.size <= BLOCK_BYTES and len(items) <= BLOCK_ITEMS:
         return [encode_block(items)] if items else []
     blocks: list[tuple[bytes, bytes]] = []
+    start = 0
     while start < len(items):
         stop, size = start + 1, items[start].size
         most = min(len(items), start + BLOCK_ITEMS)
@@ -132,21 +138,32 @@ def encode_block(items: list[Item]) -> tuple[bytes, bytes]:
     were put at one time.
     """
     first = items[0]
-    key = _KEY.pack(first.id, BLOCK)
-    header = _BLOCK.pack(FORMAT, len(items), first.created, first.offset)
-    seed = crc32(header, crc32(key))
+    key = _pack_key(first.id, BLOCK)
+    header = _pack_block(FORMAT, len(items), first.created, first.offset)
+    seed = (
+        crc32(key + header) + first.id
+    )  # it may be of more than 32 bits: `crc32` takes the lowest
     parts = [header]
-    pack_head, pack_crc, seed = _ITEM.pack, _CRC.pack, seed + first.id
     for item in items:
-        data, kind = item.data, 0
-        if data is None:
-            data, kind = _LARGE.pack(item.large, item.crc), _KIND_LARGE
-        if item.origin is not None:
-            data, kind = _encode_origin(item.origin) + data, kind | _KIND_MOVED
-        head = pack_head(kind, item.flags, item.size, item.expiry)
-        parts += (head, data, pack_crc(crc32(data, crc32(head, seed & 0xFFFFFFFF))))
+        data = item.data
+        if data is None or item.origin is not None:
+            record = _encode_other(item)
+        else:
+            record = _pack_item(0, item.flags, item.size, item.expiry) + data
+        parts.append(record)
+        parts.append(_pack_crc(crc32(record, seed)))
         seed += 1
     return key, b"".join(parts)
+
+
+def _encode_other(item: Item) -> bytes:
+    """The record of an item that is large or was moved, without its CRC."""
+    data, kind = item.data, 0
+    if data is None:
+        data, kind = _LARGE.pack(item.large, item.crc), _KIND_LARGE
+    if item.origin is not None:
+        data, kind = _encode_origin(item.origin) + data, kind | _KIND_MOVED
+    return _pack_item(kind, item.flags, item.size, item.expiry) + data
 
 
 def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
@@ -281,29 +298,31 @@ class MarkRecord(NamedTuple):
 
 
 def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
-    key = _MARK_KEY.pack(batch.next_id, MARK, batch.number)
-    marks, kept = batch.marks, batch.kept
-    parts = [
-        _MARK_HEAD.pack(
-            FORMAT, batch.full, batch.next_id, batch.next_offset, trimmed, len(marks), len(kept)
-        )
-    ]
-    for mark in marks:
-        name, spans, returns = mark.consumer, mark.spans, mark.returns
-        parts.append(
-            _CONSUMER.pack(
-                len(name), mark.position, mark.offset, mark.whole, len(spans), len(returns)
-            )
-            + name
-        )
-        if spans:
-            parts += [_SPAN.pack(*span) for span in spans]
-        if returns:
-            parts += [_RETURNED.pack(each.id, each.attempts, each.due) for each in returns]
-    if kept:
-        parts += [_SPAN.pack(*span) for span in kept]
-    body = b"".join(parts)
-    return key, body + _CRC.pack(crc32(body, crc32(key)))
+    marks, kept, next_id = batch.marks, batch.kept, batch.next_id
+    key = _pack_mark_key(next_id, MARK, batch.number)
+    mark = marks[0] if len(marks) == 1 else None
+    if mark is None or mark.consumer or mark.spans or mark.returns or kept:
+        head = FORMAT, batch.full, next_id, batch.next_offset, trimmed, len(marks), len(kept)
+        body = _MARK_HEAD.pack(*head) + b"".join(map(_encode_consumer, marks)) + _encode_spans(kept)
+    else:  # of the queue's own consumer, which has moved on: so are nearly all, and each turn makes one
+        body = _pack_plain_mark(
+            FORMAT, batch.full, next_id, batch.next_offset, trimmed, 1, 0,
+            0, mark.position, mark.offset, mark.whole, 0, 0,
+        )  # fmt: skip
+    return key, body + _pack_crc(crc32(body, crc32(key)))
+
+
+def _encode_consumer(mark: Mark) -> bytes:
+    name, spans, returns = mark.consumer, mark.spans, mark.returns
+    head = _CONSUMER.pack(
+        len(name), mark.position, mark.offset, mark.whole, len(spans), len(returns)
+    )
+    back = [_RETURNED.pack(each.id, each.attempts, each.due) for each in returns]
+    return head + name + _encode_spans(spans) + b"".join(back)
+
+
+def _encode_spans(spans: list[Span]) -> bytes:
+    return b"".join([_SPAN.pack(*span) for span in spans])
 
 
 def is_full_mark(key: bytes, value: bytes) -> bool:
