@@ -23,9 +23,9 @@ MAX_INLINE = 256 * 1024
 _REMEMBERED_LINES = 4096
 _REMEMBERED_LENGTH = 300
 _remembered: dict[bytes, Command] = {}
-_remembered_chunks: dict[bytes, tuple[Command, ...]] = {}
-"""Lines repeat, and often a line is all that comes. Parsing is pure: the same bytes may give the same
-object. Bounded by clearing."""
+"""Lines repeat. Parsing is pure: the same bytes, line end and all, may give the same object. Only what
+leaves the stream in order is here: nothing fatal, and no block that is refused or an upload. Bounded by
+clearing. Kinds are told by `type(...) is`: `isinstance` takes long to say no where there is a metaclass."""
 
 
 class CodecLimits:
@@ -57,6 +57,7 @@ class TextCodec:
 
     __slots__ = (
         "_block",
+        "_fresh",
         "_left",
         "_limits",
         "_line",
@@ -75,7 +76,8 @@ class TextCodec:
         self.completed = 0
         self.reserved = 0
         self._limits = limits
-        self._line = bytearray()
+        self._fresh = False  # the next bytes begin a line, and not the first
+        self._line = b""
         # What takes the next bytes, when they do not begin a line.
         self._resume: _Resume | None = TextCodec._begin
         self._store: Store | None = None
@@ -92,54 +94,64 @@ class TextCodec:
 
     def feed(self, data: bytes) -> Sequence[Command]:
         """Take the next bytes; return the commands they complete, in order."""
-        resume = self._resume
-        fresh = resume is None and not self._line
-        if fresh and data in _remembered_chunks and not self.closed:
-            return _remembered_chunks[data]
+        if self._fresh:  # and often one command is all that comes
+            known = _remembered.get(data) if len(data) <= _REMEMBERED_LENGTH else None
+            if known is None:
+                end = data.find(b"\n") + 1
+                store = _remembered.get(data[:end])
+                if type(store) is Store:
+                    stop = end + store.size
+                    if len(data) == stop + 2 and data[stop:] == b"\r\n":
+                        return (Put(store, data[end:stop]),)
+            elif type(known) is not Store:
+                return (known,)
         out: list[Command] = []
-        if self.closed:
-            return out
-        pos, size = 0, len(data)
-        if resume is not None:
-            pos = resume(self, data, 0, out)
+        if not self.closed:
+            self._take(data, out)
+            self._fresh = self._resume is None and not (self._line or self.closed)
+        return out
+
+    def _take(self, data: bytes, out: list[Command]) -> None:
+        pos = 0 if self._resume is None else self._resume(self, data, 0, out)
+        if self._line and not self.closed and self._resume is None:
+            data = self._line + data
+            self._line = b""
+            self.completed += b"\n" in data
+        size = len(data)
         while pos < size:
-            end = data.find(b"\n", pos)
-            if end < 0:
+            end = data.find(b"\n", pos) + 1
+            if not end:
                 self._keep_line(data[pos:], out)
-                break
+                return
             line = data[pos:end]
-            if self._line:
-                line = bytes(self._line + line)
-                self._line.clear()
-                self.completed += 1
-            pos = end + 1
             command = _remembered.get(line)
             if command is None:
-                command = _parse(line)
-            if isinstance(command, Store):
-                stop = pos + command.size
-                if (
-                    data[stop : stop + 2] == b"\r\n"
-                    and command.size <= MAX_INLINE
-                    and command.refusal is None
-                ):
-                    out.append(Put(command, data[pos:stop]))
+                command = _parse(line[:-1])
+                if not _is_usual(command):
+                    pos = self._take_unusual(command, data, end, out)
+                    continue
+                _remember(line, command)
+            if type(command) is Store:
+                stop = end + command.size
+                if data[stop : stop + 2] == b"\r\n":
+                    out.append(Put(command, data[end:stop]))
                     pos = stop + 2
                 else:
-                    pos = self._start_block(command, data, pos, out)
+                    pos = self._start_block(command, data, end, out)
             else:
                 out.append(command)
-                if fresh and pos == size and len(out) == 1:
-                    _remember_chunk(data, command)
-                if isinstance(command, Refused) and command.fatal:
-                    self.closed = True
-            if self.closed:
-                break
-        return out
+                pos = end
+
+    def _take_unusual(self, command: Command, data: bytes, pos: int, out: list[Command]) -> int:
+        if isinstance(command, Store):
+            return self._start_block(command, data, pos, out)
+        out.append(command)
+        self.closed = True
+        return len(data)
 
     def _begin(self, data: bytes, pos: int, out: list[Command]) -> int:
         """The first bytes of all: whoever speaks something else is told so, and no more is read."""
-        begun = bytes(self._line) + data
+        begun = self._line + data
         if not begun:
             return pos
         if not foreign.is_foreign(begun):
@@ -151,16 +163,16 @@ class TextCodec:
             self._close(answer, out)
         return len(data)
 
-    def _keep_line(self, part: bytes, out: list[Command]) -> None:
-        line = self._line
-        line += part
+    def _keep_line(self, line: bytes, out: list[Command]) -> None:
+        """What has come of a line; it is looked at again when more has."""
+        self._line = line
         # A carriage return may still turn out to be half of the line end.
         if len(line) > MAX_LINE + 1 or (len(line) > MAX_LINE and line[MAX_LINE] != 13):
-            self._long = LongGet.begun(bytes(line), self._limits.keys)
+            self._long = LongGet.begun(line, self._limits.keys)
             if self._long is None or self._long.too_long:
                 self._fail("line too long", out)
                 return
-            self._line.clear()
+            self._line = b""
             self._resume = TextCodec._resume_get
             self.reserved = self._long.kept
 
@@ -245,7 +257,7 @@ class TextCodec:
 
     def _close(self, answer: bytes, out: list[Command]) -> None:
         self.closed = True
-        self._line.clear()
+        self._line = b""
         self._forget()
         out.append(Refused(answer, fatal=True))
 
@@ -253,11 +265,18 @@ class TextCodec:
 _Resume = Callable[[TextCodec, bytes, int, list[Command]], int]
 
 
-def _remember_chunk(data: bytes, command: Command) -> None:
-    if len(data) <= _REMEMBERED_LENGTH and not (isinstance(command, Refused) and command.fatal):
-        if len(_remembered_chunks) >= _REMEMBERED_LINES:
-            _remembered_chunks.clear()
-        _remembered_chunks[data] = (command,)
+def _is_usual(command: Command) -> bool:
+    """Whether it is taken as it is, after it its block if it has one."""
+    if isinstance(command, Store):
+        return command.refusal is None and command.size <= MAX_INLINE
+    return not (isinstance(command, Refused) and command.fatal)
+
+
+def _remember(line: bytes, command: Command) -> None:
+    if len(line) <= _REMEMBERED_LENGTH:
+        if len(_remembered) >= _REMEMBERED_LINES:
+            _remembered.clear()
+        _remembered[line] = command
 
 
 def _parse(line: bytes) -> Command:
@@ -268,9 +287,4 @@ def _parse(line: bytes) -> Command:
         if long is None or long.too_long:
             return Refused(replies.client_error("line too long"), fatal=True)
         return long.command()
-    command = parse_line(bare)
-    if len(line) <= _REMEMBERED_LENGTH:
-        if len(_remembered) >= _REMEMBERED_LINES:
-            _remembered.clear()
-        _remembered[line] = command
-    return command
+    return parse_line(bare)

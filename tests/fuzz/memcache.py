@@ -149,7 +149,7 @@ def check_codec(random: Random, data: bytes) -> set[str]:
         assert say(single) == whole, "byte by byte"
     low = without_uploads(say(pieces, inline=random.choice([0, 2, 100])))
     assert low == without_uploads(whole), "when memory is short"
-    assert len(text._remembered) + len(text._remembered_chunks) <= 8192
+    assert len(text._remembered) <= 4096
     return outcomes(whole)
 
 

@@ -523,4 +523,3 @@ def test_what_is_remembered_is_bounded() -> None:
         (command,) = codec().feed(b"get q%d\n" % number)
         assert re.fullmatch(rb"q\d+", command.reads[0].key)  # type: ignore[attr-defined]
     assert len(text._remembered) < 10_000
-    assert len(text._remembered_chunks) < 10_000
