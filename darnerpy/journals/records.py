@@ -8,6 +8,7 @@ head and data, so that each item can be trusted or mistrusted by itself, and non
 another. A mark ends with a CRC over key and value.
 """
 
+from collections.abc import Sequence
 from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
@@ -321,7 +322,7 @@ def _encode_consumer(mark: Mark) -> bytes:
     return head + name + _encode_spans(spans) + b"".join(back)
 
 
-def _encode_spans(spans: list[Span]) -> bytes:
+def _encode_spans(spans: Sequence[Span]) -> bytes:
     return b"".join([_SPAN.pack(*span) for span in spans])
 
 
