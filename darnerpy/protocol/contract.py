@@ -7,7 +7,8 @@ words; what the codec itself refuses is answered in the same words.
 from collections.abc import Sequence
 from typing import Protocol
 
-from .commands import Command, Read
+from .commands import Command
+from .item_commands import Read
 
 __all__ = ["Codec", "Words"]
 

@@ -4,8 +4,8 @@ A line each: `+` and a count, `-` and why not, `:` and an item or a word, `*` fo
 said as it is, so that one with a line break in it cannot be said.
 """
 
-from .commands import Read
 from .contract import Words
+from .item_commands import Read
 from .replies import one_line
 
 __all__ = ["WORDS"]

@@ -7,7 +7,8 @@ nothing is taken for something else: a word too many is refused. Parsers are pur
 from collections.abc import Callable
 
 from ..errors import ClientError
-from .commands import Command, Confirm, Delete, Flush, Get, Group, Monitor, Read, Refused
+from .commands import Command, Confirm, Delete, Flush, Group, Monitor, Refused
+from .item_commands import Get, Read
 from .kestrel_replies import WORDS
 from .options import MAX_WAIT_MS, parse_plain_key
 from .verbs import MAX_COUNT, Verb, is_http

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from ..errors import ClientError
 from . import replies
-from .commands import Command, Get, GetMany, Read, Refused
+from .commands import Command, GetMany, Refused
+from .item_commands import Get, Read
 from .options import parse_read_key
 from .verbs import HTTP_HERE, MAX_LINE, check_waits, is_http_version
 

@@ -6,7 +6,7 @@ understood is refused (Kestrel took an unknown option for a plain, committing ge
 
 from ..errors import ClientError
 from ..names import split
-from .commands import Read
+from .item_commands import Read
 
 __all__ = ["MAX_OFFSET", "MAX_WAIT_MS", "parse_plain_key", "parse_read_key", "parse_store_key"]
 

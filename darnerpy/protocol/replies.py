@@ -6,8 +6,8 @@ which no other dialect has, are functions.
 
 from collections.abc import Iterable
 
-from .commands import Read
 from .contract import Words
+from .item_commands import Read
 
 __all__ = [
     "KESTREL",

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from . import foreign, replies
-from .commands import Chunk, Command, Put, Refused, Store, Upload, UploadEnd
+from .commands import Chunk, Command, Refused, Upload, UploadEnd
+from .item_commands import Put, Store
 from .long_gets import MAX_GET_LINE, LongGet
 from .verbs import MAX_LINE, parse_line
 
@@ -25,7 +26,7 @@ _REMEMBERED_LENGTH = 300
 _remembered: dict[bytes, Command] = {}
 """Lines repeat. Parsing is pure: the same bytes, line end and all, may give the same object. Only what
 leaves the stream in order is here: nothing fatal, and no block that is refused or an upload. Bounded by
-clearing. Kinds are told by `type(...) is`: `isinstance` takes long to say no where there is a metaclass."""
+clearing."""
 
 
 class CodecLimits:
@@ -99,11 +100,11 @@ class TextCodec:
             if known is None:
                 end = data.find(b"\n") + 1
                 store = _remembered.get(data[:end])
-                if type(store) is Store:
+                if isinstance(store, Store):
                     stop = end + store.size
                     if len(data) == stop + 2 and data[stop:] == b"\r\n":
                         return (Put(store, data[end:stop]),)
-            elif type(known) is not Store:
+            elif not isinstance(known, Store):
                 return (known,)
         out: list[Command] = []
         if not self.closed:
@@ -131,7 +132,7 @@ class TextCodec:
                     pos = self._take_unusual(command, data, end, out)
                     continue
                 _remember(line, command)
-            if type(command) is Store:
+            if isinstance(command, Store):
                 stop = end + command.size
                 if data[stop : stop + 2] == b"\r\n":
                     out.append(Put(command, data[end:stop]))

@@ -23,21 +23,19 @@ from .commands import (
     FlushAll,
     FlushAllExpired,
     FlushExpired,
-    Get,
     ListBackups,
     Monitor,
     Quit,
-    Read,
     Refused,
     Reload,
     SetStatus,
     Shutdown,
     Stats,
     Status,
-    Store,
     Verbosity,
     Version,
 )
+from .item_commands import Get, Read, Store
 from .options import MAX_WAIT_MS, parse_plain_key, parse_read_key, parse_store_key
 
 __all__ = [

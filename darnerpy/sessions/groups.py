@@ -5,7 +5,8 @@ the beginning of the group.
 """
 
 from ..errors import ClientError, QueueFullError, ServerError
-from ..protocol.commands import GroupedPut, GroupEnd, Store
+from ..protocol.commands import GroupedPut, GroupEnd
+from ..protocol.item_commands import Store
 from ..queues.batches import Completion
 from .gathered import Gathered
 from .state import State

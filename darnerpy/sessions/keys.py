@@ -7,7 +7,7 @@ because of the disk.
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError
-from ..protocol.commands import Read
+from ..protocol.item_commands import Read
 from .held import Held
 
 __all__ = ["Keys"]

@@ -7,7 +7,8 @@ that does not read, a queue that is not ready) holds it back as well.
 
 from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
-from ..protocol.commands import Monitor, Read
+from ..protocol.commands import Monitor
+from ..protocol.item_commands import Read
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer
 from ..queues.items import Item

@@ -7,7 +7,8 @@ kept in `Held`.
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, JournalError, ServerError
-from ..protocol.commands import Command, Confirm, Get, GetMany, Read
+from ..protocol.commands import Command, Confirm, GetMany
+from ..protocol.item_commands import Get, Read
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer
 from ..queues.items import Item

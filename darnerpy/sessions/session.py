@@ -24,13 +24,11 @@ from ..protocol.commands import (
     FlushAll,
     FlushAllExpired,
     FlushExpired,
-    Get,
     GetMany,
     GroupedPut,
     GroupEnd,
     ListBackups,
     Monitor,
-    Put,
     Quit,
     Refused,
     Reload,
@@ -44,6 +42,7 @@ from ..protocol.commands import (
     Version,
 )
 from ..protocol.contract import Words
+from ..protocol.item_commands import Get, Put
 from . import admin, changes, slices
 from .contract import Host, NotReady, Obstacle, Outlet
 from .groups import Groups

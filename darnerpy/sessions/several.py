@@ -5,7 +5,8 @@ it has come. It may be of half a million keys, and takes them apart one at a tim
 """
 
 from ..errors import ClientError, ServerError
-from ..protocol.commands import Get, GetMany, Read
+from ..protocol.commands import GetMany
+from ..protocol.item_commands import Get, Read
 from ..protocol.long_gets import reads_of
 from .keys import Keys
 from .reads import Reads

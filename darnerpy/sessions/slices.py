@@ -7,8 +7,8 @@ what to call when it has. The session keeps the command's place in the order.
 
 from collections.abc import Callable, Iterator
 from time import perf_counter
+from typing import ClassVar
 
-from ..protocol.commands import Command
 from .contract import Obstacle
 from .state import State
 
@@ -19,17 +19,20 @@ Step = bytes | Callable[[Callable[[], None]], object] | None
 _SLICE_S = 0.002
 
 
-class Slices(Command, gc=True):
+class Slices:
     """over: all steps are done. noreply: as of the command that is so decided."""
 
-    steps: Iterator[Step]
-    noreply: bool = False
-    over: bool = False
+    administrative: ClassVar[bool] = False
+
+    def __init__(self, steps: Iterator[Step], noreply: bool = False) -> None:
+        self.noreply = noreply
+        self.over = False
+        self._steps = steps
 
     def take(self) -> Iterator[bytes | Callable[[Callable[[], None]], object]]:
         """Do as many steps as fit into a slice; what they give."""
         until = perf_counter() + _SLICE_S
-        for step in self.steps:
+        for step in self._steps:
             if step is not None:
                 yield step
             if perf_counter() >= until:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, ServerError
-from ..protocol.commands import Command, Put, Upload
+from ..protocol.commands import Command, Upload
 from ..protocol.contract import Words
+from ..protocol.item_commands import Put
 from ..queues.batches import Completion
 from .contract import Host, NotReady, Obstacle, Outlet
 from .held import Held

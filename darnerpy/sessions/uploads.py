@@ -14,7 +14,7 @@ from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
 from ..journals.large import Upload
 from ..journals.workers import Done
-from ..protocol.commands import Store
+from ..protocol.item_commands import Store
 
 __all__ = ["Copies", "Incoming"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from ..brokers.scheduling import Timer
 from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
-from ..protocol.commands import Read
+from ..protocol.item_commands import Read
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer
 from ..queues.items import Item

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, QueueFullError, ServerError
 from ..journals.large import Upload as LargeUpload
-from ..protocol.commands import Chunk, Put, Store, Upload, UploadEnd
+from ..protocol.commands import Chunk, Upload, UploadEnd
+from ..protocol.item_commands import Put, Store
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 from .contract import NotReady, Obstacle

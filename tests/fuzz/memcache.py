@@ -5,7 +5,8 @@ from functools import partial
 from random import Random
 
 from darnerpy.protocol import text
-from darnerpy.protocol.commands import Chunk, Command, Put, Refused, Upload, UploadEnd
+from darnerpy.protocol.commands import Chunk, Command, Refused, Upload, UploadEnd
+from darnerpy.protocol.item_commands import Put
 from darnerpy.protocol.text import MAX_GET_LINE, MAX_INLINE, CodecLimits, TextCodec
 from darnerpy.protocol.verbs import MAX_LINE, VERBS
 from tests.fuzz.engine import Target, kind_of

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from darnerpy.cli.main import main
 from darnerpy.cli.request import MAX_LINE, exptime, request
 from darnerpy.errors import ClientError
-from darnerpy.protocol.commands import Refused, Store
+from darnerpy.protocol.commands import Refused
+from darnerpy.protocol.item_commands import Store
 from darnerpy.protocol.verbs import parse_line
 from tests.shell import Canned, Shell
 

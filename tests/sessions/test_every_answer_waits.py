@@ -16,9 +16,7 @@ from darnerpy.protocol.commands import (
     DeleteBackup,
     DumpConfig,
     DumpStats,
-    Get,
     ListBackups,
-    Put,
     Quit,
     Refused,
     Reload,
@@ -29,6 +27,7 @@ from darnerpy.protocol.commands import (
     Verbosity,
     Version,
 )
+from darnerpy.protocol.item_commands import Get, Put
 from darnerpy.queues.batches import Batch
 from darnerpy.sessions import session as session_module
 from darnerpy.sessions.guard import Status as ServerStatus

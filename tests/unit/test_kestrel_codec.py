@@ -2,25 +2,20 @@
 
 import tracemalloc
 from collections.abc import Callable, Sequence
+from dataclasses import astuple, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from darnerpy.protocol.commands import (
-    Command,
-    Get,
-    Group,
-    GroupedPut,
-    GroupEnd,
-    Read,
-    Refused,
-)
+from darnerpy.protocol.commands import Command, Group, GroupedPut, GroupEnd, Refused
 from darnerpy.protocol.contract import Codec
+from darnerpy.protocol.item_commands import Get, Read
 from darnerpy.protocol.kestrel import KestrelCodec
 from darnerpy.protocol.kestrel_verbs import VERBS
 from darnerpy.protocol.text import MAX_INLINE, MAX_LINE, CodecLimits
@@ -48,8 +43,9 @@ def cut(data: bytes, at: Sequence[int] = ()) -> list[bytes]:
     return [data[a:b] for a, b in pairwise(places)]
 
 
-def fields(command: Command) -> tuple[object, ...]:
-    return (command.__class__.__name__, *msgspec.structs.astuple(command))
+def fields(command: Any) -> tuple[object, ...]:
+    values = astuple(command) if is_dataclass(command) else msgspec.structs.astuple(command)
+    return (command.__class__.__name__, *values)
 
 
 def put(bodies: Sequence[bytes], group: Group) -> list[Command]:

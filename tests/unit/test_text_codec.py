@@ -10,16 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from darnerpy.protocol.commands import (
-    Chunk,
-    Command,
-    Get,
-    GetMany,
-    Put,
-    Refused,
-    Upload,
-    UploadEnd,
-)
+from darnerpy.protocol.commands import Chunk, Command, GetMany, Refused, Upload, UploadEnd
+from darnerpy.protocol.item_commands import Get, Put
 from darnerpy.protocol.long_gets import reads_of
 from darnerpy.protocol.options import parse_read_key
 from darnerpy.protocol.text import MAX_GET_LINE, MAX_INLINE, CodecLimits, TextCodec
