@@ -350,6 +350,10 @@ def _get_and_touch(args: list[bytes]) -> Command:
     return Refused(replies.END)
 
 
+def _meta_no_op(args: list[bytes]) -> Command:
+    return Refused(replies.MN)
+
+
 _SILENCEABLE = frozenset(("delete", "flush_all", "verbosity", "touch", "incr", "decr"))
 
 _TABLE = (
@@ -409,7 +413,7 @@ _TABLE = (
     Verb("touch", "touch q exptime [noreply]", "changes no expiry; NOT_FOUND", _touch),
     Verb("gat", "gat exptime q [q2 …]", "takes nothing; END", _get_and_touch),
     Verb("gats", "gats exptime q [q2 …]", "takes nothing; END", _get_and_touch),
-    Verb("mn", "mn", "the meta protocol's no-op; MN", lambda args: Refused(replies.MN)),
+    Verb("mn", "mn", "the meta protocol's no-op; MN", _meta_no_op),
     Verb("ms", "ms q bytes …", "meta protocol, not spoken: block swallowed; ERROR", _meta_set),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, is_dataclass
+from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 from time import process_time
@@ -44,8 +44,8 @@ def cut(data: bytes, at: Sequence[int] = ()) -> list[bytes]:
 
 
 def fields(command: Any) -> tuple[object, ...]:
-    values = astuple(command) if is_dataclass(command) else msgspec.structs.astuple(command)
-    return (command.__class__.__name__, *values)
+    as_tuple = msgspec.structs.astuple if isinstance(command, msgspec.Struct) else astuple
+    return (command.__class__.__name__, *as_tuple(command))
 
 
 def put(bodies: Sequence[bytes], group: Group) -> list[Command]:

@@ -1,7 +1,7 @@
 """One line to one command: every verb, all that can be wrong with it, and the page about it."""
 
 import re
-from dataclasses import astuple, is_dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ PAGE = Path(__file__).parents[2] / "docs/protocol.md"
 
 
 def fields(command: Any) -> tuple[object, ...]:
-    values = astuple(command) if is_dataclass(command) else msgspec.structs.astuple(command)
-    return (command.__class__.__name__, *values)
+    as_tuple = msgspec.structs.astuple if isinstance(command, msgspec.Struct) else astuple
+    return (command.__class__.__name__, *as_tuple(command))
 
 
 def refusal(line: bytes) -> tuple[bytes, bool]:
