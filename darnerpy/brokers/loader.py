@@ -4,21 +4,16 @@ Owns which consumers are being read for, and what is done about records that are
 they are reported, counted and passed over, never served and never the end of the queue.
 """
 
-import logging
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-from ..journals.contract import Damage, Journal, Piece
+from ..journals.contract import Damage, Journal, Piece, Recovery
 from ..queues.consumer import Consumer
 from ..queues.positions import Positions, Span
 from ..queues.queue import Queue
 from ..queues.windows import Windows
-from .trimmer import Run
+from .handle import JournalHandle
 
 __all__ = ["Loader"]
-
-log = logging.getLogger("darnerpy.journal")
 
 _STEP = 64 * 1024
 _AHEAD = 1024 * 1024
@@ -28,48 +23,39 @@ class Loader:
     """recovered_to: ids below it were put before the last start.
     clean_prefix: what lies behind a gap from before that is not served, for the gap may be all that
     tells of a power cut; with everything synced a gap is damage, and only itself passed over.
-
-    journal: gives the open journal, or None and has it opened. run: has work done while it stays
-    open. fail: called with an error that makes the journal useless.
     """
 
     __slots__ = (
         "_clean_prefix",
-        "_directory",
-        "_fail",
-        "_journal",
+        "_halted",
+        "_handle",
         "_loading",
         "_lost",
         "_queue",
-        "_run",
         "_windows",
         "recovered_to",
     )
 
     def __init__(
-        self,
-        queue: Queue,
-        windows: Windows,
-        directory: Path,
-        journal: Callable[[], Journal | None],
-        run: Run,
-        fail: Callable[[BaseException | None], None],
-        clean_prefix: bool,
+        self, queue: Queue, windows: Windows, handle: JournalHandle, clean_prefix: bool
     ) -> None:
         self._clean_prefix = clean_prefix
         self.recovered_to = 1
         self._lost = Positions(0)
         self._queue = queue
         self._windows = windows
-        self._directory = directory
-        self._journal = journal
-        self._run = run
-        self._fail = fail
+        self._handle = handle
         self._loading: set[Consumer] = set()
+        self._halted = False
+
+    def halt(self) -> None:
+        """Nothing more is to be read, unless there is a `reset`."""
+        self._halted = True
 
     def reset(self) -> None:
         """What was being read will not come: the journal failed."""
         self._loading.clear()
+        self._halted = False
 
     def load(self, consumer: Consumer) -> None:
         """Read what a consumer needs next, unless it is being read or not yet written."""
@@ -82,7 +68,7 @@ class Loader:
         if journal is not None:
             self._loading.add(consumer)
             work = partial(journal.read, *missing, _STEP)
-            self._run(work, partial(self._loaded, consumer, consumer.epoch, missing[0]), False)
+            self._handle.run(work, partial(self._loaded, consumer, consumer.epoch, missing[0]))
 
     def load_for_waiters(self) -> None:
         """Read for every consumer that somebody waits for."""
@@ -112,14 +98,19 @@ class Loader:
         self._queue.loaded(consumer, piece.items, first, piece.stop)
         journal = self._journal() if lost else None
         if journal is not None:
-            self._run(partial(journal.note_lost, lost), _ignore, False)
+            self._handle.run(partial(journal.note_lost, lost), _ignore)
 
-    def know(self, lost: list[tuple[Span, Damage]]) -> None:
-        """Pass over what is known to be lost before anyone comes to it."""
-        for span, _ in lost:
+    def recovered(self, found: Recovery) -> None:
+        """The queue knows what the journal holds: report damage, and pass over what is known to be
+        lost before anyone comes to it.
+        """
+        self.recovered_to = self._queue.written
+        for damage in found.damage:
+            self._handle.report(damage)
+        for span, _ in found.lost:
             if self._is_passed(span):
                 self._count(span)
-        self._pass_over(lost, kept=False)
+        self._pass_over(found.lost, kept=False)
 
     @property
     def lost(self) -> int:
@@ -132,13 +123,8 @@ class Loader:
         whole = (piece for span in self._queue.kept for piece in self._lost.unconfirmed(span))
         return sum(piece.stop - piece.first for piece in whole)
 
-    def report(self, damage: Damage) -> None:
-        ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
-        log.error(
-            "journal is damaged: %s",
-            damage.what,
-            extra={"queue": self._queue.name, "path": self._directory, "ids": ids},
-        )
+    def _journal(self) -> Journal | None:
+        return None if self._halted else self._handle.wanted()
 
     def _loaded(
         self,
@@ -150,7 +136,7 @@ class Loader:
     ) -> None:
         self._loading.discard(consumer)
         if piece is None:
-            self._fail(error)
+            self._handle.fail(error)
             return
         before = consumer.loaded_to
         if consumer.epoch == epoch:
@@ -165,7 +151,7 @@ class Loader:
         for number, (span, damage) in enumerate(lost):
             if span.first < passed or self._is_passed(span):
                 continue
-            self.report(damage)
+            self._handle.report(damage)
             self._count(span)
             self._queue.lose(span, keep=kept and not damage.missing)
             passed = span.stop

@@ -22,6 +22,8 @@ from .backup import Told, back_up
 from .backups import Kept, delete, kept
 from .clockwatch import ClockWatch
 from .datadir import DataDir
+from .maintenance import Maintenance
+from .mover import Mover
 from .scheduling import Scheduler
 from .space import Space
 from .startup import Startup
@@ -41,8 +43,7 @@ class LocalBroker:
     """queues: every queue there is, and those that only have waiters.
 
     aliases: names that stand for several queues and consumers; alias_puts: items and bytes put to
-    each. created, deleted, retired: counts since the start, the last of those deleted because of
-    their age. past: what those deleted had counted.
+    each. created, deleted: counts since the start. past: what those deleted had counted.
 
     at_turn_end: calls a function when all is decided that is decided together, by default soon.
     """
@@ -59,14 +60,21 @@ class LocalBroker:
         self.queues: dict[bytes, StoredQueue] = {}
         self.created = 0
         self.deleted = 0
-        self.retired = 0
         self.past = Totals()
         self._loading: Startup | None = None
         self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
         self._at_turn_end = at_turn_end or scheduler.call_soon
         self._clock_watch = ClockWatch(clock, scheduler, self._clock_was_set)
-        self._changed: list[StoredQueue] = []
+        self._maintenance = Maintenance(clock, Mover(self.create, self._store.space))
+        self._make = partial(
+            StoredQueue,
+            self._store,
+            changed=self._changed,
+            gone=self._gone,
+            look_after=self._maintenance.look_after,
+        )
+        self._dirty: list[StoredQueue] = []
         self._masked: dict[bytes, StoredQueue] = {}
         self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
         self.alias_puts: dict[bytes, tuple[int, int]] = {}
@@ -157,31 +165,32 @@ class LocalBroker:
                 log.warning("a queue is hidden by an alias of the same name", extra={"queue": name})
 
     def _add(self, name: bytes, stored: bool) -> StoredQueue:
-        queue = StoredQueue(self._store, name, stored, self._dirty, self._gone, self.create)
-        self.queues[name] = queue
+        queue = self.queues[name] = self._make(name, stored)
         return queue
 
     def _gone(self, stored: StoredQueue) -> None:
         self.deleted += stored.stored
-        self.retired += stored.retired
         self.past.add(stored)
         if self.queues.get(stored.name) is stored:
             del self.queues[stored.name]
 
     # -- the turn ----------------------------------------------------------------------------------
 
-    def _dirty(self, stored: StoredQueue) -> None:
+    def end_turn(self) -> None:
+        """Commit what was decided since the last time, one batch a queue."""
+        dirty, self._dirty = self._dirty, []
+        if dirty:
+            self._store.journals.turn += 1
+            for stored in dirty:
+                stored.commit()
+
+    def _changed(self, stored: StoredQueue) -> None:
         if not stored.stored:
             stored.stored = True
             self.created += 1
-        if not self._changed:
-            self._at_turn_end(self._end_turn)
-        self._changed.append(stored)
-
-    def _end_turn(self) -> None:
-        changed, self._changed = self._changed, []
-        for stored in changed:
-            stored.commit()
+        if not self._dirty:
+            self._at_turn_end(self.end_turn)
+        self._dirty.append(stored)
 
     # -- start and stop ----------------------------------------------------------------------------
 
@@ -225,6 +234,11 @@ class LocalBroker:
         return self._store.space
 
     @property
+    def retired(self) -> int:
+        """Queues deleted because of their age."""
+        return self._maintenance.retired
+
+    @property
     def windows(self) -> Windows:
         return self._store.windows
 
@@ -257,7 +271,7 @@ class LocalBroker:
         self._clock_watch.stop()
         for stored in self.every:
             if stored.idle:
-                stored.shut(sync=True)
+                stored.shut()
         self._store.close()
 
 

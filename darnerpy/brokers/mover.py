@@ -6,98 +6,66 @@ and from where, so that most repeats are recognised. What the target does not ta
 and is tried again.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ..errors import QueueFullError, ServerError
 from ..journals.large import LargeFiles, Upload
 from ..queues.batches import Completion
 from ..queues.departures import Departure
 from ..queues.items import Item, Origin
-from ..queues.queue import Queue
+from .arrivals import Arrivals
 from .space import Space
+from .stored import StoredQueue
 
-if TYPE_CHECKING:
-    from .stored import StoredQueue
-
-__all__ = ["Arrivals", "Mover"]
-
-_REMEMBERED = 10_000
-
-
-class Arrivals:
-    """What has been moved here lately."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[bytes, bytes, int, int], None] | None = None
-
-    def add(self, origin: Origin) -> None:
-        if self._known is None:  # most queues never need it
-            self._known = OrderedDict()
-        self._known[_identity(origin)] = None
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-
-    def __contains__(self, origin: Origin) -> bool:
-        return self._known is not None and _identity(origin) in self._known
-
-
-def _identity(origin: Origin) -> tuple[bytes, bytes, int, int]:
-    # Ids begin anew when a queue is deleted: only with the time it was put is an item this one.
-    return origin.queue, origin.consumer, origin.id, origin.created
+__all__ = ["Mover"]
 
 
 class Mover:
     """find: gives the queue of a name, made if need be."""
 
-    __slots__ = ("_find", "_queue", "_source", "_space")
-
-    def __init__(
-        self, source: "StoredQueue", find: "Callable[[bytes], StoredQueue]", space: Space
-    ) -> None:
-        self._source = source
-        self._space = space
-        self._queue: Queue = source.queue
+    def __init__(self, find: Callable[[bytes], StoredQueue], space: Space) -> None:
         self._find = find
+        self._space = space
 
-    def carry(self) -> None:
-        """Begin to move what the queue has let go."""
-        departures, self._queue.outgoing = self._queue.outgoing, []
+    def carry(self, source: StoredQueue) -> None:
+        """Begin to move what a queue has let go."""
+        departures, source.queue.outgoing = source.queue.outgoing, []
         for departure in departures:
-            self._go(departure)
+            self._go(source, departure)
 
-    def _go(self, departure: Departure) -> None:
-        item, consumer = departure.item, departure.consumer
-        written = self._queue.pending(item)
+    def _go(self, source: StoredQueue, departure: Departure) -> None:
+        queue, item = source.queue, departure.item
+        written = queue.pending(item)
         if written is not None:
             # An item whose put may still fail must not be in the other queue already.
-            written.dependents.append(_Written(self._queue, departure, written, self._go))
+            go = partial(self._go, source, departure)
+            written.dependents.append(_Written(source, departure, written, go))
             return
         target = self._find(departure.target)
         if target.error is not None or self._space.error is not None:
-            self._queue.left(departure, False)
+            queue.left(departure, False)
             return
         if not target.ready:
-            target.when_ready(partial(self._go, departure))
+            target.when_ready(partial(self._go, source, departure))
             return
-        origin = Origin(self._queue.name, consumer.name, item.id, departure.why, item.created)
+        consumer = departure.consumer.name
+        origin = Origin(source.name, consumer, item.id, departure.why, item.created)
         if origin in target.arrivals:
-            self._queue.left(departure, True)
+            queue.left(departure, True)
         elif item.large:
             upload = target.begin_upload()
-            work = partial(_link, upload, self._source.large, item)
-            target.in_thread(work, partial(self._linked, departure, target, origin, upload))
+            work = partial(_link, upload, source.large, item)
+            done = partial(self._linked, source, departure, target, origin, upload)
+            target.in_thread(work, done)
         else:
-            self._put(departure, target, origin, None)
+            self._put(source, departure, target, origin, None)
 
     def _linked(
         self,
+        source: StoredQueue,
         departure: Departure,
-        target: "StoredQueue",
+        target: StoredQueue,
         origin: Origin,
         upload: Upload,
         result: None,
@@ -106,12 +74,17 @@ class Mover:
         target.end_upload()
         if error is not None or not target.ready:
             target.in_thread(upload.discard, lambda *_: None)
-            self._queue.left(departure, False)
+            source.queue.left(departure, False)
         else:
-            self._put(departure, target, origin, upload)
+            self._put(source, departure, target, origin, upload)
 
     def _put(
-        self, departure: Departure, target: "StoredQueue", origin: Origin, upload: Upload | None
+        self,
+        source: StoredQueue,
+        departure: Departure,
+        target: StoredQueue,
+        origin: Origin,
+        upload: Upload | None,
     ) -> None:
         item = departure.item
         large = 0 if upload is None else upload.number
@@ -123,9 +96,9 @@ class Mover:
         except (QueueFullError, ServerError):
             if upload is not None:
                 target.in_thread(upload.discard, lambda *_: None)
-            self._queue.left(departure, False)
+            source.queue.left(departure, False)
             return
-        commit.dependents.append(_Arrival(self._queue, departure, target.arrivals, origin, commit))
+        commit.dependents.append(_Arrival(source, departure, target.arrivals, origin, commit))
 
 
 def _link(upload: Upload, files: LargeFiles, item: Item) -> None:
@@ -137,10 +110,10 @@ class _Written:
 
     def __init__(
         self,
-        source: Queue,
+        source: StoredQueue,
         departure: Departure,
         commit: Completion,
-        go: Callable[[Departure], None],
+        go: Callable[[], None],
     ) -> None:
         self._source = source
         self._departure = departure
@@ -149,9 +122,9 @@ class _Written:
 
     def release(self) -> None:
         if self._commit.error is None:
-            self._go(self._departure)
+            self._go()
         else:
-            self._source.left(self._departure, False)
+            self._source.queue.left(self._departure, False)
 
 
 class _Arrival:
@@ -159,7 +132,7 @@ class _Arrival:
 
     def __init__(
         self,
-        source: Queue,
+        source: StoredQueue,
         departure: Departure,
         arrivals: Arrivals,
         origin: Origin,
@@ -175,4 +148,4 @@ class _Arrival:
         arrived = self._commit.error is None
         if arrived:
             self._arrivals.add(self._origin)
-        self._source.left(self._departure, arrived)
+        self._source.queue.left(self._departure, arrived)

@@ -1,16 +1,15 @@
 """Which journals are open: how many may be, which one goes, and how much memory each may take.
 
 Opening a journal costs a hundred times what a command does, so which one is closed for another
-matters. Owns that choice and the journals' share of memory; knows queues only as who keeps a journal.
+matters. Owns that choice and the journals' share of memory; knows of a journal only whether it can go.
 """
 
 from random import Random
-from threading import Lock
 from typing import Protocol
 
 from .descriptors import descriptor_limit, journals_possible
 
-__all__ = ["Holder", "OpenJournals", "journals_by_default"]
+__all__ = ["Evictable", "OpenJournals", "journals_by_default"]
 
 _LARGE, _SMALL = 1024 * 1024, 128 * 1024
 _LARGE_COUNT = 32
@@ -21,8 +20,8 @@ _SMALL_COST = 2 * _SMALL
 _SAMPLE = 8
 
 
-class Holder(Protocol):
-    """Who has a journal open. idle: nothing is under way that needs it. last_used: see `use`."""
+class Evictable(Protocol):
+    """An open journal. idle: nothing is under way that needs it. last_used: the turn it was used in."""
 
     last_used: int
 
@@ -41,7 +40,8 @@ def journals_by_default() -> int:
 
 
 class OpenJournals:
-    """most: how many may be open; more are only while none of them can be closed.
+    """most: how many may be open; more are only while none of them can be closed. turn: turns of the
+    loop so far in which something was written: whoever uses a journal notes it there as `last_used`.
 
     The one to go is the less recently used of two taken by chance. Who is used all the time stays,
     and going through a few more queues than fit costs a few openings a round, where closing the
@@ -51,62 +51,55 @@ class OpenJournals:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._open: list[Holder] = []
-        self._places: dict[Holder, int] = {}
-        self._uses = 0
+        self._open: list[Evictable] = []
+        self._places: dict[Evictable, int] = {}
+        self.turn = 0
         self._chance = Random(0)
-        self._lock = Lock()
-        self._buffers: dict[Holder, int] = {}
+        self._buffers: dict[Evictable, int] = {}
         self._large = 0
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, holder: Holder) -> None:
+    def add(self, journal: Evictable) -> None:
         """A journal was opened: close others beyond the bound."""
-        if holder not in self._places:
-            self._places[holder] = len(self._open)
-            self._open.append(holder)
-        self.use(holder)
+        if journal not in self._places:
+            self._places[journal] = len(self._open)
+            self._open.append(journal)
+        journal.last_used = self.turn
         for _ in range(len(self._open) - self.most):
-            victim = self._choose(holder)
+            victim = self._choose(journal)
             if victim is None:
                 return
             victim.shut()
 
-    def use(self, holder: Holder) -> None:
-        self._uses += 1
-        holder.last_used = self._uses
-
-    def remove(self, holder: Holder) -> None:
+    def remove(self, journal: Evictable) -> None:
         """A journal is closed, or about to be, or could not be opened."""
-        with self._lock:
-            self._take_back(holder)
-        place = self._places.pop(holder, None)
+        self._take_back(journal)
+        place = self._places.pop(journal, None)
         if place is not None:
             last = self._open.pop()
-            if last is not holder:
+            if last is not journal:
                 self._open[place] = last
                 self._places[last] = place
 
-    def _choose(self, newest: Holder) -> Holder | None:
+    def _choose(self, newest: Evictable) -> Evictable | None:
         sample = self._chance.sample(self._open, min(_SAMPLE, len(self._open)))
         idle = [each for each in sample if each is not newest and each.idle][:2]
         return min(idle, key=lambda each: each.last_used, default=None)
 
     # -- memory ------------------------------------------------------------------------------------
 
-    def lend(self, holder: Holder) -> int:
+    def lend(self, journal: Evictable) -> int:
         """Bytes that a journal may gather in memory: much for the first ones, little for many.
 
-        Called in the thread that opens it; `remove` ends the loan.
+        `remove` ends the loan.
         """
-        with self._lock:
-            self._take_back(holder)
-            lent = _LARGE if self._large < _LARGE_COUNT else _SMALL
-            self._large += lent == _LARGE
-            self._buffers[holder] = lent
-            return lent
+        self._take_back(journal)
+        lent = _LARGE if self._large < _LARGE_COUNT else _SMALL
+        self._large += lent == _LARGE
+        self._buffers[journal] = lent
+        return lent
 
-    def _take_back(self, holder: Holder) -> None:
-        self._large -= self._buffers.pop(holder, 0) == _LARGE
+    def _take_back(self, journal: Evictable) -> None:
+        self._large -= self._buffers.pop(journal, 0) == _LARGE

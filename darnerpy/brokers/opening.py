@@ -1,11 +1,13 @@
 """Opening a queue's journal, in a thread: everything that can be learnt before the loop goes on."""
 
+from pathlib import Path
 from typing import NamedTuple
 
-from ..journals.contract import Journal, Piece, Recovery
+from ..errors import JournalGoneError
+from ..journals.contract import Engine, Journal, Piece, Recovery
+from ..journals.large import LargeFiles
 from ..queues.positions import Positions
 from ..queues.queue import OWN
-from .store import Keeper, Store
 
 __all__ = ["Opened", "open_journal"]
 
@@ -19,16 +21,29 @@ class Opened(NamedTuple):
     size: int
 
 
-def open_journal(store: Store, queue: Keeper, known: bool, failed: bool) -> Opened:
-    """known: it was open before, and only has to be opened again. failed: since then something went
-    wrong, so that nobody knows what of it has reached the journal. Raises `JournalError`.
+def open_journal(
+    engine: Engine,
+    directory: Path,
+    name: bytes,
+    large: LargeFiles,
+    memory: int,
+    known: bool,
+    failed: bool,
+) -> Opened:
+    """Open it where its engine keeps it; not anew if it has gone.
+
+    memory: bytes it may gather. known: it was open before, and only has to be opened again. failed:
+    since then something went wrong, so that nobody knows what of it has reached the journal. Raises
+    `JournalError`.
     """
-    journal = store.open_journal(queue)
+    if large.made and not engine.exists(directory):
+        raise JournalGoneError(f"directory {directory.name} was taken away")
+    journal = engine.open(directory, name, large, memory)
     try:
         found = journal.recover(origins=failed or not known)
         head = None
         if not known:
-            queue.large.clean(found.trimmed, found.next_id, found.kept)
+            large.clean(found.trimmed, found.next_id, found.kept)
             head = _read_head(journal, found)
         return Opened(journal, found, head, journal.size())
     except BaseException:

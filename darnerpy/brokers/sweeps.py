@@ -5,16 +5,12 @@ over on the way to the first item that has not, read from disk as far as need be
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..errors import ServerError
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer
 from ..queues.items import Item
 from ..queues.open_reads import OpenRead
-
-if TYPE_CHECKING:
-    from .stored import StoredQueue
 
 __all__ = ["Sweep"]
 
@@ -28,18 +24,10 @@ class Sweep:
     peek = True
     blocking = False
 
-    def __init__(
-        self,
-        stored: "StoredQueue",
-        consumer: Consumer,
-        done: Callable[[int, ServerError | None], None],
-    ) -> None:
+    def __init__(self, consumer: Consumer, done: Callable[[int, ServerError | None], None]) -> None:
         self._counters = consumer.counters
         self._before = consumer.counters.passed_over
         self._done = done
-        consumer.line.join(self)
-        stored.queue.serve(consumer)
-        stored.load(consumer)
 
     def reachable(self) -> bool:
         return True

@@ -127,7 +127,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
         yield "received_last", _last_received(stored)
         yield "damaged_items", stored.lost
         yield "kept", stored.kept
-        yield "put_aside", stored.aside or "none"
+        yield "put_aside", stored.quarantine or "none"
         names = sorted(stored.name + b"+" + name for name in queue.consumers if name)
         if names:
             yield "children", _text(b",".join(names))

@@ -24,7 +24,7 @@ async def rested(house: House) -> None:
     await until(
         lambda: (
             house.broker.idle
-            and not house.broker._store._trimming
+            and not house.broker._store.trimming
             and not any(trimmer._watching for trimmer in trimmers)
         )
     )
@@ -47,7 +47,7 @@ async def test_a_backlog_of_small_commits_is_given_back_too(tmp_path: Path) -> N
     async with House(tmp_path, sync=NEVER) as house:
         for n in range(30_000):
             house.broker.create(b"q").queue.put(b"%d" % n, 5, 0, 0)
-            house.broker._end_turn()
+            house.broker.end_turn()
         queue = house.broker.queues[b"q"]
         taken = 0
         while taken < 30_000:
@@ -55,7 +55,7 @@ async def test_a_backlog_of_small_commits_is_given_back_too(tmp_path: Path) -> N
             if item is None:
                 assert await house.take(b"q") == b"%d" % taken
             taken += 1
-            house.broker._end_turn()
+            house.broker.end_turn()
         await rested(house)
         assert disk_use(tmp_path) < 8 * MIB
 

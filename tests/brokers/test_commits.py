@@ -122,9 +122,9 @@ async def test_nothing_is_written_on_the_loop_while_there_is_trimming(tmp_path: 
         assert house.faults.threads.pop() == "MainThread"
         await house.drain(b"big")
         store = house.broker._store
-        await until(lambda: store._trimming > 0)
+        await until(lambda: store.trimming > 0)
         commit = house.broker.queues[b"small"].queue.put(b"y", 1, 0, 0)
-        house.broker._end_turn()
+        house.broker.end_turn()
         assert not commit.ended
         await kept(commit)
         assert house.faults.threads[-1].startswith("commit")

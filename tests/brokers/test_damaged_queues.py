@@ -154,7 +154,7 @@ async def test_a_damaged_table_is_repaired_and_the_good_part_served(
         assert stored.lost == 1
         assert len(served) == 999
         assert [data for data in items if data in served] == served
-        assert stored.aside == "damaged/1"
+        assert stored.quarantine == "damaged/1"
         await house.put(b"q", b"goes on")
         assert await house.take(b"q") == b"goes on"
     assert any("repaired" in record.getMessage() for record in caplog.records)

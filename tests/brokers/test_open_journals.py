@@ -15,7 +15,7 @@ from darnerpy.brokers.open_journals import OpenJournals, journals_by_default
 FIT = 64
 
 
-class Holder:
+class Handle:
     """Counts how often its journal had to be opened. idle: it may be closed."""
 
     def __init__(self, journals: OpenJournals) -> None:
@@ -26,8 +26,9 @@ class Holder:
         self._journals = journals
 
     def ask(self) -> None:
+        self._journals.turn += 1
         if self.is_open:
-            self._journals.use(self)
+            self.last_used = self._journals.turn
         else:
             self.openings += 1
             self.is_open = True
@@ -38,14 +39,14 @@ class Holder:
         self._journals.remove(self)
 
 
-def holders(count: int) -> tuple[OpenJournals, list[Holder]]:
+def handles(count: int) -> tuple[OpenJournals, list[Handle]]:
     journals = OpenJournals(FIT)
-    return journals, [Holder(journals) for _ in range(count)]
+    return journals, [Handle(journals) for _ in range(count)]
 
 
 @pytest.mark.parametrize(("count", "share"), [(FIT, 0.01), (66, 0.15), (80, 0.6)])
 def test_going_round_a_few_more_queues_than_fit_opens_few(count: int, share: float) -> None:
-    journals, queues = holders(count)
+    journals, queues = handles(count)
     rounds = 200
     for _ in range(rounds):
         for queue in queues:
@@ -56,7 +57,7 @@ def test_going_round_a_few_more_queues_than_fit_opens_few(count: int, share: flo
 
 
 def test_a_queue_that_is_always_used_stays_open() -> None:
-    _, queues = holders(1000)
+    _, queues = handles(1000)
     busy, *others = queues
     for queue in others * 3:
         busy.ask()
@@ -65,7 +66,7 @@ def test_a_queue_that_is_always_used_stays_open() -> None:
 
 
 def test_what_is_worked_on_is_not_closed() -> None:
-    journals, queues = holders(FIT + 20)
+    journals, queues = handles(FIT + 20)
     for queue in queues[:FIT]:
         queue.ask()
         queue.idle = False
@@ -80,7 +81,7 @@ def test_what_is_worked_on_is_not_closed() -> None:
 
 
 def test_the_first_journals_get_much_memory_and_many_get_little() -> None:
-    journals, queues = holders(200)
+    journals, queues = handles(200)
     lent = [journals.lend(queue) for queue in queues]
     assert lent[0] == 1 << 20
     assert lent[-1] == 1 << 17

@@ -70,7 +70,7 @@ async def test_open_reads_and_waiters_outlive_the_journal_handle(tmp_path: Path)
         house.broker.queues[b"q"].queue.own.line.join(wait)
         for n in range(5):
             await house.put(b"other%d" % n, b"x")
-        await until(lambda: house.broker.queues[b"q"]._journal is None)
+        await until(lambda: house.broker.queues[b"q"].journal is None)
         house.queue(b"q").abort(held)
         got = await wait.got
         assert got is not None

@@ -13,7 +13,6 @@ from typing import Any
 
 from darnerpy.brokers.committer import Committer
 from darnerpy.cli.main import main
-from darnerpy.journals.contract import Journal
 from darnerpy.queues.batches import Batch
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import Item
@@ -140,8 +139,8 @@ def _acknowledge_unwritten() -> None:
         ended.ended = True
         return ended
 
-    def broken_commit(self: Committer, journal: Journal) -> None:
-        asyncio.get_running_loop().call_later(0.02, commit, self, journal)
+    def broken_commit(self: Committer) -> None:
+        asyncio.get_running_loop().call_later(0.02, commit, self)
 
     _replace(Queue, broken_put, "put")
     _replace(Committer, broken_commit, "commit")

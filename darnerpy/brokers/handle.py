@@ -1,0 +1,320 @@
+"""The handle on the journal of one queue: opened when it is needed, shut, opened anew after a failure.
+
+Owns whether the journal is open, what is under way with it, and the sync that it is still owed. Promises
+that it stays open while anything is under way, and that after any error nothing goes on before it was
+closed, opened and read again. Knows what a journal held only as what its owner is told of it.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import JournalError
+from ..journals.contract import Damage, Journal
+from ..journals.large import LargeFiles
+from ..journals.workers import Done
+from .opening import Opened, open_journal
+from .scheduling import Timer
+from .store import Store
+
+__all__ = ["JournalHandle", "Owner"]
+
+log = logging.getLogger("darnerpy.journal")
+
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
+
+
+class Owner(Protocol):
+    """Whoever keeps a queue in the journal."""
+
+    def opened(self, what: Opened, first: bool, failed: bool) -> None:
+        """It is open. first: never before in this process. failed: it did not work until now."""
+        ...
+
+    def failed(self, error: JournalError) -> None:
+        """What was under way is void, and what is not written is lost."""
+        ...
+
+    def released(self) -> None:
+        """Something that was under way has ended."""
+        ...
+
+
+class JournalHandle:
+    """journal: to be used; None if it is not open or has failed. error: why it cannot be used for now.
+    known: what it holds was learnt once, or nothing was ever stored. size: bytes on disk, as last
+    measured. quarantine: where damaged files of it were put last, "" if none were.
+
+    last_used: see `OpenJournals`. uploads: large items on their way, which keep it open.
+    """
+
+    __slots__ = (
+        "_engine",
+        "_failed_journal",
+        "_opening",
+        "_owner",
+        "_retry_s",
+        "_store",
+        "_sync_timer",
+        "_users",
+        "directory",
+        "error",
+        "journal",
+        "known",
+        "large",
+        "last_used",
+        "name",
+        "quarantine",
+        "size",
+        "uploads",
+    )
+
+    def __init__(self, store: Store, name: bytes, engine: str, stored: bool, owner: Owner) -> None:
+        self.name = name
+        where = store.data.scratch if engine == "memory" else store.data.directory
+        self.directory: Path = where(name)
+        self.large = LargeFiles(self.directory / "large")
+        self.journal: Journal | None = None
+        self.error: JournalError | None = None
+        self.known = not stored
+        self.size = 0
+        self.quarantine = ""
+        self.last_used = 0
+        self.uploads = 0
+        self._store = store
+        self._engine = engine
+        self._owner = owner
+        self._opening = False
+        self._users = 0
+        self._failed_journal: Journal | None = None
+        self._retry_s = _FIRST_RETRY_S
+        self._sync_timer: Timer | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way that needs the journal."""
+        return not (self._users or self._opening or self.uploads)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something is being done with the journal, or it is being opened."""
+        return bool(self._users or self._opening)
+
+    # -- opening and closing -----------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the journal unless that is done or under way, and learn what it holds."""
+        if self.journal is None and not self.under_way:
+            self._opening = True
+            store = self._store
+            work = partial(
+                open_journal,
+                store.engines[self._engine],
+                self.directory,
+                self.name,
+                self.large,
+                memory=store.journals.lend(self),
+                known=self.known,
+                failed=self.error is not None,
+            )
+            store.in_thread(work, self._opened)
+
+    def _opened(self, what: Opened | None, error: BaseException | None) -> None:
+        self._opening = False
+        if what is None:
+            self.fail(error)
+            return
+        first, failed = not self.known, self.error is not None
+        self.journal = what.journal
+        self.known = True
+        self.error = None
+        self.size = what.size
+        self.large.made = True
+        self._retry_s = _FIRST_RETRY_S
+        if failed and not first:
+            log.warning("journal works again", extra={"queue": self.name})
+        aside = what.found.aside
+        if aside and aside != self.quarantine:
+            path = self.directory / aside
+            log.warning("damaged files are put aside", extra={"queue": self.name, "path": path})
+        self.quarantine = aside
+        if self._engine != "memory":  # closing it would forget what it holds
+            self._store.journals.add(self)
+        log.debug("journal opened", extra={"queue": self.name, "bytes": what.size})
+        self._owner.opened(what, first, failed)
+
+    def shut(self, sync: bool = False) -> None:
+        """Close an idle journal, synced first if asked or owed; it is opened again when needed."""
+        journal = self._take()
+        if journal is not None:
+            owed = self._forget_sync()
+            log.debug("journal closed", extra={"queue": self.name})
+            # A database cannot be open twice: this counts as work under way.
+            self.run(partial(_close, journal, sync or owed), self._shut)
+
+    def _shut(self, result: None, error: BaseException | None) -> None:
+        if error is not None:
+            self.report(Damage(f"closing it failed: {error}"))
+
+    def _take(self) -> Journal | None:
+        """Nobody gets the journal any more."""
+        journal, self.journal = self.journal, None
+        self._store.journals.remove(self)
+        return journal
+
+    # -- what is done with it ----------------------------------------------------------------------
+
+    def wanted(self) -> Journal | None:
+        """The journal, to be read; if it is closed, None, and it is being opened."""
+        if self.journal is not None:
+            self.last_used = self._store.journals.turn
+        elif self.error is None:
+            self.open()
+        return self.journal
+
+    def run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
+        """Have something done with the journal, which is kept open meanwhile."""
+        self._users += 1
+        submit = self._store.in_background if background else self._store.in_thread
+        submit(work, partial(self._ran, done))
+
+    def _ran(self, done: Done, result: Any, error: BaseException | None) -> None:
+        self._users -= 1
+        if self.error is not None:
+            self._retry_later()
+        else:
+            done(result, error)
+            self._owner.released()
+
+    def look(self, work: Callable[[], Any], done: Done) -> None:
+        """As `run`, but done is told whatever happens to the journal meanwhile."""
+        self._users += 1
+        self._store.in_thread(work, partial(self._looked, done))
+
+    def _looked(self, done: Done, result: Any, error: BaseException | None) -> None:
+        self._users -= 1
+        if self.error is not None:
+            self._retry_later()
+        elif error is not None:
+            self.fail(error)
+        else:
+            self._owner.released()
+        done(result, error)
+
+    def measure(self, done: Callable[[], None]) -> bool:
+        """Look how much it takes on disk, then call back; False if it is not open."""
+        if self.journal is None:
+            return False
+
+        def measured(size: int | None, error: BaseException | None) -> None:
+            if size is not None:
+                self.size = size
+            done()
+
+        # Not `run`: its callback must come whatever happens to the journal meanwhile.
+        self._store.in_thread(self.journal.size, measured)
+        return True
+
+    def report(self, damage: Damage) -> None:
+        """Say in the log what is wrong with what is stored."""
+        ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
+        log.error(
+            "journal is damaged: %s",
+            damage.what,
+            extra={"queue": self.name, "path": self.directory, "ids": ids},
+        )
+
+    # -- the sync that is owed ---------------------------------------------------------------------
+
+    def sync_within(self, seconds: float) -> None:
+        """Put what was written on disk, at most so much later."""
+        if self._sync_timer is None:
+            self._sync_timer = self._store.scheduler.call_later(seconds, self._sync)
+
+    def _sync(self) -> None:
+        self._sync_timer = None
+        if self.journal is not None:
+            self.run(self.journal.sync, self._synced)
+
+    def _synced(self, result: None, error: BaseException | None) -> None:
+        if error is not None:
+            self.fail(error)
+
+    def _forget_sync(self) -> bool:
+        """Whether one was owed."""
+        timer, self._sync_timer = self._sync_timer, None
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
+
+    # -- failing -----------------------------------------------------------------------------------
+
+    def fail(self, error: BaseException | None) -> None:
+        """The journal cannot be trusted any more: refuse everything until it is open again."""
+        if self.error is None:
+            log.error("journal failed: %s", error, extra={"queue": self.name})
+        self.error = error if isinstance(error, JournalError) else JournalError(str(error))
+        journal = self._take()
+        if journal is not None:
+            self._failed_journal = journal
+        self._forget_sync()
+        self._owner.failed(self.error)
+        self._retry_later()
+
+    def mistake(self, error: JournalError) -> None:
+        """It holds what was not known of: learn anew what that is."""
+        self.fail(error)
+        self.known = False
+
+    def _retry_later(self) -> None:
+        if self._users:
+            return
+        journal, self._failed_journal = self._failed_journal, None
+        if journal is not None:
+            self.run(partial(_close, journal, False), _ignore)
+            return
+        self._store.scheduler.call_later(self._retry_s, self.open)
+        self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
+
+    # -- removing ----------------------------------------------------------------------------------
+
+    def remove(self, done: Callable[[], None]) -> None:
+        """Close it and remove all there is on disk, while nothing is under way; done: it is gone.
+
+        If that fails, the journal has failed.
+        """
+        self._forget_sync()
+        self._users += 1
+        work = partial(self._discard, self._take())
+        self._store.in_thread(work, partial(self._discarded, done))
+
+    def _discard(self, journal: Journal | None) -> Path | None:
+        if journal is not None:
+            journal.close()
+        return self.large.abandon(partial(self._store.data.discard, self.directory))
+
+    def _discarded(
+        self, done: Callable[[], None], grave: Path | None, error: BaseException | None
+    ) -> None:
+        self._users -= 1
+        if error is not None:
+            self.fail(error)
+            self.known = False
+            return
+        if grave is not None:
+            self._store.bury(grave)
+        done()
+
+
+def _close(journal: Journal, sync: bool) -> None:
+    try:
+        if sync:
+            journal.sync()
+    finally:
+        journal.close()
+
+
+def _ignore(result: object, error: BaseException | None) -> None:
+    pass
