@@ -49,17 +49,17 @@ class Trimmer:
     __slots__ = (
         "_busy",
         "_deleted",
-        "_due",
         "_fail",
         "_gauge",
         "_halted",
         "_ids",
         "_later",
         "_limit",
+        "_look_ids",
+        "_look_size",
         "_older",
         "_queue",
         "_quiet",
-        "_quiet_due",
         "_room",
         "_run",
         "_seen",
@@ -125,11 +125,11 @@ class Trimmer:
             self._wrote_full(batch, journal)
             return
         at = self._gauge.positions  # what one has not confirmed not all have
-        ids, size = at.position + at.count_above, at.offset + at.bytes_above
-        if ids >= self._due[0] or size >= self._due[1]:
+        if (
+            at.position + at.count_above >= self._look_ids
+            or at.offset + at.bytes_above >= self._look_size
+        ):
             self._look_after()
-        elif not self._watching and (ids >= self._quiet_due[0] or size >= self._quiet_due[1]):
-            self._watch()
 
     def _wrote_full(self, batch: Batch, journal: Journal) -> None:
         if batch.dropped:
@@ -187,11 +187,13 @@ class Trimmer:
         """Look in a while whether anything more has happened to the queue."""
         if not self._watching and self._has_leftovers():
             self._watching = True
+            self._aim()
             self._seen = self._queue.number
             self._later(_QUIET_S, self._look)
 
     def _look(self) -> None:
         self._watching = False
+        self._aim()
         if not self._halted and self._has_leftovers():
             if self._queue.number == self._seen and not self._busy:
                 self._want(quiet=True)
@@ -244,7 +246,14 @@ class Trimmer:
     def _trimmed_to(self, ids: int, size: int) -> None:
         """Of so many items and bytes, which all have confirmed, nothing is left to delete."""
         self._ids, self._size = ids, size
-        quiet = max(0, _QUIET_BYTES - self._deleted - self._wasted)
         self._limit = self._most(_BYTES, _TRIM_SHARE)
-        self._due = ids + 1 + _IDS, size + self._limit
-        self._quiet_due = ids + 1 + _QUIET_IDS, size + quiet
+        self._aim()
+
+    def _aim(self) -> None:
+        """From how much on it is to be looked at: little, but if it is watched already."""
+        if self._watching:
+            ids, size = _IDS, self._limit
+        else:
+            ids, size = _QUIET_IDS, max(0, _QUIET_BYTES - self._deleted - self._wasted)
+        self._look_ids = self._ids + 1 + ids
+        self._look_size = self._size + size
