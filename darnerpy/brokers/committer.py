@@ -49,8 +49,8 @@ class Committer:
         self._handle.last_used = store.journals.turn
         # A confirmation that a power cut takes back repeats an item. But an item would be lost, a new
         # consumer would miss what is put after it came, and what was flushed would be there again.
-        must_last = batch.lasting or bool(batch.items)
-        sync = batch.sync or (store.always and must_last)
+        owed = store.syncs and (batch.lasting or len(batch.items) > 0)
+        sync = batch.sync or (owed and store.always)
         if (
             sync
             or batch.size > _INLINE_BATCH
@@ -61,7 +61,7 @@ class Committer:
             self._inline_run = 0
             self._writing = True
             work = partial(_timed_write, journal, batch, sync)
-            self._handle.run(work, partial(self._written, batch, journal, must_last and not sync))
+            self._handle.run(work, partial(self._written, batch, journal, owed and not sync))
             return
         self._inline_run += batch.size + _BATCH_OVERHEAD
         try:
@@ -69,7 +69,7 @@ class Committer:
         except ServerError as error:
             self._handle.fail(error)
             return
-        self._wrote(batch, journal, must_last)
+        self._wrote(batch, journal, owed)
 
     def reset(self) -> None:
         """The journal has failed, so that the write under way is void, or was opened anew."""
@@ -80,7 +80,7 @@ class Committer:
         self,
         batch: Batch,
         journal: Journal,
-        unsynced: bool,
+        owed: bool,
         seconds: float | None,
         error: BaseException | None,
     ) -> None:
@@ -89,12 +89,12 @@ class Committer:
             self._handle.fail(error)
             return
         self._store.commit_ms = seconds * 1000
-        self._wrote(batch, journal, unsynced)
+        self._wrote(batch, journal, owed)
         self.commit()
 
-    def _wrote(self, batch: Batch, journal: Journal, unsynced: bool) -> None:
-        """unsynced: it has to last, and is not synced yet."""
-        if unsynced and self._store.sync_interval_s is not None:
+    def _wrote(self, batch: Batch, journal: Journal, owed: bool) -> None:
+        """owed: it has to last, and is not synced yet."""
+        if owed and self._store.sync_interval_s is not None:
             self._handle.sync_within(self._store.sync_interval_s)
         queue = self._queue
         queue.wrote(batch)
@@ -102,7 +102,8 @@ class Committer:
         for consumer in queue.consumers.values():
             if consumer.loaded_to < batch.next_id or consumer.line.waiters:
                 self._loader.look_ahead(consumer)
-        self._trimmer.wrote(batch, journal)
+        if batch.marks:
+            self._trimmer.wrote(batch, journal)
 
 
 def _timed_write(journal: Journal, batch: Batch, sync: bool) -> float:

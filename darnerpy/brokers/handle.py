@@ -59,7 +59,6 @@ class JournalHandle:
         "_store",
         "_sync_timer",
         "_users",
-        "directory",
         "error",
         "journal",
         "known",
@@ -73,8 +72,8 @@ class JournalHandle:
 
     def __init__(self, store: Store, name: bytes, engine: str, stored: bool, owner: Owner) -> None:
         self.name = name
-        where = store.data.scratch if engine == "memory" else store.data.directory
-        self.directory: Path = where(name)
+        self._store = store
+        self._engine = engine
         self.large = LargeFiles(self.directory / "large")
         self.journal: Journal | None = None
         self.error: JournalError | None = None
@@ -83,14 +82,17 @@ class JournalHandle:
         self.quarantine = ""
         self.last_used = 0
         self.uploads = 0
-        self._store = store
-        self._engine = engine
         self._owner = owner
         self._opening = False
         self._users = 0
         self._failed_journal: Journal | None = None
         self._retry_s = _FIRST_RETRY_S
         self._sync_timer: Timer | None = None
+
+    @property
+    def directory(self) -> Path:
+        data = self._store.data
+        return data.scratch(self.name) if self._engine == "memory" else data.directory(self.name)
 
     @property
     def idle(self) -> bool:

@@ -41,11 +41,11 @@ class Loader:
     ) -> None:
         self._clean_prefix = clean_prefix
         self.recovered_to = 1
-        self._lost = Positions(0)
+        self._lost: Positions | None = None  # most queues never lose anything
         self._queue = queue
         self._windows = windows
         self._handle = handle
-        self._loading: set[Consumer] = set()
+        self._loading: list[Consumer] = []
         self._halted = False
 
     def halt(self) -> None:
@@ -66,7 +66,7 @@ class Loader:
             return
         journal = self._journal()
         if journal is not None:
-            self._loading.add(consumer)
+            self._loading.append(consumer)
             work = partial(journal.read, *missing, _STEP)
             self._handle.run(work, partial(self._loaded, consumer, consumer.epoch, missing[0]))
 
@@ -115,12 +115,13 @@ class Loader:
     @property
     def lost(self) -> int:
         """Items that cannot be served: damaged, or not there."""
-        return self._lost.count_above
+        return 0 if self._lost is None else self._lost.count_above
 
     @property
     def kept(self) -> int:
         """Items that are whole, as far as is known, stay on disk, and are not served."""
-        whole = (piece for span in self._queue.kept for piece in self._lost.unconfirmed(span))
+        lost = self._lost or Positions(0)
+        whole = (piece for span in self._queue.kept for piece in lost.unconfirmed(span))
         return sum(piece.stop - piece.first for piece in whole)
 
     def _journal(self) -> Journal | None:
@@ -134,7 +135,8 @@ class Loader:
         piece: Piece | None,
         error: BaseException | None,
     ) -> None:
-        self._loading.discard(consumer)
+        if consumer in self._loading:
+            self._loading.remove(consumer)
         if piece is None:
             self._handle.fail(error)
             return
@@ -172,6 +174,8 @@ class Loader:
             first, begin = span.stop, span.end
 
     def _count(self, span: Span) -> None:
+        if self._lost is None:
+            self._lost = Positions(0)
         for piece in list(self._lost.unconfirmed(span)):
             self._lost.confirm(piece)
 

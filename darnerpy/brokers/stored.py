@@ -47,6 +47,28 @@ class StoredQueue:
     when something has to be done in time.
     """
 
+    __slots__ = (
+        "_alarm",
+        "_callbacks",
+        "_changed",
+        "_committer",
+        "_gone",
+        "_handle",
+        "_held_back",
+        "_loader",
+        "_look_after",
+        "_store",
+        "_trimmer",
+        "arrivals",
+        "deletion",
+        "left_alone",
+        "name",
+        "queue",
+        "ready",
+        "settings",
+        "stored",
+    )
+
     def __init__(
         self,
         store: Store,
@@ -72,15 +94,10 @@ class StoredQueue:
         self.ready = not stored
         self.deletion: Completion | None = None
         self.left_alone = (0, 0)
-        self._trimmer = Trimmer(
-            self.queue,
-            self._handle.run,
-            store.scheduler.call_later,
-            store.space.room,
-            self._handle.fail,
-        )
-        self._loader = Loader(self.queue, store.windows, self._handle, not store.always)
-        self._committer = Committer(store, self.queue, self._handle, self._loader, self._trimmer)
+        handle = self._handle
+        self._trimmer = Trimmer(self.queue, handle.run, store.call_later, store.room, handle.fail)
+        self._loader = Loader(self.queue, store.windows, handle, not store.always)
+        self._committer = Committer(store, self.queue, handle, self._loader, self._trimmer)
         self._held_back = False
         self._callbacks: list[Callable[[], None]] = []
 

@@ -120,7 +120,7 @@ class Trimmer:
         self._halted = True
 
     def wrote(self, batch: Batch, journal: Journal) -> None:
-        """A batch was written: go on with what it allows."""
+        """A batch with marks was written: go on with what it allows."""
         if batch.full and (self._wanted or batch.dropped):
             self._wrote_full(batch, journal)
             return
