@@ -7,6 +7,7 @@ written on the loop; whatever may block is not.
 
 from functools import partial
 from time import perf_counter
+from typing import Final
 
 from ..errors import ServerError
 from ..journals.contract import Journal
@@ -19,8 +20,8 @@ from .trimmer import Trimmer
 
 __all__ = ["Committer"]
 
-_INLINE_BATCH = 64 * 1024
-_BATCH_OVERHEAD = 100
+_INLINE_BATCH: Final = 64 * 1024
+_BATCH_OVERHEAD: Final = 100
 
 
 class Committer:
