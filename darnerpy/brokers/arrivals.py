@@ -15,17 +15,15 @@ class Arrivals:
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[bytes, bytes, int, int], None] | None = None
+        self._known: OrderedDict[tuple[bytes, bytes, int, int], None] = OrderedDict()
 
     def add(self, origin: Origin) -> None:
-        if self._known is None:  # most queues never need it
-            self._known = OrderedDict()
         self._known[_identity(origin)] = None
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
     def __contains__(self, origin: Origin) -> bool:
-        return self._known is not None and _identity(origin) in self._known
+        return _identity(origin) in self._known
 
 
 def _identity(origin: Origin) -> tuple[bytes, bytes, int, int]:

@@ -17,6 +17,7 @@ from ..errors import DarnerError, ServerError
 from ..journals.leveldb import LevelDbEngine
 from ..names import is_queue
 from ..queues.batches import Completion
+from ..queues.upkeep import clock_was_set
 from ..queues.windows import Windows
 from .backup import Told, back_up
 from .backups import Kept, delete, kept
@@ -209,7 +210,8 @@ class LocalBroker:
 
     def _clock_was_set(self) -> None:
         for stored in self.every:
-            stored.clock_was_set()
+            if stored.works:
+                clock_was_set(stored.queue)
 
     def measure(self, done: Callable[[], None]) -> None:
         """Bring `disk_bytes` of the open journals up to date, a few at a time, then call back."""

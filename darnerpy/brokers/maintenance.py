@@ -58,4 +58,4 @@ class Maintenance:
             log.info("an empty queue is deleted: it is old", extra={"queue": stored.name})
             stored.delete()
             return
-        stored.look_after_at(now + min(age, _LOOK_MS))
+        stored.queue.on_alarm(now + min(age, _LOOK_MS))

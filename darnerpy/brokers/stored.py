@@ -20,7 +20,6 @@ from ..journals.workers import Done
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 from ..queues.queue import Queue
-from ..queues.upkeep import clock_was_set
 from .alarms import Alarm
 from .arrivals import Arrivals
 from .committer import Committer
@@ -49,6 +48,7 @@ class StoredQueue:
 
     __slots__ = (
         "_alarm",
+        "_arrivals",
         "_callbacks",
         "_changed",
         "_committer",
@@ -59,7 +59,6 @@ class StoredQueue:
         "_look_after",
         "_store",
         "_trimmer",
-        "arrivals",
         "deletion",
         "left_alone",
         "name",
@@ -80,12 +79,12 @@ class StoredQueue:
     ) -> None:
         self.name = name
         self.settings: QueueSettings = store.settings.queue(name)
-        self.arrivals = Arrivals()
+        self._arrivals: Arrivals | None = None  # most queues are no target
         self._store = store
         self._changed = changed
         self._gone = gone
         self._look_after = look_after
-        self._handle = JournalHandle(store, name, self.settings.engine, stored, self)
+        handle = self._handle = JournalHandle(store, name, self.settings.engine, stored, self)
         self._alarm = Alarm(store.clock, store.scheduler, self._ring)
         self.queue = Queue(
             name, store.clock, store.windows, self._touched, self._settings_of, self._alarm.set
@@ -94,7 +93,6 @@ class StoredQueue:
         self.ready = not stored
         self.deletion: Completion | None = None
         self.left_alone = (0, 0)
-        handle = self._handle
         self._trimmer = Trimmer(self.queue, handle.run, store.call_later, store.room, handle.fail)
         self._loader = Loader(self.queue, store.windows, handle, not store.always)
         self._committer = Committer(store, self.queue, handle, self._loader, self._trimmer)
@@ -189,6 +187,13 @@ class StoredQueue:
     def quarantine(self) -> str:
         """Where damaged files of the journal were put last, "" if none were."""
         return self._handle.quarantine
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """What was moved here lately."""
+        if self._arrivals is None:
+            self._arrivals = Arrivals()
+        return self._arrivals
 
     @property
     def lost(self) -> int:
@@ -356,14 +361,6 @@ class StoredQueue:
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:
         return self._store.settings.queue(self.name, consumer) if consumer else self.settings
-
-    def clock_was_set(self) -> None:
-        if self.works:
-            clock_was_set(self.queue)
-
-    def look_after_at(self, when: int) -> None:
-        """Have something done at a time (monotonic milliseconds), or a little earlier."""
-        self._alarm.set(when)
 
     def _ring(self) -> None:
         self._look_after(self)
