@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..config import QueueSettings
 from ..errors import JournalError
 from ..journals.contract import Damage, Journal
 from ..journals.large import LargeFiles
@@ -47,11 +48,11 @@ class JournalHandle:
     known: what it holds was learnt once, or nothing was ever stored. size: bytes on disk, as last
     measured. quarantine: where damaged files of it were put last, "" if none were.
 
-    last_used: see `OpenJournals`. uploads: large items on their way, which keep it open.
+    settings: of the queue; they hold from the next opening on. last_used: see `OpenJournals`.
+    uploads: large items on their way, which keep it open.
     """
 
     __slots__ = (
-        "_engine",
         "_failed_journal",
         "_opening",
         "_owner",
@@ -66,14 +67,17 @@ class JournalHandle:
         "last_used",
         "name",
         "quarantine",
+        "settings",
         "size",
         "uploads",
     )
 
-    def __init__(self, store: Store, name: bytes, engine: str, stored: bool, owner: Owner) -> None:
+    def __init__(
+        self, store: Store, name: bytes, settings: QueueSettings, stored: bool, owner: Owner
+    ) -> None:
         self.name = name
         self._store = store
-        self._engine = engine
+        self.settings = settings
         self.large = LargeFiles(self.directory / "large")
         self.journal: Journal | None = None
         self.error: JournalError | None = None
@@ -92,7 +96,11 @@ class JournalHandle:
     @property
     def directory(self) -> Path:
         data = self._store.data
-        return data.scratch(self.name) if self._engine == "memory" else data.directory(self.name)
+        return (
+            data.scratch(self.name)
+            if self.settings.engine == "memory"
+            else data.directory(self.name)
+        )
 
     @property
     def idle(self) -> bool:
@@ -113,11 +121,12 @@ class JournalHandle:
             store = self._store
             work = partial(
                 open_journal,
-                store.engines[self._engine],
+                store.engines[self.settings.engine],
                 self.directory,
                 self.name,
                 self.large,
                 memory=store.journals.lend(self),
+                compress=self.settings.compression == "snappy",
                 known=self.known,
                 failed=self.error is not None,
             )
@@ -142,7 +151,7 @@ class JournalHandle:
             path = self.directory / aside
             log.warning("damaged files are put aside", extra={"queue": self.name, "path": path})
         self.quarantine = aside
-        if self._engine != "memory":  # closing it would forget what it holds
+        if self.settings.engine != "memory":  # closing it would forget what it holds
             self._store.journals.add(self)
         log.debug("journal opened", extra={"queue": self.name, "bytes": what.size})
         self._owner.opened(what, first, failed)

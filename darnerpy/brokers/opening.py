@@ -27,18 +27,19 @@ def open_journal(
     name: bytes,
     large: LargeFiles,
     memory: int,
+    compress: bool,
     known: bool,
     failed: bool,
 ) -> Opened:
     """Open it where its engine keeps it; not anew if it has gone.
 
-    memory: bytes it may gather. known: it was open before, and only has to be opened again. failed:
+    memory, compress: see `Engine`. known: it was open before, and only has to be opened again. failed:
     since then something went wrong, so that nobody knows what of it has reached the journal. Raises
     `JournalError`.
     """
     if large.made and not engine.exists(directory):
         raise JournalGoneError(f"directory {directory.name} was taken away")
-    journal = engine.open(directory, name, large, memory)
+    journal = engine.open(directory, name, large, memory, compress)
     try:
         found = journal.recover(origins=failed or not known)
         head = None

@@ -84,7 +84,7 @@ class StoredQueue:
         self._changed = changed
         self._gone = gone
         self._look_after = look_after
-        handle = self._handle = JournalHandle(store, name, self.settings.engine, stored, self)
+        handle = self._handle = JournalHandle(store, name, self.settings, stored, self)
         self._alarm = Alarm(store.clock, store.scheduler, self._ring)
         self.queue = Queue(
             name, store.clock, store.windows, self._touched, self._settings_of, self._alarm.set
@@ -356,7 +356,7 @@ class StoredQueue:
         if fresh.engine != engine:
             log.warning("engine stays %s until a restart", engine, extra={"queue": self.name})
             fresh = replace(fresh, engine=engine)
-        self.settings = fresh
+        self.settings = self._handle.settings = fresh
         self.queue.configure()
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:
