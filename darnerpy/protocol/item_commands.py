@@ -10,17 +10,21 @@ from typing import ClassVar, final
 __all__ = ["Get", "Put", "Read", "Store"]
 
 
+class _ItemCommand:
+    __slots__ = ()
+
+    administrative: ClassVar[bool] = False
+
+
 @final
 @dataclass
-class Store:
+class Store(_ItemCommand):
     """The header line of a storage command; the block it announces follows.
 
     exptime: as sent, its meaning is the session's affair. size: bytes of the block.
     sync: the client asked that this item be on disk before it is acknowledged.
     refusal: the reply to give once the block has been swallowed, None when it is to be stored.
     """
-
-    administrative: ClassVar[bool] = False
 
     queue: bytes
     consumer: bytes
@@ -33,13 +37,11 @@ class Store:
 
 
 @final
-class Put:
+class Put(_ItemCommand):
     """A whole item of moderate size."""
 
     __slots__ = ("body", "store")
     __match_args__ = ("store", "body")
-
-    administrative: ClassVar[bool] = False
 
     def __init__(self, store: Store, body: bytes) -> None:
         self.store = store
@@ -83,10 +85,8 @@ class Read:
 
 @final
 @dataclass
-class Get:
+class Get(_ItemCommand):
     """get or gets; cas: each VALUE line also carries the item's id."""
-
-    administrative: ClassVar[bool] = False
 
     reads: tuple[Read, ...]
     cas: bool
