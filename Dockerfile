@@ -9,7 +9,7 @@ ARG BASE=python:3.12-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY darnerpy darnerpy
 # The pip of the base installs into a venv that has none: a running server needs no installer.
 RUN python3 -m venv --without-pip /opt/darnerpy \

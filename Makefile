@@ -1,33 +1,62 @@
 # Everything a contributor runs. `make install` is a part of the others: none needs a step by hand.
 
 PYTHON ?= python3
+
+# Three environments. What is worked on: pure Python, imported from here. What is served, and what the
+# tests run beside the sources: a wheel of them, compiled where that can be. An environment is made anew when
+# what it is made of has changed; a file in it tells, so that a second `make` starts at once.
 PY := .venv/bin/python
-# Rewritten only when pyproject.toml is newer, so that a second `make` starts at once. What serving
-# needs is a part of what working on it needs, which comes on top when it is asked for.
 SERVING := .venv/.serving
 STAMP := .venv/.installed
-INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --editable
+BUILD := $(if $(filter-out 0,$(DARNERPY_PURE)),pure,compiled)
+SERVED := .venv-serve/.$(BUILD)
+COMPILED := .venv-compiled/.$(BUILD)
 
-.PHONY: install serve test lint bench soak fuzz test-image clean
+INSTALL := -m pip install --quiet --disable-pip-version-check
+PROJECT := pyproject.toml hatch_build.py
+# What has no Python source is compiled into its place for the first one, too.
+IN_C := $(shell find darnerpy -name '*.[ch]')
+SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
+
+# Those that run the program as a user does.
+BEHAVIOUR := tests/integration tests/crash tests/hostile tests/inspection tests/migration
+
+.PHONY: install serve test test-compiled lint bench soak fuzz test-image clean
 
 install: $(STAMP)
 
 $(PY):
 	$(PYTHON) -m venv .venv
 
-$(SERVING): pyproject.toml | $(PY)
-	$(INSTALL) .
+$(SERVING): $(PROJECT) $(IN_C) | $(PY)
+	$(PY) $(INSTALL) --editable .
 	touch $@
 
-$(STAMP): pyproject.toml | $(PY)
-	$(INSTALL) '.[dev]'
+# What serving needs is a part of what working on it needs, which comes on top when it is asked for.
+$(STAMP): $(PROJECT) $(IN_C) | $(PY)
+	$(PY) $(INSTALL) --editable '.[dev]'
 	touch $(SERVING) $@
 
-serve: $(SERVING)
-	.venv/bin/darnerpy serve --data data --listen 127.0.0.1:22133 $(ARGS)
+.venv-serve/bin/python .venv-compiled/bin/python:
+	$(PYTHON) -m venv $(@D:/bin=)
+
+$(SERVED) $(COMPILED): .venv-%/.$(BUILD): $(PROJECT) $(SOURCES) | .venv-%/bin/python
+	rm -f $(@D)/.pure $(@D)/.compiled
+	$(@D)/bin/python $(INSTALL) .
+	@$(@D)/bin/darnerpy --version
+	@$(@D)/bin/darnerpy --version | grep -q compiled || echo \
+	    "(faster where a C compiler and Python's headers are: docs/deployment.md)"
+	touch $@
+
+serve: $(SERVED) $(SERVING)
+	.venv-serve/bin/darnerpy serve --data data --listen 127.0.0.1:22133 $(ARGS)
 
 test: $(STAMP)
 	$(PY) -m pytest -n 2 $(ARGS)
+	$(MAKE) test-compiled
+
+test-compiled: $(STAMP) $(COMPILED)
+	TEST_PYTHON=.venv-compiled/bin/python $(PY) -m pytest -n 2 $(or $(ARGS),$(BEHAVIOUR))
 
 lint: $(STAMP)
 	$(PY) -m ruff check .
@@ -49,5 +78,7 @@ test-image:
 	deploy/test-image
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist bench/build *.egg-info
+	rm -rf .venv .venv-serve .venv-compiled .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .hypothesis build dist bench/build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find darnerpy -name '*.so' -delete

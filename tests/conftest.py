@@ -1,5 +1,6 @@
 """What all tests share: servers, and how hard hypothesis tries (--hypothesis-profile=thorough)."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from darnerpy.server.pump import AVAILABLE
-from tests.servers import ServerProcess, Wire
+from tests.servers import DARNERPY, ServerProcess, Wire
 
 settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)
@@ -21,6 +22,11 @@ settings.load_profile("quick")
 needs_pump = pytest.mark.skipif(not AVAILABLE, reason="the pump is not compiled here")
 EVERY_LOOP = ["uvloop", "asyncio", pytest.param("pump", marks=needs_pump)]
 loops = pytest.mark.parametrize("loop", EVERY_LOOP)
+
+
+def pytest_report_header() -> str:
+    """Which build of the program is run; the tests themselves import the sources."""
+    return subprocess.check_output((*DARNERPY, "--version"), text=True).strip()
 
 
 class MakeServer(Protocol):

@@ -15,7 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["LOOPS", "TIMEOUT", "ServerProcess", "Wire", "wait_until"]
+__all__ = ["DARNERPY", "LOOPS", "PYTHON", "TIMEOUT", "ServerProcess", "Wire", "wait_until"]
+
+PYTHON = os.environ.get("TEST_PYTHON", sys.executable)
+"""Runs whatever a user would run: this interpreter, or that of an environment with another build."""
+
+# -P: what is installed there, and not what lies in the current directory.
+DARNERPY = (PYTHON, "-P", "-m", "darnerpy.cli.main")
 
 TIMEOUT = 20.0
 """Seconds anything may take before a test gives up: generous, for a machine with other work."""
@@ -241,7 +247,7 @@ class ServerProcess:
 
     def start(self) -> Self:
         """Start it and wait until it listens everywhere it should."""
-        command = ("setpriv", "--pdeathsig=KILL", sys.executable, "-m", "darnerpy.cli.main")
+        command = ("setpriv", "--pdeathsig=KILL", *DARNERPY)
         self._lines.clear()
         self._silent = False
         self._process = subprocess.Popen(

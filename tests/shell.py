@@ -3,16 +3,15 @@
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Queue
 from typing import IO, Self
 
-__all__ = ["DARNERPY", "Canned", "Shell"]
+from tests.servers import DARNERPY
 
-DARNERPY = (sys.executable, "-m", "darnerpy.cli.main")
+__all__ = ["Canned", "Shell"]
 
 
 class Shell:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from .. import __version__
+from .. import __version__, build
 from ..errors import DarnerError
 from .codes import INTERRUPTED, LEFT, NOTHING, USAGE, exit_code
 from .streams import open_standard_streams
@@ -65,7 +65,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
         description="A persistent queue server, and commands to use one.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"darnerpy {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"darnerpy {__version__} ({build.description()})"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(

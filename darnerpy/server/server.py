@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from .. import __version__
+from .. import __version__, build
 from ..brokers.datadir import DataDir
 from ..brokers.local import LocalBroker
 from ..clock import SystemClock
@@ -94,6 +94,7 @@ class Server:
             "starting",
             extra={
                 "version": __version__,
+                "build": build.kind(),
                 "pid": os.getpid(),
                 "data": self.settings.data.absolute(),
                 "queues": len(self.broker.queues),

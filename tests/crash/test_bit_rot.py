@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeServer
-from tests.servers import ServerProcess, Wire
+from tests.servers import DARNERPY, ServerProcess, Wire
 
 COUNT = 3000
 POLICIES = ["always", "50ms"]
@@ -46,7 +45,7 @@ def largest(server: ServerProcess, pattern: str) -> Path:
 def check(server: ServerProcess) -> dict[str, Any]:
     """As the server would see it: with its sync policy."""
     [sync] = [flag for flag in server.flags if flag.startswith("--sync=")]
-    command = [sys.executable, "-m", "darnerpy.cli.main", "check", os.fspath(server.data), "--json"]
+    command = [*DARNERPY, "check", os.fspath(server.data), "--json"]
     ran = subprocess.run([*command, sync], capture_output=True, text=True, timeout=120, check=False)
     found: dict[str, Any] = json.loads(ran.stdout)
     assert ran.returncode == (0 if found["clean"] else 1)

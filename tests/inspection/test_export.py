@@ -23,8 +23,7 @@ from darnerpy.migration.source import Incoming
 from darnerpy.queues.batches import Returned
 from darnerpy.queues.items import DEAD, EXPIRED, Origin
 from tests.inspection.queues import LARGE, contents, fingerprints, kept, make
-from tests.servers import ServerProcess
-from tests.shell import DARNERPY
+from tests.servers import DARNERPY, ServerProcess
 
 FORMATS = ["jsonl", "binary"]
 CONSUMERS = [b"audit", b"\xff\xfe+x", b"z"]

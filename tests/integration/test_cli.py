@@ -3,15 +3,17 @@
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from darnerpy import __version__
 from darnerpy.cli.stats import by_queue, numbers
 from tests.conftest import MakeServer
+from tests.servers import PYTHON
 from tests.shell import Canned, Shell
 
 MIB = 1 << 20
@@ -119,7 +121,7 @@ def test_large_items_are_never_held_in_memory(shell: Shell, queue: str, tmp_path
         f"resource.setrlimit(resource.RLIMIT_DATA, ({40 * MIB}, {40 * MIB})); sys.exit(main())"
     )
     for words in (("push", queue, str(source)), ("get", queue, "--output", str(target))):
-        command = (sys.executable, "-c", script, *words)
+        command = (PYTHON, "-P", "-c", script, *words)
         subprocess.run(command, env=shell.environ, check=True, timeout=30)
     assert target.read_bytes() == source.read_bytes()
 
@@ -338,5 +340,7 @@ def test_a_server_that_does_not_answer_in_time() -> None:
 
 def test_version() -> None:
     for module in ("darnerpy", "darnerpy.cli.main"):
-        said = subprocess.check_output((sys.executable, "-m", module, "--version"))
-        assert said.split()[0] == b"darnerpy"
+        said = subprocess.check_output((PYTHON, "-P", "-m", module, "--version"), text=True)
+        assert re.fullmatch(
+            rf"darnerpy {re.escape(__version__)} \((pure|compiled), CPython 3\.\d+\.\S+\)\n", said
+        )

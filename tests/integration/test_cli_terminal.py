@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -13,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darnerpy.cli.terminal import printable
-from tests.shell import DARNERPY, Shell
+from tests.servers import DARNERPY, PYTHON
+from tests.shell import Shell
 
 
 def on_terminal(shell: Shell, *words: str) -> bytes:
@@ -114,7 +114,7 @@ def test_an_interrupted_push_says_what_is_stored(shell: Shell, queue: str) -> No
 def test_names_where_only_ascii_is_known(shell: Shell, queue: str) -> None:
     shell.push(f"{queue}-größe", b"1")
     done = subprocess.run(
-        (sys.executable, "-m", "darnerpy", "stats"),
+        (PYTHON, "-P", "-m", "darnerpy", "stats"),
         capture_output=True,
         check=True,
         env=shell.environ | {"PYTHONIOENCODING": "ascii"},

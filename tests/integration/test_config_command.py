@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from darnerpy.config import load
 from tests.conftest import MakeServer
+from tests.servers import DARNERPY
 
 FILE = """\
 # the whole server
@@ -40,7 +40,7 @@ weather = ["forecast", "archive+daily"]
 
 def darnerpy(*words: str, code: int = 0, **environ: str) -> tuple[str, str]:
     done = subprocess.run(
-        (sys.executable, "-m", "darnerpy.cli.main", *words),
+        (*DARNERPY, *words),
         capture_output=True,
         text=True,
         env=os.environ | environ,

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,10 @@ from darnerpy.brokers.datadir import DataDir
 from darnerpy.clock import SystemClock
 from darnerpy.migration.source import Incoming
 from darnerpy.migration.target import QueueWriter
+from tests.servers import DARNERPY
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
-DARNERPY = (sys.executable, "-m", "darnerpy.cli.main")
 OWNER = 65534
 LARGE = b"large" * 100_000
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +18,8 @@ from tests.migration.generators import (
     siberite_queue,
     snapshot,
 )
-from tests.servers import ServerProcess, Wire
+from tests.servers import DARNERPY, ServerProcess, Wire
 
-DARNERPY = (sys.executable, "-m", "darnerpy.cli.main")
 NOW = int(time.time() * 1000)
 LARGE = bytes(range(256)) * 3000
 

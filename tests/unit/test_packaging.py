@@ -90,33 +90,84 @@ def test_the_version_has_a_section_of_changes() -> None:
     assert "\n## [Unreleased]\n" in changes
 
 
+SERVED = ["-serve/.compiled", "/.serving"]
+TESTED = ["/.installed", "-compiled/.compiled"]
+
+
 @pytest.mark.parametrize(
     ("target", "made", "installs"),
     [
-        ("serve", [], ["."]),
-        ("test", [], [".[dev]"]),
-        ("serve", [".serving"], []),
-        ("test", [".serving"], [".[dev]"]),
-        ("serve", [".serving", ".installed"], []),
-        ("test", [".serving", ".installed"], []),
+        ("serve", [], ["-serve .", " ."]),
+        ("serve", SERVED, []),
+        ("serve", ["/.serving"], ["-serve ."]),
+        ("serve", ["-serve/.pure", "/.serving"], ["-serve ."]),
+        ("serve DARNERPY_PURE=1", SERVED, ["-serve ."]),
+        ("serve DARNERPY_PURE=1", ["-serve/.pure", "/.serving"], []),
+        ("serve DARNERPY_PURE=0", SERVED, []),
+        ("install", [], [" .[dev]"]),
+        ("install", ["/.serving"], [" .[dev]"]),
+        ("install", ["/.serving", "/.installed"], []),
+        ("test-compiled", [], [" .[dev]", "-compiled ."]),
+        ("test-compiled", TESTED, []),
     ],
 )
-def test_serving_installs_no_tools(
+def test_make_installs_what_is_not_there_and_serving_needs_no_tools(
     target: str, made: list[str], installs: list[str], tmp_path: Path
 ) -> None:
+    _prepare(tmp_path, made)
+    assert _installs(target, tmp_path) == installs
+
+
+@pytest.mark.parametrize(
+    ("changed", "served", "developed"),
+    [
+        ("pyproject.toml", ["-serve .", " ."], [" .[dev]"]),
+        ("hatch_build.py", ["-serve .", " ."], [" .[dev]"]),
+        ("darnerpy/one.py", ["-serve ."], []),
+        ("darnerpy/two.c", ["-serve .", " ."], [" .[dev]"]),
+        ("README.md", [], []),
+    ],
+)
+def test_make_installs_again_what_has_changed(
+    changed: str, served: list[str], developed: list[str], tmp_path: Path
+) -> None:
+    _prepare(tmp_path, [*SERVED, *TESTED])
+    os.utime(tmp_path / changed, (2000, 2000))
+    assert _installs("serve", tmp_path) == served
+    assert _installs("install", tmp_path) == developed
+
+
+def _prepare(folder: Path, made: list[str]) -> None:
+    """A checkout that is older than the environments made from it."""
     if shutil.which("make") is None:
         pytest.skip("no make")
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copyfile(ROOT / name, tmp_path / name)
-    for name in ["bin/python", *made] if made else []:
-        file = tmp_path / ".venv" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+    (folder / "darnerpy").mkdir()
+    for name in (
+        "pyproject.toml",
+        "hatch_build.py",
+        "README.md",
+        "darnerpy/one.py",
+        "darnerpy/two.c",
+    ):
+        (folder / name).touch()
+        os.utime(folder / name, (1000, 1000))
+    shutil.copyfile(ROOT / "Makefile", folder / "Makefile")
+    for name in made:
+        environment, _, stamp = name.partition("/")
+        for file in ("bin/python", stamp):
+            path = folder / f".venv{environment}" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.utime(path, (1500, 1500))
+
+
+def _installs(target: str, folder: Path) -> list[str]:
+    """What make would install, each with what follows `.venv` in the name of the environment."""
     # This may itself run under make.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environ.pop("DARNERPY_PURE", None)
     plan = subprocess.check_output(
-        ["make", "--dry-run", target], cwd=tmp_path, env=environ, text=True
+        ["make", "--dry-run", *target.split()], cwd=folder, env=environ, text=True
     )
-    found = [line.split()[-1].strip("'") for line in plan.splitlines() if "pip install" in line]
-    assert found == installs
-    assert ("-m venv" in plan) is not bool(made)
+    lines = [line.split() for line in plan.splitlines() if "pip install" in line]
+    return [f"{w[0].split('/')[0].removeprefix('.venv')} {w[-1].strip(chr(39))}" for w in lines]
