@@ -92,7 +92,11 @@ def compiled(root: Path, folder: Path, with_python: bool) -> list[Path]:
         shutil.copytree(root / name, sources / name, ignore=ignored)
     with chdir(sources):
         extensions = [
-            Extension(name, files, extra_compile_args=["-O2", "-std=c11", "-Wall", "-Wextra"])
+            Extension(
+                name,
+                files,
+                extra_compile_args=["-O2", "-std=c11", "-Wall", "-Wextra", "-Wno-unused-parameter"],
+            )
             for name, files in EXTENSIONS.items()
         ]
         if with_python:
