@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 
 enum {
-    READ_SIZE = 64 << 10,  /* bytes of one socket in a turn */
+    READ_SIZE = 128 << 10, /* bytes of one socket in a turn */
     TURN_SIZE = 128 << 10, /* bytes after which a turn serves no further socket */
     MOST_READY = 512,      /* sockets that a turn may serve */
 };

@@ -116,9 +116,11 @@ class SilenceWatch:
         idle = settings.keepalive_idle
         for _ in range(min(len(left), _STEPS if idle is not None else 0)):
             connection = left.pop()
+            if connection not in self._connections:
+                continue  # closed meanwhile
             limit = (idle or 0) + settings.keepalive_interval * settings.keepalive_probes
             silent = connection.silent_ms
-            if silent < limit or connection not in self._connections:
+            if silent < limit:
                 continue
             # Twice in a row: the answer to what was sent just now may be under way.
             if connection not in self._suspects:
