@@ -1,15 +1,14 @@
-/* Sockets that are served together: all that is ready is received, then what was decided ends its turn,
- * then all is sent.
+/* Sockets that are served together: all that is ready is received, then what was decided ends its
+ * turn, then all is sent.
  *
- * A Pump owns an epoll set and the sockets in it. A Socket is what asyncio calls a transport: it tells its
- * protocol what comes and takes what is to be sent; connection_lost is its last word, said exactly once
- * and never within another call. Knows neither what is said nor an event loop: of a loop's own
- * descriptors it sees one, which is readable when any of them is ready.
+ * A Pump owns an epoll set and the sockets in it. A Socket is what asyncio calls a transport: it
+ * tells its protocol what comes and takes what is to be sent; connection_lost is its last word,
+ * said exactly once and never within another call. Knows neither what is said nor an event loop:
+ * of a loop's own descriptors it sees one, which is readable when any of them is ready.
  */
 #include "_pump.h"
 
 #include <errno.h>
-#include <math.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +164,13 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* Rounded up: who wakes too early would only wait again, and not at all for less than one. */
+static int milliseconds(double seconds) {
+    double wanted = seconds < 1e6 ? seconds * 1e3 : 1e9;
+    int whole = (int)wanted;
+    return whole < wanted ? whole + 1 : whole;
+}
+
 /* --- what Python sees ------------------------------------------------------------------------ */
 
 static PyObject *pump_turns(Pump *p, PyObject *timeout) {
@@ -183,7 +189,7 @@ static PyObject *pump_turns(Pump *p, PyObject *timeout) {
         else if (p->leaves || !settled(p) || (!forever && left <= 0))
             loop = find_ready(p, 0);
         else
-            loop = find_ready(p, forever ? -1 : (int)fmin(ceil(left * 1e3), 1e9));
+            loop = find_ready(p, forever ? -1 : milliseconds(left));
         serve(p);
         settle(p);
         if (left > 0) left = until - seconds();
@@ -201,7 +207,7 @@ static PyObject *pump_at_turn_end(Pump *p, PyObject *callback) {
     return PyList_Append(p->ends, callback) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-static PyObject *pump_leave(Pump *p, PyObject *unused) {
+static PyObject *pump_leave(Pump *p, PyObject *Py_UNUSED(args)) {
     p->leaves = true;
     return Py_NewRef(Py_None);
 }
@@ -213,7 +219,7 @@ static PyObject *pump_add(Pump *p, PyObject *args) {
 }
 
 /* Hangs up on all who are left. */
-static PyObject *pump_close(Pump *p, PyObject *unused) {
+static PyObject *pump_close(Pump *p, PyObject *Py_UNUSED(args)) {
     PyObject *left = PySequence_List(p->sockets);
     if (!left) return NULL;
     for (Py_ssize_t i = 0; i < PyList_Size(left); i++)
@@ -243,7 +249,7 @@ void free_object(PyObject *object) {
     Py_DECREF((PyObject *)type);
 }
 
-static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *names) {
+static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names)) {
     int loop;
     PyObject *failed;
     if (!PyArg_ParseTuple(args, "iO", &loop, &failed)) return NULL;

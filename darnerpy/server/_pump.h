@@ -2,8 +2,8 @@
 #ifndef DARNERPY_PUMP_H
 #define DARNERPY_PUMP_H
 
-/* The limited API: one source for every Python. What it lacks, macros into objects and calls without
- * a tuple, would gain nothing beside two system calls. */
+/* The limited API: one source for every Python. What it lacks, macros into objects, would gain
+ * nothing beside two system calls. */
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -1,5 +1,5 @@
-/* One socket, in the manner of asyncio's transports. Knows when it may send only by being told; what a
- * call of its protocol raises ends it, and nobody else.
+/* One socket, in the manner of asyncio's transports. Knows when it may send only by being told;
+ * what a call of its protocol raises ends it, and nobody else.
  */
 #include "_pump.h"
 
@@ -14,7 +14,8 @@ enum {
     VECTORS = 64,          /* pieces that are sent at once */
 };
 
-static PyObject *close_, *connection_lost, *data_received, *eof_received, *pause_writing, *resume_writing;
+static PyObject *close_, *connection_lost, *data_received, *eof_received;
+static PyObject *pause_writing, *resume_writing;
 
 bool socket_names(void) {
     close_ = PyUnicode_InternFromString("close");
@@ -203,35 +204,40 @@ static PyObject *socket_write(Socket *s, PyObject *data) {
     return none();
 }
 
-static PyObject *socket_write_eof(Socket *s, PyObject *unused) {
+static PyObject *socket_write_eof(Socket *s, PyObject *Py_UNUSED(args)) {
     if (s->ends || s->closing) return none();
     s->ends = true;
     if (!s->count && shutdown(s->fd, SHUT_WR) < 0) return PyErr_SetFromErrno(PyExc_OSError);
     return none();
 }
 
-static PyObject *socket_close(Socket *s, PyObject *unused) {
+static PyObject *socket_close(Socket *s, PyObject *Py_UNUSED(args)) {
     if (!s->closing) close_when_sent(s);
     return none();
 }
 
-static PyObject *socket_abort(Socket *s, PyObject *unused) { return socket_lose(s, NULL), none(); }
+static PyObject *socket_abort(Socket *s, PyObject *Py_UNUSED(args)) {
+    socket_lose(s, NULL);
+    return none();
+}
 
-static PyObject *socket_is_closing(Socket *s, PyObject *unused) { return PyBool_FromLong(s->closing); }
+static PyObject *socket_is_closing(Socket *s, PyObject *Py_UNUSED(args)) {
+    return PyBool_FromLong(s->closing);
+}
 
-static PyObject *socket_pause_reading(Socket *s, PyObject *unused) {
+static PyObject *socket_pause_reading(Socket *s, PyObject *Py_UNUSED(args)) {
     s->reading = false;
     watch_input(s);
     return none();
 }
 
-static PyObject *socket_resume_reading(Socket *s, PyObject *unused) {
+static PyObject *socket_resume_reading(Socket *s, PyObject *Py_UNUSED(args)) {
     s->reading = true;
     watch_input(s);
     return none();
 }
 
-static PyObject *socket_get_write_buffer_size(Socket *s, PyObject *unused) {
+static PyObject *socket_get_write_buffer_size(Socket *s, PyObject *Py_UNUSED(args)) {
     return PyLong_FromSize_t(s->unsent);
 }
 
