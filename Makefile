@@ -21,7 +21,7 @@ SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
 # Those that run the program as a user does.
 BEHAVIOUR := tests/integration tests/crash tests/hostile tests/inspection tests/migration
 
-.PHONY: install serve test test-compiled lint bench soak fuzz test-image clean
+.PHONY: install serve test test-compiled lint bench compare soak fuzz test-image clean
 
 install: $(STAMP)
 
@@ -67,6 +67,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(PY) -m bench.run --write $(ARGS)
+
+compare: $(STAMP)
+	$(PY) -m bench.compare $(ARGS)
 
 soak: $(STAMP)
 	$(PY) -m tests.soak $(ARGS)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import driver
 from bench.driver import Load, Outcome
+from bench.machine import APART, Placement
 from bench.results import Results
 from bench.servers import Recipe, Server, Weight
 
@@ -38,6 +39,7 @@ class Bench:
     directory: Path
     first_port: int
     deadline: float
+    placement: Placement = APART
     results: Results = field(default_factory=Results)
     _started: int = 0
 
@@ -45,7 +47,7 @@ class Bench:
     def running(self, recipe: Recipe, size: int = 64) -> Iterator[Server]:
         """A server in a directory of its own; afterwards both are gone."""
         directory = self.directory / f"{self._started:03}-{recipe.name.replace(' ', '-')}"
-        server = Server(recipe, self.first_port + self._started, directory, size)
+        server = Server(recipe, self.first_port + self._started, directory, size, self.placement)
         self._started += 1
         try:
             server.start()
@@ -106,7 +108,7 @@ class Bench:
 def run_weighed(server: Server, load: Load) -> tuple[Outcome, Weight]:
     """The outcome, and the most the server held at any moment of it."""
     server.forget_highest()
-    process = driver.start(server.recipe.protocol, server.port, load)
+    process = driver.start(server.target, load)
     peak = server.weigh()
     ended = False
     while not ended:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from bench.machine import pinned
+from bench.machine import Placement
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
-LOAD_CORE = 1
 
 Mode = Literal["set", "get", "pair", "closeopen"]
 Protocol = Literal["memcache", "resp", "beanstalk"]
@@ -70,7 +69,13 @@ class Outcome:
     big_bytes_per_s: float
     cpu_seconds: float
     elapsed: float  # with the warm-up and the end, as `cpu_seconds`
+    server_cpu_seconds: float  # within the measured time, all threads
     first_error: str
+
+    @property
+    def cpu_us(self) -> float:
+        """What the server spent on one operation, user and system."""
+        return self.server_cpu_seconds / self.ops * 1e6
 
     @property
     def trouble(self) -> str | None:
@@ -82,13 +87,23 @@ class Outcome:
         return None
 
 
-def _command(protocol: Protocol, port: int) -> list[str]:
-    return [*pinned(LOAD_CORE), str(BUILD / "load"), f"--protocol={protocol}", f"--port={port}"]
+@dataclass(frozen=True)
+class Target:
+    """The server that a load is for."""
+
+    protocol: Protocol
+    port: int
+    pid: int
+    placement: Placement
+
+    def command(self, *arguments: str) -> list[str]:
+        load = [str(BUILD / "load"), f"--protocol={self.protocol}", f"--port={self.port}"]
+        return [*self.placement.load, *load, f"--pid={self.pid}", *arguments]
 
 
-def start(protocol: Protocol, port: int, load: Load) -> subprocess.Popen[str]:
+def start(target: Target, load: Load) -> subprocess.Popen[str]:
     """Starts the load and returns at once; `finish` waits for its outcome."""
-    command = [*_command(protocol, port), *load.arguments()]
+    command = target.command(*load.arguments())
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     )
@@ -106,14 +121,14 @@ def finish(process: subprocess.Popen[str], timeout: float) -> Outcome:
     return Outcome(**json.loads(out))
 
 
-def run(protocol: Protocol, port: int, load: Load) -> Outcome:
-    return finish(start(protocol, port, load), load.seconds + load.warmup + 30)
+def run(target: Target, load: Load) -> Outcome:
+    return finish(start(target, load), load.seconds + load.warmup + 40)
 
 
 @contextmanager
-def idle_connections(protocol: Protocol, port: int, count: int) -> Iterator[int]:
+def idle_connections(target: Target, count: int) -> Iterator[int]:
     """Holds open connections that say nothing."""
-    command = [*_command(protocol, port), "--mode=idle", f"--connections={count}"]
+    command = target.command("--mode=idle", f"--connections={count}")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

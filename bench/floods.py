@@ -38,14 +38,14 @@ SCENARIOS = (SMALL, SYNCED, PIPELINED, KIB, KIB64)
 PIPELINED_MODES: tuple[Mode, ...] = ("set", "pair")
 UNPIPELINED = "set+get pairs, 10 connections, one in flight"
 MANY_QUEUES = "set over 8 queues, 100 connections"
-_FILL_ITEMS, _FILL_BYTES = 300_000, 512 << 20  # more than any server takes out in a second
+_FILL_RATE, _FILL_BYTES = 300_000, 512 << 20  # more than any server takes out in a second
 
 
 def label(mode: Mode, connections: int) -> str:
     return f"{LABELS[mode]}, {connections} connection{'s' if connections > 1 else ''}"
 
 
-def _cells(modes: tuple[Mode, ...], connections: tuple[int, ...], shape: Load) -> dict[str, Load]:
+def cells_of(modes: tuple[Mode, ...], connections: tuple[int, ...], shape: Load) -> dict[str, Load]:
     return {
         label(mode, count): replace(shape, mode=mode, connections=count)
         for mode in modes
@@ -55,20 +55,24 @@ def _cells(modes: tuple[Mode, ...], connections: tuple[int, ...], shape: Load) -
 
 def _prepare(server: Server, load: Load) -> None:
     if load.mode in ("get", "closeopen"):
-        items = min(_FILL_ITEMS, _FILL_BYTES // load.size)
+        items = min(int(_FILL_RATE * (load.seconds + load.warmup)), _FILL_BYTES // load.size)
         server.fill(items if server.recipe.consumes else 1, load.size)
 
 
-def _measure(bench: Bench, scenario: str, cell: str, server: Server, load: Load, turn: int) -> None:
+def measured(server: Server, load: Load) -> Outcome:
+    """The load on a server that is paused before and afterwards, its queue filled as the mode needs."""
     server.resume()
     try:
         _prepare(server, load)
-        before = server.cpu_seconds()
         outcome = server.run(load)
-        spent = server.cpu_seconds() - before
         server.drain(load.size, load.queues)
     finally:
         server.pause()
+    return outcome
+
+
+def _measure(bench: Bench, scenario: str, cell: str, server: Server, load: Load, turn: int) -> None:
+    outcome = measured(server, load)
     if not bench.sound(outcome, f"{scenario}: {cell}: {server.name}"):
         return
     values = {
@@ -76,16 +80,17 @@ def _measure(bench: Bench, scenario: str, cell: str, server: Server, load: Load,
         "p50_us": outcome.p50_us,
         "p99_us": outcome.p99_us,
         "p999_us": outcome.p999_us,
-        "cpu_us": spent / outcome.replies * 1e6,
+        "cpu_us": outcome.cpu_us,
     }
     bench.results.add(scenario, cell, server.name, values, turn)
-    _suspect_the_load(bench, f"{scenario}: {cell}: {server.name}", load, outcome, spent)
+    _suspect_the_load(bench, f"{scenario}: {cell}: {server.name}", load, outcome)
 
 
-def _suspect_the_load(bench: Bench, place: str, load: Load, outcome: Outcome, spent: float) -> None:
-    """A ratio means nothing where the server waited for the load."""
+def _suspect_the_load(bench: Bench, place: str, load: Load, outcome: Outcome) -> None:
+    """A ratio of rates means nothing where the server waited for the load."""
     busy = outcome.cpu_seconds / outcome.elapsed
-    if busy > 0.95 and spent / outcome.elapsed < 0.85 and load.depth * load.connections > 1:
+    spent = outcome.server_cpu_seconds / outcome.seconds
+    if busy > 0.95 and spent < 0.85 and load.depth * load.connections > 1:
         bench.results.note(f"{place}: the load itself was the limit here")
 
 
@@ -93,7 +98,7 @@ def _fits(recipe: Recipe, load: Load) -> bool:
     return recipe.closes or load.mode != "closeopen"
 
 
-def _flood(bench: Bench, scenario: str, recipes: list[Recipe], cells: dict[str, Load]) -> None:
+def flood(bench: Bench, scenario: str, recipes: list[Recipe], cells: dict[str, Load]) -> None:
     """Runs each cell on all servers one right after the other, so that they meet the same mood."""
     size = next(iter(cells.values())).size
     with bench.together(recipes, size) as servers:
@@ -101,7 +106,7 @@ def _flood(bench: Bench, scenario: str, recipes: list[Recipe], cells: dict[str, 
             for cell, load in cells.items():
                 if bench.out_of_time(scenario):
                     return
-                for server in servers:
+                for server in servers if turn % 2 == 0 else reversed(servers):
                     if _fits(server.recipe, load):
                         with bench.noting(f"{scenario}: {cell}: {server.name}"):
                             _measure(bench, scenario, cell, server, load, turn)
@@ -113,32 +118,32 @@ def _shape(bench: Bench) -> Load:
 
 def small(bench: Bench) -> None:
     shape = _shape(bench)
-    cells = _cells(("pair",), (1,), shape) | _cells(MODES, FLOODED, shape)
-    _flood(bench, SMALL, ALL, cells)
+    cells = cells_of(("pair",), (1,), shape) | cells_of(MODES, FLOODED, shape)
+    flood(bench, SMALL, ALL, cells)
 
 
 def synced(bench: Bench) -> None:
     shape = _shape(bench)
-    cells = _cells(("set",), (1, 10, 100), shape) | _cells(("pair",), (100,), shape)
+    cells = cells_of(("set",), (1, 10, 100), shape) | cells_of(("pair",), (100,), shape)
     cells[MANY_QUEUES] = replace(shape, mode="set", connections=100, queues=8)
-    _flood(bench, SYNCED, [CANNED, DARNERPY, DARNERPY_SYNC, REDIS_SYNC], cells)
+    flood(bench, SYNCED, [CANNED, DARNERPY, DARNERPY_SYNC, REDIS_SYNC], cells)
 
 
 def pipelined(bench: Bench) -> None:
     shape = _shape(bench)
-    deep = _cells(PIPELINED_MODES, (10,), replace(shape, depth=32))
+    deep = cells_of(PIPELINED_MODES, (10,), replace(shape, depth=32))
     plain = {UNPIPELINED: shape}
-    _flood(bench, PIPELINED, ALL, plain | deep)
+    flood(bench, PIPELINED, ALL, plain | deep)
 
 
 def kib(bench: Bench) -> None:
     shape = replace(_shape(bench), size=1 << 10)
-    cells = _cells(("set",), (100,), shape) | _cells(("pair",), (10, 100), shape)
-    _flood(bench, KIB, ALL, cells)
+    cells = cells_of(("set",), (100,), shape) | cells_of(("pair",), (10, 100), shape)
+    flood(bench, KIB, ALL, cells)
 
 
 def kib64(bench: Bench) -> None:
     # No warm-up: half a gigabyte is all a server is given, and a fast one is soon done with it.
     size = 64 << 10
     shape = replace(_shape(bench), size=size, warmup=0, count=_FILL_BYTES // size)
-    _flood(bench, KIB64, ALL, _cells(("set", "get", "pair"), (10,), shape))
+    flood(bench, KIB64, ALL, cells_of(("set", "get", "pair"), (10,), shape))

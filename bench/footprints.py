@@ -117,7 +117,7 @@ def idle(bench: Bench) -> None:
 
     def body(server: Server) -> None:
         fresh = server.weigh()
-        with idle_connections(server.recipe.protocol, server.port, count):
+        with idle_connections(server.target, count):
             until = time.monotonic() + 20
             while server.weigh().descriptors < count:
                 if time.monotonic() > until:

@@ -2,7 +2,9 @@
  *
  * Every request and every reply is a constant built before the start: a request is sent from where
  * it lies, a reply is compared byte for byte with the one expected. Only replies that are entirely
- * right count as operations. Prints one JSON object. Options: see `options` in main.
+ * right count as operations. Given the server's process, its CPU time between the end of the
+ * warm-up and the end of the run is counted too, of all its threads, ended ones included: neither
+ * its start nor the connecting is in it. Prints one JSON object. Options: see `options` in main.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,6 +23,7 @@
 #include "histogram.h"
 
 enum { CHUNK = 256 << 10, MAX_VECTORS = 64 };
+#define GREETING 10000000000u /* ns in which each connection has to have had its first answer */
 enum mode { SET, GET, PAIR, CLOSEOPEN, IDLE };
 static const char *MODES[] = {"set", "get", "pair", "closeopen", "idle", NULL};
 
@@ -50,13 +53,15 @@ typedef struct {
     size_t position;
     unsigned digits;
     uint64_t number, reserved, reserved_at;
-    bool dry, wants_out;
+    bool dry, wants_out, greeted;
 } Connection;
 
 static enum mode mode;
 static unsigned depth = 1, queues = 1;
 static uint64_t limit = UINT64_MAX, issued, in_flight, started, begun, deadline, now;
-static uint64_t misses, errors, replies;
+static uint64_t misses, errors, replies, ungreeted;
+static clockid_t server_clock;
+static uint64_t server_before, server_spent;
 static char first_error[96];
 static int poller;
 static Plan small, big;
@@ -69,6 +74,13 @@ static void die(const char *what) {
 static uint64_t clock_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t server_ns(void) {
+    struct timespec t;
+    if (!server_clock) return 0;
+    if (clock_gettime(server_clock, &t)) die("the server's CPU time");
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
@@ -133,6 +145,8 @@ static void record(Plan *plan, uint64_t latency) {
 static void complete(Connection *c) {
     Slot *slot = &c->ring[c->head];
     replies++;
+    ungreeted -= !c->greeted;
+    c->greeted = true;
     if (c->pattern == &slot->command->miss) {
         misses++;
         c->dry = mode == GET || mode == CLOSEOPEN; /* the queue is drained: this one is done */
@@ -156,6 +170,7 @@ static void fail(Connection *c, const char *bytes, size_t length) {
             first_error[i] = isprint(bytes[i]) && !strchr("\"\\", bytes[i]) ? bytes[i] : '.';
     in_flight -= c->in_flight;
     c->in_flight = c->unsent = 0;
+    ungreeted -= !c->greeted;
     close(c->fd);
     c->fd = -1;
 }
@@ -264,8 +279,11 @@ static void set_nonblocking(Connection *all, unsigned count) {
         if (ioctl(all[i].fd, FIONBIO, &on)) die("FIONBIO");
 }
 
-static void run(Connection *all, unsigned count, uint64_t warm_until) {
+/* The measured time begins when the warm-up is over and every connection has had an answer. */
+static void run(Connection *all, unsigned count, uint64_t warm_until, uint64_t measured) {
     struct epoll_event events[1024];
+    ungreeted = count;
+    server_before = server_ns();
     for (unsigned i = 0; i < count; i++) {
         for (unsigned d = 0; d < depth; d++) issue(&all[i]);
         if (all[i].unsent) flush(&all[i]);
@@ -273,14 +291,18 @@ static void run(Connection *all, unsigned count, uint64_t warm_until) {
     while (in_flight && now < deadline + 5000000000u) {
         int ready = epoll_wait(poller, events, 1024, 100);
         now = clock_ns();
-        if (warm_until && now >= warm_until) {
+        if (warm_until && now >= warm_until && !ungreeted) {
             memset(&small.latency, 0, sizeof small.latency);
             memset(&big.latency, 0, sizeof big.latency);
+            server_before = server_ns();
             begun = now;
+            deadline = begun + measured;
             warm_until = 0;
         }
+        if (now >= deadline && !server_spent) server_spent = server_ns() - server_before;
         for (int i = 0; i < ready; i++) serve(events[i].data.ptr, events[i].events);
     }
+    if (!server_spent) server_spent = server_ns() - server_before;
 }
 
 static void report(unsigned count) {
@@ -298,11 +320,12 @@ static void report(unsigned count) {
     printf("\"replies\": %llu, \"misses\": %llu, \"errors\": %llu, \"unanswered\": %llu, ",
            (unsigned long long)replies, (unsigned long long)misses, (unsigned long long)errors,
            (unsigned long long)in_flight);
-    printf("\"big_bytes_per_s\": %.0f, \"cpu_seconds\": %.3f, \"elapsed\": %.6f, \"first_error\": \"%s\"}\n",
+    printf("\"big_bytes_per_s\": %.0f, \"cpu_seconds\": %.3f, \"elapsed\": %.6f, "
+           "\"server_cpu_seconds\": %.9f, \"first_error\": \"%s\"}\n",
            (double)big.latency.count * (double)big.size * rate,
            (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6,
-           (double)(now - started) / 1e9, first_error);
+           (double)(now - started) / 1e9, (double)server_spent / 1e9, first_error);
 }
 
 static int index_of(const char *const *words, const char *word) {
@@ -323,6 +346,7 @@ int main(int argc, char **argv) {
         {"count", 1, 0, 'n'},       /* stop after so many commands, or at `seconds` if that is first */
         {"queue", 1, 0, 'q'},       {"queues", 1, 0, 'Q'}, /* set and get: over queue0, queue1, ... */
         {"suffix", 1, 0, 'x'},      /* of the key in sets: /sync */
+        {"pid", 1, 0, 'i'},         /* the server's, to count its CPU time */
         {"big-connections", 1, 0, 'b'}, {"big-size", 1, 0, 'B'}, /* beside the others, untimed */
         {0}};
     unsigned count = 1, big_count = 0;
@@ -342,6 +366,9 @@ int main(int argc, char **argv) {
         case 'n': limit = strtoull(optarg, NULL, 10); break;
         case 'q': queue = optarg; break;
         case 'Q': queues = (unsigned)atoi(optarg); break;
+        case 'i':
+            if ((errno = clock_getcpuclockid(atoi(optarg), &server_clock))) die("pid");
+            break;
         case 'x': suffix = optarg; break;
         case 'b': big_count = (unsigned)atoi(optarg); break;
         case 'B': big_size = strtoul(optarg, NULL, 10); break;
@@ -377,8 +404,9 @@ int main(int argc, char **argv) {
     }
     set_nonblocking(all, total);
     now = begun = started = clock_ns();
-    deadline = begun + (uint64_t)((seconds + warmup) * 1e9);
-    run(all, total, warmup > 0 ? begun + (uint64_t)(warmup * 1e9) : 0);
+    uint64_t measured = (uint64_t)(seconds * 1e9), warming = (uint64_t)(warmup * 1e9);
+    deadline = begun + measured + (warming ? warming + GREETING : 0);
+    run(all, total, warming ? begun + warming : 0, measured);
     report(count);
     return 0;
 }

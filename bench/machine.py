@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -21,11 +22,30 @@ print(json.dumps([platform.python_implementation(), platform.python_version(),
 """
 
 
+SERVER_CORE, LOAD_CORE = 0, 1
+
+
 def pinned(core: int) -> list[str]:
     """The prefix that keeps a command on one core, where there are cores to choose from."""
     if len(CORES) < 2 or not shutil.which("taskset"):
         return []
     return ["taskset", "-c", str(CORES[core])]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a server and its load run: the prefixes of their commands."""
+
+    server: list[str]
+    load: list[str]
+
+
+APART = Placement(pinned(SERVER_CORE), pinned(LOAD_CORE))
+# On one core, and neither cuts in on the other: the load sends all it has and sleeps, then the server
+# answers all in one turn and sleeps. So a turn has as many commands as there are connections, however
+# busy the machine is. Rates and latencies mean nothing here.
+_SHARED = [*pinned(SERVER_CORE), "chrt", "--batch", "0"]
+IN_TURN = Placement(_SHARED, _SHARED)
 
 
 def _output(*command: str | Path) -> str:

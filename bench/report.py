@@ -45,7 +45,7 @@ def _show(metric: str, value: float | None) -> str:
     return f"{value / 1000:.1f}k" if metric.endswith("per_s") and value >= 1000 else f"{value:,.0f}"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
 
@@ -76,10 +76,10 @@ def _flood(results: Results, scenario: str) -> list[str]:
     return [
         "Ratio to the canned server (operations a second):",
         "",
-        *_table(["", *servers], rates),
+        *table(["", *servers], rates),
         "p50 / p99 / p99.9 (µs of server CPU a command):",
         "",
-        *_table(["", *servers], delays),
+        *table(["", *servers], delays),
     ]
 
 
@@ -91,7 +91,7 @@ def _footprint(results: Results, scenario: str) -> list[str]:
             values = [_figure(results, scenario, cell, server, name) for name in metrics]
             if any(values):
                 rows.append((cell, server, *values))
-    return _table(["", "server", *(_HEADINGS[name] for name in metrics)], rows)
+    return table(["", "server", *(_HEADINGS[name] for name in metrics)], rows)
 
 
 def _figure(results: Results, scenario: str, cell: str, server: str, metric: str) -> str:
@@ -104,7 +104,7 @@ def _shortfalls(results: Results) -> list[str]:
     rows = targets.rows(results)
     verdicts = [row.verdict for row in rows]
     counts = ((verdict, verdicts.count(verdict)) for verdict in targets.VERDICTS)
-    table = ((row.what, row.wanted, row.measured, row.verdict) for row in rows)
+    verdict_rows = ((row.what, row.wanted, row.measured, row.verdict) for row in rows)
     shown = (
         (cell, f"{ours:.2f}", f"{theirs:.2f}", "behind" if ours < theirs else "ahead")
         for cell, ours, theirs in targets.beside_darner(results)
@@ -120,13 +120,13 @@ def _shortfalls(results: Results) -> list[str]:
         "",
         ", ".join(f"{count} {verdict}" for verdict, count in counts if count) + ".",
         "",
-        *_table(["", "wanted", "measured", "verdict"], table),
+        *table(["", "wanted", "measured", "verdict"], verdict_rows),
         "## Beside Darner",
         "",
         "Darner 0.2.0 could not be run beside the others. Its ratios to the canned server were "
         "measured on a like machine in an earlier run and are quoted.",
         "",
-        *_table(["by canned", "darnerpy", "Darner (quoted)", ""], shown),
+        *table(["by canned", "darnerpy", "Darner (quoted)", ""], shown),
     ]
 
 
@@ -153,7 +153,7 @@ def _answer(results: Results) -> list[str]:
     return [
         "How fast is it? With 100 clients and items of 64 bytes, the server on one core:",
         "",
-        *_table(["", "darnerpy", "p99", "Redis", "p99"], rows),
+        *table(["", "darnerpy", "p99", "Redis", "p99"], rows),
         "Redis keeps its items in memory; darnerpy keeps them on disk, and its memory stays the "
         "same however many wait.",
         "",
@@ -176,7 +176,7 @@ def markdown(results: Results, machine: dict[str, str], how: str) -> str:
         "memcached keeps one item and takes nothing away, and beanstalkd's get is a reserve "
         "and a delete.",
         "",
-        *_table(["machine", ""], machine.items()),
+        *table(["machine", ""], machine.items()),
         *_shortfalls(results),
     ]
     for scenario in results.scenarios():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from statistics import median
+from statistics import mean, median
 
 
 def _unique(items: Iterable[str]) -> list[str]:
@@ -44,6 +44,12 @@ class Results:
         turns = self._rounds.get((scenario, cell, server), {})
         found = [values[metric] for values in turns.values() if metric in values]
         return median(found) if found else None
+
+    def undisturbed(self, scenario: str, cell: str, server: str, metric: str) -> float | None:
+        """A cost: the mean of the two cheapest rounds. What else the machine does only adds to it."""
+        turns = self._rounds.get((scenario, cell, server), {})
+        found = sorted(values[metric] for values in turns.values() if metric in values)
+        return mean(found[:2]) if found else None
 
     def worst(self, scenario: str, cell: str | None, server: str, metric: str) -> float | None:
         """The highest value in any round of one cell, or of all."""

@@ -56,9 +56,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return settings
 
 
-def _keep_off_the_servers_core() -> None:
-    if machine.pinned(driver.LOAD_CORE):
-        os.sched_setaffinity(0, {machine.CORES[driver.LOAD_CORE]})
+def keep_off_the_servers_core() -> None:
+    if machine.pinned(machine.LOAD_CORE):
+        os.sched_setaffinity(0, {machine.CORES[machine.LOAD_CORE]})
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers inherit it
 
@@ -77,7 +77,7 @@ def main() -> None:
     arguments = _arguments()
     names = arguments.only or list(SCENARIOS)
     driver.compile_programs()
-    _keep_off_the_servers_core()
+    keep_off_the_servers_core()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.directory) as directory:
         deadline = time.monotonic() + arguments.minutes * 60

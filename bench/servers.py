@@ -16,12 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import driver
-from bench.driver import BUILD, Load, Outcome, Protocol
-from bench.machine import REPOSITORY, pinned
+from bench.driver import BUILD, Load, Outcome, Protocol, Target
+from bench.machine import APART, REPOSITORY, Placement
 
-SERVER_CORE = 0
 MAX_CONNECTIONS = 12_000
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PROBES: dict[Protocol, tuple[bytes, bytes]] = {
     "memcache": (b"version\r\n", b"VERSION"),
     "resp": (b"PING\r\n", b"+PONG"),  # while it loads, Redis answers -LOADING
@@ -46,11 +44,19 @@ class Recipe:
         return None if shutil.which(self.program) else f"{Path(self.program).name} not installed"
 
 
-def _darnerpy(sync: str) -> Callable[[int, Path], list[str]]:
-    return lambda port, data: [
-        *("serve", "--data", str(data / "data"), "--listen", f"127.0.0.1:{port}"),
-        *("--sync", sync),
-    ]
+def darnerpy(
+    name: str,
+    *options: str,
+    sync: str = "never",
+    command: tuple[str, ...] = (str(REPOSITORY / ".venv" / "bin" / "darnerpy"),),
+) -> Recipe:
+    """This checkout's, or another one by its command."""
+
+    def arguments(port: int, data: Path) -> list[str]:
+        where = ("--data", str(data / "data"), "--listen", f"127.0.0.1:{port}")
+        return [*command[1:], "serve", *where, "--sync", sync, *options]
+
+    return Recipe(name, command[0], "memcache", arguments, closes=True)
 
 
 def _redis(appendfsync: str) -> Callable[[int, Path], list[str]]:
@@ -72,15 +78,15 @@ def _beanstalkd(port: int, data: Path) -> list[str]:
     return ["-l", "127.0.0.1", "-p", str(port), "-b", str(data), "-z", str(16 << 20)]
 
 
-_DARNERPY = str(REPOSITORY / ".venv" / "bin" / "darnerpy")
 CANNED = Recipe(
     *("canned", str(BUILD / "canned"), "memcache", lambda port, data: [str(port)]),
     consumes=False,
     needs_size=True,
     closes=True,
 )
-DARNERPY = Recipe("darnerpy", _DARNERPY, "memcache", _darnerpy("never"), closes=True)
-DARNERPY_SYNC = Recipe("darnerpy always", _DARNERPY, "memcache", _darnerpy("always"), closes=True)
+DARNERPY = darnerpy("darnerpy")
+DARNERPY_SYNC = darnerpy("darnerpy always", sync="always")
+DARNERPY_MEMORY = darnerpy("darnerpy in memory", "--engine", "memory")
 MEMCACHED = Recipe("memcached", "memcached", "memcache", _memcached, consumes=False)
 BEANSTALKD = Recipe("beanstalkd", "beanstalkd", "beanstalk", _beanstalkd)
 REDIS = Recipe("Redis everysec", "redis-server", "resp", _redis("everysec"))
@@ -100,11 +106,19 @@ class Weight:
 class Server:
     """A running server. Its directory outlives it, so that it can be started again on its data."""
 
-    def __init__(self, recipe: Recipe, port: int, directory: Path, size: int = 64) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        port: int,
+        directory: Path,
+        size: int = 64,
+        placement: Placement = APART,
+    ) -> None:
         self.recipe = recipe
         self.port = port
         self.directory = directory
         self._size = size
+        self._placement = placement
         self._process: subprocess.Popen[bytes] | None = None
         self.directory.mkdir(parents=True, exist_ok=True)
 
@@ -117,10 +131,14 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def target(self) -> Target:
+        return Target(self.recipe.protocol, self.port, self.pid, self._placement)
+
     def start(self, timeout: float = 60) -> float:
         """Returns how many seconds passed until it answered."""
         arguments = self.recipe.arguments(self.port, self.directory)
-        command = [*pinned(SERVER_CORE), self.recipe.program, *arguments]
+        command = [*self._placement.server, self.recipe.program, *arguments]
         if self.recipe.needs_size:
             command.append(str(self._size))
         question, answer = _PROBES[self.recipe.protocol]
@@ -147,7 +165,7 @@ class Server:
             return b""
 
     def run(self, load: Load) -> Outcome:
-        return driver.run(self.recipe.protocol, self.port, load)
+        return driver.run(self.target, load)
 
     def fill(self, count: int, size: int = 64) -> None:
         """Puts many items as fast as the server takes them."""
@@ -169,10 +187,6 @@ class Server:
 
     def forget_highest(self) -> None:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
-    def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def pause(self) -> None:
         """A server that is not being measured takes no time from the one that is."""
