@@ -1,0 +1,1 @@
+"""The instruction count of one command, by kind and by commands a turn."""
