@@ -21,11 +21,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import driver, floods, machine, report, run
+from bench import driver, floods, machine, run
 from bench.context import Bench, Settings
 from bench.driver import Load
 from bench.results import Results
 from bench.servers import CANNED, Recipe, darnerpy
+from bench.tables import table
 
 SCENARIO = "programs"
 
@@ -106,7 +107,7 @@ def main() -> None:
         floods.flood(bench, SCENARIO, recipes, cells)
     names = [recipe.name for recipe in recipes]
     print("CPU µs a command:\n")
-    print("\n".join(report.table(["", *names], rows(bench.results, names))))
+    print("\n".join(table(["", *names], rows(bench.results, names))))
     for note in bench.results.notes:
         print(f"- {note}")
     if arguments.json:

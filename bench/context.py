@@ -86,6 +86,7 @@ class Bench:
     def _available(self, recipes: list[Recipe]) -> list[Recipe]:
         for recipe in recipes:
             if reason := recipe.missing():
+                self.results.absent[recipe.name] = reason
                 self.results.note(f"{recipe.name}: skipped, {reason}")
         return [recipe for recipe in recipes if not recipe.missing()]
 

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 from bench.context import Bench
 from bench.driver import Load, Mode, Outcome
+from bench.machine import EDITABLE, PROGRAM
 from bench.servers import (
     BEANSTALKD,
     CANNED,
     DARNERPY,
+    DARNERPY_MEMORY,
+    DARNERPY_PURE,
     DARNERPY_SYNC,
     MEMCACHED,
     REDIS,
@@ -18,7 +21,9 @@ from bench.servers import (
     Server,
 )
 
-ALL = [CANNED, DARNERPY, MEMCACHED, BEANSTALKD, REDIS]
+_PURE = [DARNERPY_PURE] if PROGRAM != EDITABLE else []  # beside a compiled one
+PEERS = [MEMCACHED, BEANSTALKD, REDIS]
+ALL = [CANNED, DARNERPY, *_PURE, DARNERPY_MEMORY, *PEERS]
 FLOODED = (10, 100, 1000)
 MODES: tuple[Mode, ...] = ("set", "get", "pair", "closeopen")
 LABELS: dict[Mode, str] = {
@@ -139,11 +144,11 @@ def pipelined(bench: Bench) -> None:
 def kib(bench: Bench) -> None:
     shape = replace(_shape(bench), size=1 << 10)
     cells = cells_of(("set",), (100,), shape) | cells_of(("pair",), (10, 100), shape)
-    flood(bench, KIB, ALL, cells)
+    flood(bench, KIB, [CANNED, DARNERPY, *PEERS], cells)
 
 
 def kib64(bench: Bench) -> None:
     # No warm-up: half a gigabyte is all a server is given, and a fast one is soon done with it.
     size = 64 << 10
     shape = replace(_shape(bench), size=size, warmup=0, count=_FILL_BYTES // size)
-    flood(bench, KIB64, ALL, cells_of(("set", "get", "pair"), (10,), shape))
+    flood(bench, KIB64, [CANNED, DARNERPY, *PEERS], cells_of(("set", "get", "pair"), (10,), shape))

@@ -12,7 +12,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORES = sorted(os.sched_getaffinity(0))  # before the runner pins itself
-INTERPRETER = REPOSITORY / ".venv" / "bin" / "python"
+EDITABLE = REPOSITORY / ".venv" / "bin" / "darnerpy"  # what the sources are, uncompiled
+PROGRAM = Path(os.environ.get("BENCH_DARNERPY", EDITABLE))
+INTERPRETER = PROGRAM.parent / "python"
 
 _ABOUT_PYTHON = """
 import json, platform, sysconfig

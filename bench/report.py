@@ -1,15 +1,19 @@
-"""The results as Markdown: shortfalls first, then every scenario, then the machine."""
+"""The page of results: the answer and one table, the numbers to hold, then every scenario."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bench import floods, targets
+from bench.driver import Mode
+from bench.floods import FLOODED, LABELS, MODES, SMALL, SYNCED, label
+from bench.profile import counts
 from bench.results import Results
 from bench.servers import CANNED, DARNERPY, DARNERPY_SYNC, REDIS, REDIS_SYNC
+from bench.tables import NONE, show, table
 
-_HEADINGS = {
+_FOOTPRINTS = {
     "ops_per_s": "ops/s",
     "empty_ops_per_s": "ops/s on an empty queue",
     "p50_us": "p50",
@@ -29,135 +33,186 @@ _HEADINGS = {
 }
 
 
-def _show(metric: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    if metric.endswith("bytes_per_s"):
-        return f"{value / 1e6:,.0f} MB/s"
-    if metric.endswith("_bytes"):
-        return f"{value / (1 << 20):.1f} MiB"
-    if metric.endswith("_us"):
-        return f"{value:.0f} µs" if value < 1000 else f"{value / 1000:.1f} ms"
-    if metric.endswith("_ms"):
-        return f"{value:.1f} ms"
-    if metric.endswith("_s") and not metric.endswith("per_s"):
-        return f"{value:.3f} s"
-    return f"{value / 1000:.1f}k" if metric.endswith("per_s") and value >= 1000 else f"{value:,.0f}"
+# -- the answer --------------------------------------------------------------------------------------
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
+def _in_words(results: Results, scenario: str, mode: Mode, server: str) -> str:
+    """A rate and what one operation costs, at 100 connections."""
+    cell = label(mode, 100)
+    rate = show("ops_per_s", results.value(scenario, cell, server, "ops_per_s"))
+    cost = show("cpu_us", results.value(scenario, cell, server, "cpu_us"))
+    return f"{rate} a second at {cost} µs of the processor each" if rate else "(not measured)"
 
 
-def _flood_cell(results: Results, scenario: str, cell: str, server: str) -> str:
-    rate = _show("ops_per_s", results.value(scenario, cell, server, "ops_per_s"))
-    ratio = results.ratio(scenario, cell, server, CANNED.name)
-    if not rate or ratio is None or server == CANNED.name:
-        return rate or "–"
-    return f"**{ratio:.2f}** ({rate})"
+def _sentence(results: Results) -> str:
+    def words(mode: Mode, server: str, scenario: str = SMALL) -> str:
+        return _in_words(results, scenario, mode, server)
+
+    synced, theirs = (
+        show("ops_per_s", results.value(SYNCED, label("set", 100), server.name, "ops_per_s"))
+        for server in (DARNERPY_SYNC, REDIS_SYNC)
+    )
+    text = (
+        f"How fast is it? For 100 clients and items of 64 bytes, on one core, darnerpy puts "
+        f"{words('set', DARNERPY.name)} and takes {words('get', DARNERPY.name)}"
+    )
+    if synced:
+        text += f"; with each synced to disk before its answer it puts {synced} a second"
+    text += f". Redis, which keeps its items in memory, puts {words('set', REDIS.name)}"
+    if theirs:
+        text += f", and {theirs} a second synced"
+    return text + "."
 
 
-def _latency_cell(results: Results, scenario: str, cell: str, server: str) -> str:
-    figures = [
-        _show(metric, results.value(scenario, cell, server, metric))
-        for metric in ("p50_us", "p99_us", "p999_us")
+def _costs(results: Results, server: str, mode: Mode) -> str:
+    found = [
+        show("cpu_us", results.value(SMALL, label(mode, connections), server, "cpu_us")) or NONE
+        for connections in FLOODED
     ]
-    cost = results.value(scenario, cell, server, "cpu_us")
-    if cost is None:
-        return "–"
-    return " / ".join(figures) + f" ({cost:.1f})"
+    return NONE if set(found) == {NONE} else " / ".join(found)
+
+
+def _rate(results: Results, server: str, mode: Mode) -> str:
+    cell = label(mode, 100)
+    rate = show("ops_per_s", results.value(SMALL, cell, server, "ops_per_s"))
+    return (
+        f"{rate}, {show('p99_us', results.value(SMALL, cell, server, 'p99_us'))}" if rate else NONE
+    )
+
+
+def _answer(results: Results) -> list[str]:
+    """What a reader wants to know first."""
+    rows = []
+    for server in (recipe.name for recipe in floods.ALL):
+        if server in results.absent:
+            rows.append((server, results.absent[server], *[""] * (len(MODES) + 1)))
+        elif server in results.servers(SMALL):
+            costs = (_costs(results, server, mode) for mode in MODES)
+            rates = (_rate(results, server, mode) for mode in ("set", "get"))
+            rows.append((server, *costs, *rates))
+    heads = [LABELS[mode] for mode in MODES]
+    return [
+        _sentence(results),
+        "",
+        f"µs of the server's processor an operation, user and system, at "
+        f"{' / '.join(map(str, FLOODED))} connections; and at 100 connections the operations a "
+        "second with the 99th percentile of the time to the answer:",
+        "",
+        *table(["", *heads, "sets a second, p99", "gets a second, p99"], rows),
+        "*canned* stores nothing: it is the kernel, nearly alone, and no server on this machine costs "
+        "less. memcached keeps one item and takes none away. Redis and beanstalkd keep their items in "
+        "memory; darnerpy keeps them on disk, and its memory stays the same however many wait.",
+        "",
+    ]
+
+
+# -- the numbers to hold -----------------------------------------------------------------------------
+
+
+def _numbers(results: Results) -> list[str]:
+    rows = targets.rows(results)
+    verdicts = [row.verdict for row in rows]
+    counts = ((verdict, verdicts.count(verdict)) for verdict in targets.VERDICTS)
+    listed = ((row.what, row.wanted, row.measured, row.verdict) for row in rows)
+    return [
+        "## The numbers to hold",
+        "",
+        "A row is *met* if what was measured is within *wanted*, and *close* if it is within 5 % of "
+        "that. *aim* is what we would like to reach, and is no promise. Costs are in µs of the server's "
+        f"processor, scaled to a machine where the canned server costs {targets.CANNED_US}. *set+get "
+        "pairs* puts an item and takes it again, in turn; *close/open* is `get QUEUE/close/open`, which "
+        "confirms an item and opens the next. *32 deep* is pipelined: each client has 32 commands under "
+        "way, otherwise one.",
+        "",
+        ", ".join(f"{count} {verdict}" for verdict, count in counts if count) + ".",
+        "",
+        *table(["", "wanted", "measured", "verdict"], listed),
+    ]
+
+
+def _beside_darner(results: Results) -> list[str]:
+    shown = (
+        (cell, f"{ours:.1f}", f"{theirs:.1f}", "behind" if ours > theirs else "ahead")
+        for cell, ours, theirs in targets.beside_darner(results)
+    )
+    return [
+        "## Beside Darner",
+        "",
+        "Darner 0.2.0 could not be run beside the others. What it cost was measured on a like machine "
+        "in an earlier run, beside the same canned server, and is quoted; at 1000 connections it cost "
+        "a tenth more than at 100.",
+        "",
+        *table(["µs, scaled", "darnerpy", "Darner (quoted)", ""], shown),
+    ]
+
+
+# -- every scenario ----------------------------------------------------------------------------------
+
+
+def _by_canned(results: Results, place: tuple[str, str, str], metric: str, digits: int) -> str:
+    """A figure, and how many times that of the canned server it is."""
+    figure = show(metric, results.value(*place, metric))
+    ratio = results.ratio(*place, CANNED.name, metric=metric)
+    if not figure or ratio is None or place[2] == CANNED.name:
+        return figure or NONE
+    return f"{figure} ({ratio:.{digits}f})"
+
+
+def _latencies(results: Results, place: tuple[str, str, str]) -> str:
+    metrics = ("p50_us", "p99_us", "p999_us")
+    figures = [show(metric, results.value(*place, metric)) for metric in metrics]
+    return " / ".join(figures) if all(figures) else NONE
 
 
 def _flood(results: Results, scenario: str) -> list[str]:
     servers, cells = results.servers(scenario), results.cells(scenario)
-    rates = ((c, *(_flood_cell(results, scenario, c, s) for s in servers)) for c in cells)
-    delays = ((c, *(_latency_cell(results, scenario, c, s) for s in servers)) for c in cells)
-    return [
-        "Ratio to the canned server (operations a second):",
-        "",
-        *table(["", *servers], rates),
-        "p50 / p99 / p99.9 (µs of server CPU a command):",
-        "",
-        *table(["", *servers], delays),
-    ]
+    parts: dict[str, Callable[[tuple[str, str, str]], str]] = {
+        "µs of the server's processor an operation (by canned):": lambda place: _by_canned(
+            results, place, "cpu_us", 1
+        ),
+        "Operations a second (by canned):": lambda place: _by_canned(
+            results, place, "ops_per_s", 2
+        ),
+        "Time to the answer, p50 / p99 / p99.9:": lambda place: _latencies(results, place),
+    }
+    lines = []
+    for what, words in parts.items():
+        rows = ((cell, *(words((scenario, cell, name)) for name in servers)) for cell in cells)
+        lines += [what, "", *table(["", *servers], rows)]
+    return lines
 
 
 def _footprint(results: Results, scenario: str) -> list[str]:
-    metrics = [name for name in _HEADINGS if name in results.metrics(scenario)]
+    metrics = [name for name in _FOOTPRINTS if name in results.metrics(scenario)]
     rows = []
     for cell in results.cells(scenario):
         for server in results.servers(scenario):
             values = [_figure(results, scenario, cell, server, name) for name in metrics]
             if any(values):
                 rows.append((cell, server, *values))
-    return table(["", "server", *(_HEADINGS[name] for name in metrics)], rows)
+    return table(["", "server", *(_FOOTPRINTS[name] for name in metrics)], rows)
 
 
 def _figure(results: Results, scenario: str, cell: str, server: str, metric: str) -> str:
     held = metric in ("rss_bytes", "anonymous_bytes", "descriptors")  # the most, not the median
     pick = results.worst if held else results.value
-    return _show(metric, pick(scenario, cell, server, metric))
+    return show(metric, pick(scenario, cell, server, metric))
 
 
-def _shortfalls(results: Results) -> list[str]:
-    rows = targets.rows(results)
-    verdicts = [row.verdict for row in rows]
-    counts = ((verdict, verdicts.count(verdict)) for verdict in targets.VERDICTS)
-    verdict_rows = ((row.what, row.wanted, row.measured, row.verdict) for row in rows)
-    shown = (
-        (cell, f"{ours:.2f}", f"{theirs:.2f}", "behind" if ours < theirs else "ahead")
-        for cell, ours, theirs in targets.beside_darner(results)
-    )
-    return [
-        "## The numbers to hold",
+def _instructions() -> list[str]:
+    found = counts.committed()
+    if not found:
+        return []
+    lines = [
+        "## Instructions of a command",
         "",
-        "A row is *met* if what was measured is within *wanted*. *aim* is what we would like to reach, and "
-        "is no promise. *By canned* is the rate divided by that of the canned server. *set+get pairs* puts "
-        "an item and takes it again, in turn; *close/open* is `get QUEUE/close/open`, which confirms an "
-        "item and opens the next. *32 deep* is pipelined: each client has 32 commands under way, "
-        "otherwise one.",
-        "",
-        ", ".join(f"{count} {verdict}" for verdict, count in counts if count) + ".",
-        "",
-        *table(["", "wanted", "measured", "verdict"], verdict_rows),
-        "## Beside Darner",
-        "",
-        "Darner 0.2.0 could not be run beside the others. Its ratios to the canned server were "
-        "measured on a like machine in an earlier run and are quoted.",
-        "",
-        *table(["by canned", "darnerpy", "Darner (quoted)", ""], shown),
-    ]
-
-
-def _answer(results: Results) -> list[str]:
-    """What a reader wants to know first: how many items a second, how soon, beside what."""
-    cells = {
-        "items put a second": (floods.SMALL, floods.label("set", 100), DARNERPY, REDIS),
-        "items taken a second": (floods.SMALL, floods.label("get", 100), DARNERPY, REDIS),
-        "items put a second, each synced to disk before its answer": (
-            floods.SYNCED,
-            floods.label("set", 100),
-            DARNERPY_SYNC,
-            REDIS_SYNC,
-        ),
-    }
-    rows = []
-    for what, (scenario, cell, ours, theirs) in cells.items():
-        found = [
-            _show(metric, results.value(scenario, cell, server.name, metric)) or "–"
-            for server in (ours, theirs)
-            for metric in ("ops_per_s", "p99_us")
-        ]
-        rows.append((what, *found))
-    return [
-        "How fast is it? With 100 clients and items of 64 bytes, the server on one core:",
-        "",
-        *table(["", "darnerpy", "p99", "Redis", "p99"], rows),
-        "Redis keeps its items in memory; darnerpy keeps them on disk, and its memory stays the "
-        "same however many wait.",
+        "Without sockets and the event loop, counted by `make profile` (see `bench/README.md`): they "
+        "depend on nothing but the code and the interpreter.",
         "",
     ]
+    for each in found:
+        lines += [f"{each.about}:", "", *counts.table_of(each)]
+    return lines
 
 
 def markdown(results: Results, machine: dict[str, str], how: str) -> str:
@@ -170,18 +225,20 @@ def markdown(results: Results, machine: dict[str, str], how: str) -> str:
         "",
         f"{today}, by `make bench` ({how}). The server runs alone on one core, "
         "the load on another; each cell is run on all servers one right after the other, in "
-        "rounds, and the median is shown. *canned* is a C epoll server that answers without "
-        "storing: the limit of the machine. Compare ratios: absolute rates vary from run to "
-        "run. An operation is one set or one get with the reply entirely right; "
-        "memcached keeps one item and takes nothing away, and beanstalkd's get is a reserve "
-        "and a delete.",
+        "rounds, and the median is shown. The processor's time is that of the server's process, all "
+        "its threads, between the end of the warm-up and the end of the load: connecting is not in it. "
+        "*canned* is a C epoll server that answers without storing. Compare ratios: absolute figures "
+        "vary from run to run. An operation is one set or one get with the reply entirely right; "
+        "beanstalkd's get is a reserve and a delete.",
         "",
         *table(["machine", ""], machine.items()),
-        *_shortfalls(results),
+        *_numbers(results),
+        *_beside_darner(results),
     ]
     for scenario in results.scenarios():
         body = _flood if scenario in floods.SCENARIOS else _footprint
         lines += [f"## {scenario}", "", *body(results, scenario)]
+    lines += _instructions()
     if results.notes:
         lines += ["## Notes", "", *(f"- {note}" for note in results.notes), ""]
     return "\n".join(lines)

@@ -12,9 +12,12 @@ def _unique(items: Iterable[str]) -> list[str]:
 
 
 class Results:
+    """notes: what a reader of the figures has to know. absent: servers that could not run, and why."""
+
     def __init__(self) -> None:
         self._rounds: dict[tuple[str, str, str], dict[int, dict[str, float]]] = defaultdict(dict)
         self.notes: list[str] = []
+        self.absent: dict[str, str] = {}
 
     def add(
         self, scenario: str, cell: str, server: str, values: dict[str, float], turn: int = 0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import driver
 from bench.driver import BUILD, Load, Outcome, Protocol, Target
-from bench.machine import APART, REPOSITORY, Placement
+from bench.machine import APART, EDITABLE, PROGRAM, Placement
 
 MAX_CONNECTIONS = 12_000
 _PROBES: dict[Protocol, tuple[bytes, bytes]] = {
@@ -41,16 +41,16 @@ class Recipe:
 
     def missing(self) -> str | None:
         """Why it cannot be run here, if so."""
-        return None if shutil.which(self.program) else f"{Path(self.program).name} not installed"
+        return None if shutil.which(self.program) else "not installed"
 
 
 def darnerpy(
     name: str,
     *options: str,
     sync: str = "never",
-    command: tuple[str, ...] = (str(REPOSITORY / ".venv" / "bin" / "darnerpy"),),
+    command: tuple[str, ...] = (str(PROGRAM),),
 ) -> Recipe:
-    """This checkout's, or another one by its command."""
+    """The one that is measured, or another one by its command."""
 
     def arguments(port: int, data: Path) -> list[str]:
         where = ("--data", str(data / "data"), "--listen", f"127.0.0.1:{port}")
@@ -86,6 +86,7 @@ CANNED = Recipe(
 )
 DARNERPY = darnerpy("darnerpy")
 DARNERPY_SYNC = darnerpy("darnerpy always", sync="always")
+DARNERPY_PURE = darnerpy("darnerpy, pure Python", command=(str(EDITABLE),))
 DARNERPY_MEMORY = darnerpy("darnerpy in memory", "--engine", "memory")
 MEMCACHED = Recipe("memcached", "memcached", "memcache", _memcached, consumes=False)
 BEANSTALKD = Recipe("beanstalkd", "beanstalkd", "beanstalk", _beanstalkd)

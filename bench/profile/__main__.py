@@ -8,18 +8,15 @@ tenth. `--source DIR` counts the package of another checkout by the code of this
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from bench.machine import REPOSITORY
-from bench.profile import counts
-from bench.profile.counts import CannotCount, Counts
-
-COMMITTED = REPOSITORY / "bench" / "instructions.json"
-MOST = 1.1
+from bench.profile import callgrind, counts
+from bench.profile.callgrind import CannotCount
+from bench.profile.counts import Counts
 
 
 def _arguments() -> argparse.Namespace:
@@ -28,92 +25,67 @@ def _arguments() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--kinds", default=",".join(counts.KINDS))
-    parser.add_argument("--batches", default=",".join(map(str, counts.BATCHES)))
-    parser.add_argument("--commands", type=int, default=2000, help="counted in each stretch")
+    parser.add_argument("--kinds", default=",".join(callgrind.KINDS))
+    parser.add_argument("--batches", default=",".join(map(str, callgrind.BATCHES)))
+    parser.add_argument("--commands", type=int, default=1000, help="counted in each stretch")
     parser.add_argument("--python", default=sys.executable, help="another interpreter")
     parser.add_argument("--source", type=Path, help="a checkout; default: what is installed")
     parser.add_argument("--against", metavar="REVISION", help="the parent is HEAD^")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", action="store_true", help=f"into {COMMITTED.name}")
+    parser.add_argument("--write", action="store_true", help=f"into {counts.KEPT.name}")
     return parser.parse_args()
 
 
-def _before(revision: str, python: str, options: list[str]) -> Counts | None:
-    """The counts of a revision by its own code; None, with the reason said, if it has none."""
-    git = ["git", "-C", str(REPOSITORY)]
+def unpack(repository: Path, revision: str, tree: Path) -> str | None:
+    """The files of a revision; why there is nothing to compare with, if there is not."""
+    git = ["git", "-C", str(repository)]
     known = subprocess.run([*git, "cat-file", "-e", f"{revision}^{{commit}}"], capture_output=True)
     if known.returncode:
-        print(f"nothing to compare with: {revision} is not in this clone")
-        return None
+        return f"{revision} is not in this clone"
+    tree.mkdir()
+    archive = subprocess.run([*git, "archive", revision], capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
+    if not (tree / "bench" / "profile" / "__main__.py").exists():
+        return f"{revision} has no bench/profile"
+    return None
+
+
+def _before(arguments: argparse.Namespace) -> Counts | None:
+    """The counts of a revision by its own code; None, with the reason said, if it has none."""
     with tempfile.TemporaryDirectory(prefix="profile-") as directory:
-        tree = Path(directory) / "tree"
-        tree.mkdir()
-        archive = subprocess.run([*git, "archive", revision], capture_output=True, check=True)
-        subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
-        if not (tree / "bench" / "profile" / "__main__.py").exists():
-            print(f"nothing to compare with: {revision} has no bench/profile")
+        tree, told = Path(directory) / "tree", Path(directory) / "counts.json"
+        if reason := unpack(REPOSITORY, arguments.against, tree):
+            print(f"nothing to compare with: {reason}")
             return None
-        told = Path(directory) / "counts.json"
-        command = [sys.executable, "-m", "bench.profile", "--python", python, "--source", str(tree)]
-        done = subprocess.run([*command, "--json", str(told), *options], cwd=tree, text=True, capture_output=True)
+        options = [
+            f"--{name}={getattr(arguments, name)}" for name in ("kinds", "batches", "python")
+        ]
+        options += [f"--commands={arguments.commands}", f"--source={tree}", f"--json={told}"]
+        command = [sys.executable, "-m", "bench.profile", *options]
+        done = subprocess.run(command, cwd=tree, text=True, capture_output=True)
         if done.returncode:
-            raise CannotCount(f"{revision}: {done.stdout}{done.stderr}")
-        return Counts(**json.loads(told.read_text()))
-
-
-def table(now: Counts, before: Counts | None) -> list[str]:
-    """Lines of Markdown: a kind a row, commands a turn in the columns."""
-    kinds = dict.fromkeys(stretch.partition(":")[0] for stretch in now.stretches)
-    batches = dict.fromkeys(stretch.partition(":")[2] for stretch in now.stretches)
-    lines = ["| instructions | " + " | ".join(f"{batch} a turn" for batch in batches) + " |"]
-    lines.append("|---" * (1 + len(batches)) + "|")
-    for kind in kinds:
-        cells = []
-        for batch in batches:
-            value = now.stretches[f"{kind}:{batch}"]
-            old = before.stretches.get(f"{kind}:{batch}") if before else None
-            cells.append(f"{value:,}" + (f" ({value / old - 1:+.1%})" if old else ""))
-        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def grown(now: Counts, before: Counts) -> list[str]:
-    """What has grown by more than a tenth, in words."""
-    return [
-        f"{stretch}: {before.stretches[stretch]:,} instructions before, {value:,} now"
-        for stretch, value in now.stretches.items()
-        if stretch in before.stretches and value > before.stretches[stretch] * MOST
-    ]
-
-
-def _write(now: Counts) -> None:
-    kept = json.loads(COMMITTED.read_text()) if COMMITTED.exists() else {}
-    kept[now.about] = now.stretches
-    COMMITTED.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
+            raise CannotCount(f"{arguments.against}: {done.stdout}{done.stderr}")
+        return Counts.from_json(told.read_text())
 
 
 def main() -> int:
     arguments = _arguments()
     batches = tuple(int(batch) for batch in arguments.batches.split(","))
-    wanted = counts.stretches(tuple(arguments.kinds.split(",")), batches)
-    options = [f"--{name}={getattr(arguments, name)}" for name in ("kinds", "batches", "commands")]
+    wanted = callgrind.stretches(tuple(arguments.kinds.split(",")), batches)
+    source = arguments.source and arguments.source.resolve()
     try:
-        source = arguments.source and arguments.source.resolve()
-        now = counts.count(arguments.python, source, wanted, arguments.commands)
-        before = None
-        if arguments.against:
-            before = _before(arguments.against, arguments.python, options)
+        before = _before(arguments) if arguments.against else None
+        now = callgrind.count(arguments.python, source, wanted, arguments.commands)
     except CannotCount as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{now.about}:\n")
-    print("\n".join(table(now, before)))
+    print("\n".join(counts.table_of(now, before)))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"about": now.about, "stretches": now.stretches}))
+        arguments.json.write_text(now.as_json())
     if arguments.write:
-        _write(now)
-    worse = grown(now, before) if before else []
+        counts.keep(now)
+    worse = counts.grown(now, before) if before else []
     for line in worse:
         print(f"grown by more than a tenth: {line}", file=sys.stderr)
     return 1 if worse else 0

@@ -1,28 +1,17 @@
-"""Counts the instructions of commands: runs `commands.py` under valgrind and reads what it wrote.
-
-The counts depend on the code, the interpreter and the C libraries only, so that they can be compared
-where times cannot: on a busy machine, in CI.
-"""
+"""How many instructions a command has: the counts as they are kept, shown and compared."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-COMMANDS = Path(__file__).with_name("commands.py")
-KINDS = ("set", "get", "pair", "closeopen")
-BATCHES = (1, 4, 50)
-MARK = "getpgid"
+from bench.tables import table
 
+__all__ = ["KEPT", "Counts", "committed", "grown", "keep", "table_of"]
 
-class CannotCount(Exception):
-    """Why there are no counts."""
+KEPT = Path(__file__).with_name("instructions.json")
+MOST = 1.1
 
 
 @dataclass(frozen=True)
@@ -32,40 +21,44 @@ class Counts:
     about: str
     stretches: dict[str, int]
 
+    def as_json(self) -> str:
+        return json.dumps({"about": self.about, "stretches": self.stretches}, indent=1)
 
-def stretches(kinds: tuple[str, ...], batches: tuple[int, ...]) -> list[str]:
-    return [f"{kind}:{batch}" for kind in kinds for batch in batches]
-
-
-def count(python: str, source: Path | None, wanted: list[str], commands: int) -> Counts:
-    """Instructions a command. source: the checkout whose package is run, if not the installed one."""
-    if not shutil.which("valgrind"):
-        raise CannotCount("valgrind is not installed")
-    # Not the caller's environment: even its size moves the stack, and where hashes begin is fixed.
-    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environ |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    if source is not None:
-        environ["PYTHONPATH"] = str(source)
-    with tempfile.TemporaryDirectory(prefix="profile-") as directory:
-        parts = Path(directory) / "counts"
-        command = [
-            *("valgrind", "--quiet", "--tool=callgrind", f"--dump-before={MARK}"),
-            *(f"--callgrind-out-file={parts}", python, "-P", str(COMMANDS)),
-            *(f"{directory}/data", str(commands), *wanted),
-        ]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True)
-        if done.returncode:
-            raise CannotCount(f"{COMMANDS.name} failed: {done.stderr.strip()[-2000:]}")
-        told = json.loads(done.stdout)
-        found = {}
-        for place, (stretch, ran) in enumerate(told["stretches"]):
-            found[stretch] = round(_total(Path(f"{parts}.{2 * place + 2}")) / ran)
-    return Counts(told["about"], found)
+    @classmethod
+    def from_json(cls, text: str) -> Counts:
+        return cls(**json.loads(text))
 
 
-def _total(part: Path) -> int:
-    """What passed between two marks. Parts are numbered; the first ends where counting begins."""
-    found = re.search(r"^totals: (\d+)$", part.read_text(), re.MULTILINE)
-    if found is None:
-        raise CannotCount(f"valgrind wrote no total into {part.name}")
-    return int(found[1])
+def table_of(now: Counts, before: Counts | None = None) -> list[str]:
+    """A kind a row, commands a turn in the columns; with what they were before in percent."""
+    kinds = dict.fromkeys(stretch.partition(":")[0] for stretch in now.stretches)
+    batches = dict.fromkeys(stretch.partition(":")[2] for stretch in now.stretches)
+    rows = []
+    for kind in kinds:
+        cells = []
+        for batch in batches:
+            value = now.stretches[f"{kind}:{batch}"]
+            old = before.stretches.get(f"{kind}:{batch}") if before else None
+            cells.append(f"{value:,}" + (f" ({value / old - 1:+.1%})" if old else ""))
+        rows.append((kind, *cells))
+    return table(["instructions", *(f"{batch} a turn" for batch in batches)], rows)
+
+
+def grown(now: Counts, before: Counts) -> list[str]:
+    """What has grown by more than a tenth, in words."""
+    return [
+        f"{stretch}: {before.stretches[stretch]:,} instructions before, {value:,} now"
+        for stretch, value in now.stretches.items()
+        if stretch in before.stretches and value > before.stretches[stretch] * MOST
+    ]
+
+
+def committed() -> list[Counts]:
+    """Those of every interpreter they were last counted on."""
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    return [Counts(about, stretches) for about, stretches in kept.items()]
+
+
+def keep(now: Counts) -> None:
+    kept = {counts.about: counts.stretches for counts in committed()} | {now.about: now.stretches}
+    KEPT.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
