@@ -21,7 +21,7 @@ SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
 # Those that run the program as a user does.
 BEHAVIOUR := tests/integration tests/crash tests/hostile tests/inspection tests/migration
 
-.PHONY: install serve test test-compiled lint bench compare soak fuzz test-image clean
+.PHONY: install serve test test-compiled lint bench compare profile soak fuzz test-image clean
 
 install: $(STAMP)
 
@@ -70,6 +70,9 @@ bench: $(STAMP)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)
+
+profile: $(STAMP)
+	$(PY) -m bench.profile $(ARGS)
 
 soak: $(STAMP)
 	$(PY) -m tests.soak $(ARGS)
