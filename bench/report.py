@@ -109,11 +109,20 @@ def _answer(results: Results) -> list[str]:
 # -- the numbers to hold -----------------------------------------------------------------------------
 
 
-def _numbers(results: Results) -> list[str]:
+def verdicts(results: Results) -> list[str]:
+    """Every number to hold, shortfalls first, and how many there are of each kind."""
     rows = targets.rows(results)
-    verdicts = [row.verdict for row in rows]
-    counts = ((verdict, verdicts.count(verdict)) for verdict in targets.VERDICTS)
+    found = [row.verdict for row in rows]
+    counted = ((verdict, found.count(verdict)) for verdict in targets.VERDICTS)
     listed = ((row.what, row.wanted, row.measured, row.verdict) for row in rows)
+    return [
+        ", ".join(f"{count} {verdict}" for verdict, count in counted if count) + ".",
+        "",
+        *table(["", "wanted", "measured", "verdict"], listed),
+    ]
+
+
+def _numbers(results: Results) -> list[str]:
     return [
         "## The numbers to hold",
         "",
@@ -124,9 +133,7 @@ def _numbers(results: Results) -> list[str]:
         "confirms an item and opens the next. *32 deep* is pipelined: each client has 32 commands under "
         "way, otherwise one.",
         "",
-        ", ".join(f"{count} {verdict}" for verdict, count in counts if count) + ".",
-        "",
-        *table(["", "wanted", "measured", "verdict"], listed),
+        *verdicts(results),
     ]
 
 

@@ -95,6 +95,7 @@ def main() -> None:
     if arguments.write:
         arguments.write.parent.mkdir(exist_ok=True)
         arguments.write.write_text(text)
+        print("\n".join(report.verdicts(bench.results)))
     else:
         print(text)
 
