@@ -41,7 +41,7 @@ def _command(place: Path) -> tuple[str, ...]:
     if not (place / "darnerpy").is_dir():
         sys.exit(f"{place}: neither a darnerpy program nor a checkout")
     here = ("env", f"PYTHONPATH={place}", "PYTHONDONTWRITEBYTECODE=1")
-    return (*here, str(machine.INTERPRETER), "-m", "darnerpy")
+    return (*here, sys.executable, "-m", "darnerpy")
 
 
 def _recipe(text: str, sync: str) -> Recipe:
@@ -62,7 +62,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.15)
     parser.add_argument("--apart", action="store_true", help="server and load on a core each")
-    parser.add_argument("--port", type=int, default=31900, help="the first of a few")
     parser.add_argument("--json", type=Path, help="every figure of every round")
     return parser.parse_args()
 
@@ -103,7 +102,7 @@ def main() -> None:
         settings = Settings(rounds=arguments.rounds)
         deadline = time.monotonic() + 3600
         placement = machine.APART if arguments.apart else machine.IN_TURN
-        bench = Bench(settings, Path(directory), arguments.port, deadline, placement)
+        bench = Bench(settings, Path(directory), deadline, placement)
         floods.flood(bench, SCENARIO, recipes, cells)
     names = [recipe.name for recipe in recipes]
     print("CPU µs a command:\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import driver
 from bench.driver import Load, Outcome
-from bench.machine import APART, Placement
+from bench.machine import APART, Placement, free_port
 from bench.results import Results
 from bench.servers import Recipe, Server, Weight
 
@@ -37,7 +37,6 @@ QUICK = Settings(1, 0.5, 0.1, 100_000, 1_000, 200, 20, 8 << 20)
 class Bench:
     settings: Settings
     directory: Path
-    first_port: int
     deadline: float
     placement: Placement = APART
     results: Results = field(default_factory=Results)
@@ -47,7 +46,7 @@ class Bench:
     def running(self, recipe: Recipe, size: int = 64) -> Iterator[Server]:
         """A server in a directory of its own; afterwards both are gone."""
         directory = self.directory / f"{self._started:03}-{recipe.name.replace(' ', '-')}"
-        server = Server(recipe, self.first_port + self._started, directory, size, self.placement)
+        server = Server(recipe, free_port(), directory, size, self.placement)
         self._started += 1
         try:
             server.start()

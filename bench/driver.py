@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,9 @@ def compile_programs() -> None:
     for name in ("load", "canned"):
         program = BUILD / name
         if not program.exists() or program.stat().st_mtime < newest:
-            subprocess.run(["cc", "-O2", "-o", program, HERE / f"{name}.c"], check=True)
+            made = BUILD / f"{name}.{os.getpid()}"  # whoever compiles at the same time does no harm
+            subprocess.run(["cc", "-O2", "-o", made, HERE / f"{name}.c"], check=True)
+            made.replace(program)
 
 
 @dataclass(frozen=True)

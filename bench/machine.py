@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,15 @@ APART = Placement(pinned(SERVER_CORE), pinned(LOAD_CORE))
 # On one core, and neither cuts in on the other: the load sends all it has and sleeps, then the server
 # answers all in one turn and sleeps. So a turn has as many commands as there are connections, however
 # busy the machine is. Rates and latencies mean nothing here.
-_SHARED = [*pinned(SERVER_CORE), "chrt", "--batch", "0"]
+_SHARED = [*pinned(SERVER_CORE), *(["chrt", "--batch", "0"] if shutil.which("chrt") else [])]
 IN_TURN = Placement(_SHARED, _SHARED)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def _output(*command: str | Path) -> str:

@@ -42,7 +42,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--backlog", type=int, help="items in the deepest backlog")
     parser.add_argument("--minutes", type=float, default=19, help="what does not fit is left out")
-    parser.add_argument("--port", type=int, default=31000, help="the first of some forty")
     parser.add_argument("--directory", type=Path, help="where the servers keep their data")
     return parser.parse_args()
 
@@ -81,7 +80,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.directory) as directory:
         deadline = time.monotonic() + arguments.minutes * 60
-        bench = Bench(_settings(arguments), Path(directory), arguments.port, deadline)
+        bench = Bench(_settings(arguments), Path(directory), deadline)
         facts = machine.facts(bench.directory)
         began = time.monotonic()
         _run(bench, names)
