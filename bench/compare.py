@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import driver, floods, machine, run
+from bench import driver, floods, machine
 from bench.context import Bench, Settings
 from bench.driver import Load
 from bench.results import Results
@@ -97,7 +97,7 @@ def main() -> None:
     recipes = [CANNED, *(_recipe(text, arguments.sync) for text in arguments.programs)]
     cells = _cells(arguments)
     driver.compile_programs()
-    run.keep_off_the_servers_core()
+    machine.keep_off_the_servers_core()
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         settings = Settings(rounds=arguments.rounds)
         deadline = time.monotonic() + 3600

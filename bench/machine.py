@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import shutil
 import socket
 import subprocess
@@ -49,6 +50,14 @@ APART = Placement(pinned(SERVER_CORE), pinned(LOAD_CORE))
 # busy the machine is. Rates and latencies mean nothing here.
 _SHARED = [*pinned(SERVER_CORE), *(["chrt", "--batch", "0"] if shutil.which("chrt") else [])]
 IN_TURN = Placement(_SHARED, _SHARED)
+
+
+def keep_off_the_servers_core() -> None:
+    """This process, and whatever it starts, which may also open as many files as are allowed."""
+    if pinned(LOAD_CORE):
+        os.sched_setaffinity(0, {CORES[LOAD_CORE]})
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers inherit it
 
 
 def free_port() -> int:

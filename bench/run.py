@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import signal
 import sys
 import tempfile
@@ -55,13 +53,6 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return settings
 
 
-def keep_off_the_servers_core() -> None:
-    if machine.pinned(machine.LOAD_CORE):
-        os.sched_setaffinity(0, {machine.CORES[machine.LOAD_CORE]})
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers inherit it
-
-
 def _run(bench: Bench, names: list[str]) -> None:
     for name in names:
         if bench.out_of_time(f"scenario {name}"):
@@ -76,7 +67,7 @@ def main() -> None:
     arguments = _arguments()
     names = arguments.only or list(SCENARIOS)
     driver.compile_programs()
-    keep_off_the_servers_core()
+    machine.keep_off_the_servers_core()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.directory) as directory:
         deadline = time.monotonic() + arguments.minutes * 60
