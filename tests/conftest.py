@@ -1,5 +1,6 @@
 """What all tests share: servers, and how hard hypothesis tries (--hypothesis-profile=thorough)."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -81,3 +82,15 @@ def wire(server: ServerProcess) -> Iterator[Wire]:
 def queue() -> str:
     """The name of a queue that no other test uses."""
     return f"q{uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def nobody() -> tuple[str, ...]:
+    """What runs a command as a user to whom nothing belongs."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    become = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    tried = subprocess.run((*become, *DARNERPY, "--version"), capture_output=True, check=False)
+    if tried.returncode != 0:
+        pytest.skip("this clone, or its Python, is where only root may read")
+    return become

@@ -18,6 +18,8 @@ import pytest
 from tests.conftest import MakeServer
 from tests.servers import DARNERPY, ServerProcess, Wire
 
+pytestmark = pytest.mark.timeout(300)  # so many starts, however long they take
+
 COUNT = 3000
 POLICIES = ["always", "50ms"]
 

@@ -15,7 +15,7 @@ from darnerpy.migration.source import Incoming
 from darnerpy.migration.target import QueueWriter
 from tests.servers import DARNERPY
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = pytest.mark.usefixtures("nobody")
 
 OWNER = 65534
 LARGE = b"large" * 100_000

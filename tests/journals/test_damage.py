@@ -14,6 +14,8 @@ from darnerpy.journals.leveldb import LevelDbEngine
 from darnerpy.journals.records import block_key
 from tests.journals.kept import Kept, read_all
 
+pytestmark = pytest.mark.timeout(300)  # hundreds of openings, each of which waits for the disk
+
 COUNT = 8
 DATA = {n: b"item %d " % n * n for n in range(1, COUNT + 1)}
 

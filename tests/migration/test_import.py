@@ -20,8 +20,11 @@ from tests.migration.generators import (
 )
 from tests.servers import DARNERPY, ServerProcess, Wire
 
-NOW = int(time.time() * 1000)
 LARGE = bytes(range(256)) * 3000
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 @pytest.fixture
@@ -115,10 +118,11 @@ def test_from_siberite(source: Path, server: ServerProcess) -> None:
 def test_from_kestrel(source: Path, server: ServerProcess) -> None:
     source.mkdir()
     items = [b"%d" % number for number in range(3000)]
-    old = b"".join(addx(item, NOW - 60_000 + number) for number, item in enumerate(items))
+    now = now_ms()
+    old = b"".join(addx(item, now - 60_000 + number) for number, item in enumerate(items))
     (source / "jobs.1").write_bytes(old + remove_tentative(5) + remove() * 10)
     (source / "jobs").write_bytes(remove() + addx(LARGE) + add(b"late"))
-    (source / "jobs+mail").write_bytes(addx(b"a") + addx(b"b", 1, NOW - 1) + addx(b"c"))
+    (source / "jobs+mail").write_bytes(addx(b"a") + addx(b"b", 1, now - 1) + addx(b"c"))
     (source / "torn").write_bytes(addx(b"good") + addx(b"lost")[:-1])
 
     result = run_import("kestrel", source, server.data)
@@ -135,9 +139,10 @@ def test_from_kestrel(source: Path, server: ServerProcess) -> None:
 
 def test_items_are_as_old_as_they_were(source: Path, server: ServerProcess) -> None:
     source.mkdir()
+    now = now_ms()
     ages = (7_200_000, 3_000_000, 2_999_500, 0)
-    journal = b"".join(addx(b"%d" % age, NOW - age) for age in ages)
-    (source / "aged").write_bytes(journal + addx(b"from tomorrow", NOW + 86_400_000))
+    journal = b"".join(addx(b"%d" % age, now - age) for age in ages)
+    (source / "aged").write_bytes(journal + addx(b"from tomorrow", now + 86_400_000))
 
     assert run_import("kestrel", source, server.data).returncode == 0
 
@@ -148,7 +153,8 @@ def test_items_are_as_old_as_they_were(source: Path, server: ServerProcess) -> N
 
 def test_expiry_is_kept(source: Path, server: ServerProcess) -> None:
     source.mkdir()
-    times = (addx(b"over", 1, NOW - 1), addx(b"soon", 1, NOW + 3_600_000), add(b"old", 1_000_000))
+    now = now_ms()
+    times = (addx(b"over", 1, now - 1), addx(b"soon", 1, now + 3_600_000), add(b"old", 1_000_000))
     (source / "q").write_bytes(b"".join(times))
 
     assert run_import("kestrel", source, server.data).returncode == 0
@@ -236,7 +242,8 @@ def test_an_interrupted_import_leaves_no_part_of_a_queue(
 ) -> None:
     source.mkdir()
     (source / "a").write_bytes(addx(b"whole"))
-    (source / "b").write_bytes(b"".join(addx(b"%d" % n, NOW + n * 5000) for n in range(300_000)))
+    now = now_ms()
+    (source / "b").write_bytes(b"".join(addx(b"%d" % n, now + n * 5000) for n in range(300_000)))
     command = (*DARNERPY, "import", "--from", "kestrel", os.fspath(source))
     with subprocess.Popen((*command, "--data", os.fspath(server.data))) as process:
         deadline = time.monotonic() + 20

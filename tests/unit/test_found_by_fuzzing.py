@@ -35,8 +35,10 @@ def taken(server: str, name: str) -> tuple[QueueRead, str]:
     "name", ["key-of-three-thousand-dots", "alias-of-a-key-of-three-thousand-dots"]
 )
 def test_a_table_too_deep_to_be_shown_ended_the_complaint_about_it(name: str) -> None:
-    # Newer Pythons bound the parts of a key, and refuse it before we do.
-    refused = r"darnerpy.toml: (.*expected a .*, not so deep a table|.* are nested too deep)$"
+    # Python 3.13 can show even that, and newer ones refuse such a key themselves.
+    refused = (
+        r"darnerpy.toml: (.*expected a .*, not (so deep a table|.*\.\.\.)|.* nested too deep)$"
+    )
     with pytest.raises(ConfigError, match=refused):
         from_toml(corpus("configuration")[name])
 
