@@ -57,7 +57,8 @@ async def test_attempts_survive_a_restart(tmp_path: Path) -> None:
         held = await house.open(b"work")
         house.queue(b"work").abort(held)
         assert await house.take(b"work") is None
-        await until(lambda: house.queue(b"work").is_empty(house.queue(b"work").own))
+        failed = await house.usable(b"failed")
+        await until(lambda: bool(failed.queue.received))
         assert await house.drain(b"failed") == [b"poison"]
 
 
