@@ -28,7 +28,7 @@ def loop() -> Iterator[pump.PumpLoop]:
 class Talker(asyncio.Protocol):
     """received: called with what comes."""
 
-    transport: pump.Socket
+    transport: "pump.Socket"  # quoted: not everywhere is there one
 
     def __init__(self, received: Callable[["Talker", bytes], object]) -> None:
         self.lost = False
