@@ -26,11 +26,12 @@ COMPILER = "mypy[mypyc]==2.4.1"
 
 HOT = {
     "protocol": "foreign item_commands long_gets options text verbs",
-    "queues": "batches consumer delivery departures fullmarks items limits line log open_reads "
+    "queues": "batches consumer counters delivery departures fullmarks items limits line log open_reads "
     "positions queue recoverable upkeep waiting windows",
     "journals": "blocks leveldb records",
-    "brokers": "committer local stored",
-    "sessions": "changes gathered guard held keys looks reads session slots state uploads waits writes",
+    "brokers": "committer handle loader local open_journals store stored trimmer",
+    "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
+    "waits writes",
     "server": "connection",
 }
 """Modules that mypyc compiles, by package: the way of a command. Left alone are those that define what

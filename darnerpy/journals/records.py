@@ -11,7 +11,7 @@ another. A mark ends with a CRC over key and value.
 from collections.abc import Sequence
 from struct import Struct
 from struct import error as StructError
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from ..errors import DamageError, NewerFormatError
@@ -48,10 +48,11 @@ __all__ = [
     "split_key",
 ]
 
-FORMAT = 1
-BLOCK_BYTES = 64 * 1024
-BLOCK_ITEMS = 1024
-MARK, BLOCK = 0, 1  # a mark stands before the block that begins where it ends
+FORMAT: Final = 1
+BLOCK_BYTES: Final = 64 * 1024
+BLOCK_ITEMS: Final = 1024
+MARK: Final = 0  # a mark stands before the block that begins where it ends
+BLOCK: Final = 1
 MARK_BYTES = 100
 """What a mark that is not full costs on disk, about."""
 
@@ -74,8 +75,13 @@ _LOST = Struct("<QQqqB")
 _PLAIN_MARK = Struct(_MARK_HEAD.format + _CONSUMER.format.removeprefix("<"))
 
 # Every put and every turn pass by these.
-_pack_key, _pack_mark_key, _pack_crc = _KEY.pack, _MARK_KEY.pack, _CRC.pack
-_pack_block, _pack_item, _pack_plain_mark = _BLOCK.pack, _ITEM.pack, _PLAIN_MARK.pack
+_pack_key: Final = _KEY.pack
+_pack_mark_key: Final = _MARK_KEY.pack
+_pack_crc: Final = _CRC.pack
+_pack_block: Final = _BLOCK.pack
+_pack_item: Final = _ITEM.pack
+_pack_plain_mark: Final = _PLAIN_MARK.pack
+_crc32: Final = crc32
 
 BLOCK_HEAD_BYTES = _BLOCK.size
 ITEM_BYTES = _ITEM.size + _CRC.size
@@ -141,9 +147,8 @@ def encode_block(items: list[Item]) -> tuple[bytes, bytes]:
     first = items[0]
     key = _pack_key(first.id, BLOCK)
     header = _pack_block(FORMAT, len(items), first.created, first.offset)
-    seed = (
-        crc32(key + header) + first.id
-    )  # it may be of more than 32 bits: `crc32` takes the lowest
+    # It may be of more than 32 bits: `crc32` takes the lowest.
+    seed = _crc32(key + header) + first.id
     parts = [header]
     for item in items:
         data = item.data
@@ -152,7 +157,7 @@ def encode_block(items: list[Item]) -> tuple[bytes, bytes]:
         else:
             record = _pack_item(0, item.flags, item.size, item.expiry) + data
         parts.append(record)
-        parts.append(_pack_crc(crc32(record, seed)))
+        parts.append(_pack_crc(_crc32(record, seed)))
         seed += 1
     return key, b"".join(parts)
 

@@ -17,6 +17,7 @@ from .items import ITEM_OVERHEAD, Item, bare, weight_of
 from .line import Line
 from .open_reads import OpenRead
 from .positions import Positions, Span, span_of
+from .windows import Windows
 
 __all__ = ["Consumer"]
 
@@ -113,6 +114,13 @@ class Consumer:
         self.moved = False
         self.flushed = False
         self.epoch += 1
+
+    def settle(self, windows: Windows) -> None:
+        """Tell how much is loaded now."""
+        before, now = self.settled, self.loaded
+        if before != now:
+            self.settled = now
+            windows.settle(self, before, now)
 
     # -- what comes next ---------------------------------------------------------------------------
 

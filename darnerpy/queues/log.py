@@ -126,7 +126,7 @@ class Log:
             consumer.release(held)
         self.dismiss(consumer, error)
         consumer.forget_waiting(self.next_id)
-        self._windows.settle(consumer)
+        consumer.settle(self._windows)
 
     def _consumers_changed(self) -> None:
         self._all = list(self.consumers.values())
@@ -243,7 +243,7 @@ class Log:
                 if consumer.undo:
                     consumer.sealed(batch.number)
             if consumer.loaded != consumer.settled:
-                self._windows.settle(consumer)
+                consumer.settle(self._windows)
         batch.next_id = self.next_id
         batch.next_offset = self.next_offset
         return batch

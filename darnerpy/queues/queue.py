@@ -255,7 +255,7 @@ class Queue(Delivery):
             self.limits.discard_excess(consumer)
         self.pass_over(consumer)
         self.serve(consumer)
-        self._windows.settle(consumer)
+        consumer.settle(self._windows)
 
     def _count_attempt(self, consumer: Consumer, item: Item) -> Batch:
         consumer.counters.aborts += 1

@@ -81,7 +81,7 @@ class RecoverableLog(Log):
                     consumer.release(held)
             consumer.following = False
             consumer.first = consumer.positions.position
-            self._windows.settle(consumer)
+            consumer.settle(self._windows)
         self._consumers_changed()
 
     def fail(self, error: ServerError) -> None:
@@ -111,7 +111,7 @@ class RecoverableLog(Log):
                 if held.commit is not None and not held.commit.ended:
                     consumer.release(held)
             consumer.restore(consumer.positions)
-            self._windows.settle(consumer)
+            consumer.settle(self._windows)
         if batches:
             first = next((batch.items[0] for batch in batches if batch.items), None)
             if first is not None:
@@ -151,7 +151,7 @@ class RecoverableLog(Log):
         for consumer in self._all:
             self._put_away(consumer, error)
             consumer.restore(Positions())
-            self._windows.settle(consumer)
+            consumer.settle(self._windows)
         batches, self.unwritten, self.batch = self.unwritten, [], None
         for batch in batches:
             batch.end(error)

@@ -32,15 +32,12 @@ class Windows:
         self.used = 0
         self._holders: set[Loaded] = set()
 
-    def settle(self, holder: Loaded) -> None:
-        change = holder.loaded - holder.settled
-        if not change:
-            return
-        if not holder.settled or not holder.loaded:
-            (self._holders.add if holder.loaded else self._holders.discard)(holder)
+    def settle(self, holder: Loaded, before: int, now: int) -> None:
+        """What a holder has loaded has changed, from so many bytes to so many."""
+        if not before or not now:
+            (self._holders.add if now else self._holders.discard)(holder)
             self.share = self.limit // max(1, len(self._holders))
-        holder.settled = holder.loaded
-        self.used += change
+        self.used += now - before
         if self.used > self.limit:
             self._shrink()
 

@@ -538,8 +538,10 @@ class QueueMachine(RuleBasedStateMachine):
                 self.clock.set(SET_BY[how])
                 upkeep_module.clock_was_set(self.queue)
         elif what == "memory":
-            self.neighbour.loaded = how % 3 * WINDOW_MEMORY // 2
-            self.windows.settle(self.neighbour)
+            before, self.neighbour.loaded = self.neighbour.settled, how % 3 * WINDOW_MEMORY // 2
+            self.neighbour.settled = self.neighbour.loaded
+            if before != self.neighbour.loaded:
+                self.windows.settle(self.neighbour, before, self.neighbour.loaded)
         elif what == "decay" and waiting:
             self.disk.rotten.add(waiting[how % len(waiting)])
         elif what == "full mark":

@@ -13,6 +13,11 @@ class Holder:
         self.loaded = 0
         self.settled = 0
 
+    def settle(self, windows: Windows) -> None:
+        before, self.settled = self.settled, self.loaded
+        if before != self.loaded:
+            windows.settle(self, before, self.loaded)
+
     def shrink(self, target: int) -> None:
         self.loaded = max(min(self.loaded, 10), target // 10 * 10)
 
@@ -20,7 +25,7 @@ class Holder:
 def test_one_alone_may_have_it_all() -> None:
     windows, holder = Windows(100), Holder()
     holder.loaded = 100
-    windows.settle(holder)
+    holder.settle(windows)
     assert (windows.used, windows.share, holder.loaded) == (100, 100, 100)
 
 
@@ -28,7 +33,7 @@ def test_over_the_limit_the_large_give_back_to_half_their_share() -> None:
     windows, large, small = Windows(100), Holder(), Holder()
     for holder, loaded in ((small, 20), (large, 90)):
         holder.loaded = loaded
-        windows.settle(holder)
+        holder.settle(windows)
     assert (windows.share, windows.used) == (50, 40)
     assert (large.loaded, small.loaded) == (20, 20)
 
@@ -37,10 +42,10 @@ def test_who_holds_nothing_has_no_share() -> None:
     windows, one, other = Windows(100), Holder(), Holder()
     for holder in (one, other):
         holder.loaded = 10
-        windows.settle(holder)
+        holder.settle(windows)
     assert windows.share == 50
     other.loaded = 0
-    windows.settle(other)
+    other.settle(windows)
     assert windows.share == 100
 
 
@@ -49,7 +54,7 @@ def test_the_sum_is_right_and_within_the_limit(changes: list[tuple[int, int]]) -
     windows, holders = Windows(100), [Holder() for _ in range(6)]
     for which, items in changes:
         holders[which].loaded = 10 * items
-        windows.settle(holders[which])
+        holders[which].settle(windows)
         assert windows.used == sum(holder.loaded for holder in holders)
         assert windows.used <= 100
         assert windows.share == 100 // max(1, sum(holder.loaded > 0 for holder in holders))
