@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
 
     def send_file(self, handle: int, size: int, done: Callable[[bool], None]) -> None:
-        self._file = _FileSender(self, handle, size, done)
+        self._file = _FileSender(self, self._files, handle, size, done)
         self._file.go_on()
 
     def keep(self, change: int) -> None:
@@ -249,10 +249,6 @@ class Connection(asyncio.Protocol):
     def stalled(self) -> bool:
         return self._stalled
 
-    @property
-    def in_thread(self) -> Callable[..., None]:
-        return self._files.submit
-
     def _hold(self) -> None:
         held = self._transport.get_write_buffer_size() if self._stalled else 0
         self._flow.hold(held - self._held)
@@ -268,12 +264,27 @@ def _other_end(own: socket.socket) -> str:
 class _FileSender:
     """Sends a piece of a file whenever the client has read the one before it."""
 
-    __slots__ = ("_busy", "_connection", "_done", "_handle", "_left", "_offset", "_stopped")
+    __slots__ = (
+        "_busy",
+        "_connection",
+        "_done",
+        "_files",
+        "_handle",
+        "_left",
+        "_offset",
+        "_stopped",
+    )
 
     def __init__(
-        self, connection: Connection, handle: int, size: int, done: Callable[[bool], None]
+        self,
+        connection: Connection,
+        files: Workers,
+        handle: int,
+        size: int,
+        done: Callable[[bool], None],
     ) -> None:
         self._connection = connection
+        self._files = files
         self._handle = handle
         self._left = size
         self._offset = 0
@@ -290,7 +301,7 @@ class _FileSender:
         self._busy = True
         step = min(_FILE_STEP, self._left)
         handle, offset = self._handle, self._offset
-        self._connection.in_thread(lambda: os.pread(handle, step, offset), self._read)
+        self._files.submit(lambda: os.pread(handle, step, offset), self._read)
 
     def stop(self) -> None:
         self._stopped = True
