@@ -137,6 +137,8 @@ class LevelDbJournal:
             if full is not None and origins:
                 found.origins += self._origins_before(full[0], marks[0].trimmed)
             lost = self._known_as_lost(found)
+        # What told of the last items may be lost with them: their ids are not given again.
+        found.next_id = max(found.next_id, *(span.stop for span, _ in lost), 1)
         replay(found, marks, lowest or 1)
         self._trimming.recovered(found.trimmed, full)
         found.lost = [each for each in lost if each[0].stop > found.trimmed]

@@ -46,6 +46,7 @@ __all__ = ["Won", "note_lost", "win_back"]
 _LOWEST = block_key(1)[:-1]
 _STEP = 256 * 1024
 _ENDLESS = 1 << 62
+_TAG_BYTES, _DELETION = 8, b"\0"  # what follows a key in tables, and how it begins if that is gone
 
 
 @dataclass(slots=True)
@@ -85,6 +86,8 @@ def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
     for table in tables or ():
         won.items += stored.add(_items_in_table(table, remains, regions))
     won.items += stored.add(_items_in_regions(regions, stored))
+    if tables is not None:
+        standing.next_id = max(standing.next_id, _end_of_tables(handle, folder))
     lost = list(_lost(stored, standing, consumers, remains.doubts))
     won.lost = sum(span.stop - span.first for span, _ in lost)
     note_lost(handle, lost, standing.trimmed)
@@ -286,15 +289,19 @@ def _span_of(key: bytes, value: bytes) -> tuple[int, int, bool]:
 
 
 def _end_of_tables(handle: Any, folder: Path) -> int:
-    """The id after the last one that is in a table; what the logs had comes after it."""
+    """The id after the last one that was in a table, by the list of files; what the logs had comes
+    after it. Of a block that is not there any more only its first id is known.
+    """
     manifest = manifest_of(folder)
     end = 1
     for level in manifest.levels.values() if manifest else ():
         for table in level.values():
-            key = table.largest[:-8]
-            value = handle.get(key)
-            is_block = value is not None and _is_block(key)
-            end = max(end, _span_of(key, value)[1] if is_block else id_in(key))
+            key, tag = table.largest[:-_TAG_BYTES], table.largest[-_TAG_BYTES:]
+            value = handle.get(key) if _is_block(key) else None
+            if value is not None:
+                end = max(end, _span_of(key, value)[1])
+            else:
+                end = max(end, id_in(key) + (_is_block(key) and not tag.startswith(_DELETION)))
     return end
 
 

@@ -327,26 +327,47 @@ def test_a_power_cut_in_the_last_record_is_no_damage(tmp_path: Path, log: Sample
         shutil.rmtree(directory)
 
 
-@pytest.mark.parametrize(
-    ("compress", "most"), [(False, 1), (True, 50)], ids=["an item", "a block if compressed"]
-)
-def test_a_bit_in_a_table_of_text_costs_at_most(tmp_path: Path, compress: bool, most: int) -> None:
-    kept = Kept(tmp_path / "made" / "queues" / "work", LevelDbEngine(), compress)
+def table_of_text(directory: Path, compress: bool) -> Sample:
+    kept = Kept(directory / "queues" / "work", LevelDbEngine(), compress)
     items = {n: b"the item of number %06d, " % n * 3 for n in range(1, 2001)}
     for data in items.values():
         kept.put(data)
     kept.journal._db.compact_range(start=b"", stop=b"\xff" * 9)  # type: ignore[attr-defined]
     kept.close()
-    file = only(tmp_path / "made", "leveldb/*.ldb")
-    sample = Sample(tmp_path / "made", file, items, set(), {})
-    whole = file.read_bytes()
-    assert (len(whole) < sum(map(len, items.values()))) == compress
-    for at in range(0, len(whole), len(whole) // 15):
+    file = only(directory, "leveldb/*.ldb")
+    assert (file.stat().st_size < sum(map(len, items.values()))) == compress
+    return Sample(directory, file, items, set(), {})
+
+
+@pytest.mark.parametrize(
+    ("compress", "most"), [(False, 1), (True, 50)], ids=["an item", "a block if compressed"]
+)
+def test_a_bit_in_a_table_of_text_costs_at_most(tmp_path: Path, compress: bool, most: int) -> None:
+    sample = table_of_text(tmp_path / "made", compress)
+    whole = sample.file.read_bytes()
+    end = index_handle(whole[-FOOTER_BYTES:]).offset
+    for at in (*range(0, len(whole), len(whole) // 15), *range(end - 600, end, 97)):
         damaged = bytearray(whole)
         damaged[at] ^= 0x10
         directory = with_damage(sample, tmp_path / f"{at}", bytes(damaged))
         outcome = serve(directory)
-        assert all(items[n] == data for n, data in outcome.served.items())
-        assert len(outcome.served) + outcome.lost == len(items)
+        assert all(sample.items[n] == data for n, data in outcome.served.items())
+        assert len(outcome.served) + outcome.lost == len(sample.items), f"byte {at - end}"
         assert outcome.lost <= most, f"byte {at} of {len(whole)}"
         shutil.rmtree(directory)
+
+
+def test_ids_that_were_lost_at_the_end_of_a_table_are_not_given_again(tmp_path: Path) -> None:
+    sample = table_of_text(tmp_path / "made", compress=True)
+    damaged = bytearray(sample.file.read_bytes())
+    damaged[index_handle(damaged[-FOOTER_BYTES:]).offset - 367] ^= 0x10
+    directory = with_damage(sample, tmp_path / "data", bytes(damaged))
+    assert serve(directory).lost > 1
+    for new in (2001, 2002):
+        kept = Kept(directory / "queues" / "work", LevelDbEngine())
+        assert kept.queue.next_id == new
+        kept.put(b"new")
+        kept.close()
+    outcome = serve(directory)
+    assert len(outcome.served) + outcome.lost == 2002
+    assert outcome.served[2001] == outcome.served[2002] == b"new"
