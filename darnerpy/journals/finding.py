@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 from struct import error as StructError
+from typing import NamedTuple
 
 from ..errors import DamageError, NewerFormatError
 from ..queues.items import Item
@@ -23,7 +24,7 @@ from .records import (
     split_block_head,
 )
 
-__all__ = ["find_items", "find_marks", "items_of"]
+__all__ = ["Found", "find_items", "find_marks", "items_of"]
 
 _HEAD = re.compile(
     rb"(?=\x01..\x00\x00......\x00\x00......\x00\x00)",  # format, items, time, offset: all in bounds
@@ -42,7 +43,17 @@ _TOO_MUCH = 1 << 48
 _NO_ITEM = bytes(ITEM_BYTES)
 
 
-def find_items(data: bytes, first: int, stop: int) -> Iterator[list[Item]]:
+class Found(NamedTuple):
+    """The whole items of a block. stop: the id after the last one that it had, if there are any."""
+
+    items: list[Item]
+    stop: int
+
+
+_NOTHING = Found([], 0)
+
+
+def find_items(data: bytes, first: int, stop: int) -> Iterator[Found]:
     """The items that lie in some bytes, a block at a time: those of ids from first up to stop, and
     those whose keys lie before them.
     """
@@ -51,25 +62,25 @@ def find_items(data: bytes, first: int, stop: int) -> Iterator[list[Item]]:
         if at < done:
             continue
         value = data[at : at + _MOST_BYTES]
-        items: list[Item] = []
+        found = _NOTHING
         for item_id in keyed:
-            items = items or items_of(block_key(item_id), value)
-        if not items and value[:1] == b"\x01":
-            items = _guessed(value, range(first, min(stop, first + _MOST_GUESSES)))
-        if items:
-            yield items
+            found = found if found.items else items_of(block_key(item_id), value)
+        if not found.items and value[:1] == b"\x01":
+            found = _guessed(value, range(first, min(stop, first + _MOST_GUESSES)))
+        if items := found.items:
+            yield found
             done = at + BLOCK_HEAD_BYTES + sum(item.size for item in items if not item.large)
             if first <= items[-1].id < stop:
                 first = items[-1].id + 1
 
 
-def _guessed(value: bytes, ids: range) -> list[Item]:
+def _guessed(value: bytes, ids: range) -> Found:
     """The items of a block whose first is one of these, if it is whole."""
     for item_id in ids:
         key = block_key(item_id)
         if _item_at(value, BLOCK_HEAD_BYTES, key, item_id) is not None:
             return items_of(key, value, mend=False)
-    return []
+    return _NOTHING
 
 
 def _places(data: bytes) -> list[tuple[int, list[int]]]:
@@ -83,7 +94,7 @@ def _places(data: bytes) -> list[tuple[int, list[int]]]:
     return sorted(places.items())
 
 
-def items_of(key: bytes, value: bytes, mend: bool = True) -> list[Item]:
+def items_of(key: bytes, value: bytes, mend: bool = True) -> Found:
     """The whole items of a block, whatever lies between them; none if it is no block.
 
     mend: try what follows from one flipped bit in the block's head, too.
@@ -91,19 +102,17 @@ def items_of(key: bytes, value: bytes, mend: bool = True) -> list[Item]:
     try:
         items, stop, wrong = decode_block(key, value)
     except DamageError:
-        items = _look_through(key, value)
-        if not items and mend:
-            items = _mended(key, value)
-        return items
+        found = _look_through(key, value)
+        return found if found.items or not mend else _mended(key, value)
     except NewerFormatError:
-        return []
+        return _NOTHING
     if wrong and stop - items[0].id > len(items):
-        found = {item.id: item for item in chain(_look_through(key, value), items)}
-        return [found[item_id] for item_id in sorted(found)]
-    return items
+        every = {item.id: item for item in chain(_look_through(key, value).items, items)}
+        items = [every[item_id] for item_id in sorted(every)]
+    return Found(items, stop)
 
 
-def _mended(key: bytes, value: bytes) -> list[Item]:
+def _mended(key: bytes, value: bytes) -> Found:
     head = bytearray(value[:BLOCK_HEAD_BYTES])
     for bit in range(8 * len(head)):
         head[bit // 8] ^= 1 << bit % 8
@@ -111,17 +120,17 @@ def _mended(key: bytes, value: bytes) -> list[Item]:
         head[bit // 8] ^= 1 << bit % 8
         if _item_at(mended, BLOCK_HEAD_BYTES, key, int.from_bytes(key[:8], "big")) is not None:
             return items_of(key, mended, mend=False)
-    return []
+    return _NOTHING
 
 
-def _look_through(key: bytes, value: bytes) -> list[Item]:
+def _look_through(key: bytes, value: bytes) -> Found:
     """Items found one by one: behind one that is damaged the next may begin anywhere."""
     try:
         count, created, offset = split_block_head(value)
     except StructError:
-        return []
+        return _NOTHING
     if not 0 < count <= BLOCK_ITEMS or max(created, offset) >= _TOO_MUCH:
-        return []
+        return _NOTHING
     seed = item_seed(key, value)
     item_id = int.from_bytes(key[:8], "big")
     stop = item_id + count
@@ -146,7 +155,7 @@ def _look_through(key: bytes, value: bytes) -> list[Item]:
         offset += item.size
         item_id = item.id + 1
         at = known = end
-    return items
+    return Found(items, stop)
 
 
 def _item_at(value: bytes, at: int, key: bytes, item_id: int) -> Item | None:

@@ -20,7 +20,7 @@ from ..queues.items import Item
 from ..queues.positions import Positions, Span
 from ..units import counted
 from .contract import Recovery
-from .finding import find_items, find_marks, items_of
+from .finding import Found, find_items, find_marks, items_of
 from .records import (
     BLOCK,
     BLOCK_ITEMS,
@@ -161,10 +161,11 @@ def _is_block(key: bytes) -> bool:
 
 
 class _Stored:
-    """The ids from one on that an open LevelDB has. spans: of them, sorted."""
+    """The ids from one on that an open LevelDB has. spans: of them, sorted. end: the id after the last
+    one that was ever heard of."""
 
     def __init__(self, handle: Any, low: int) -> None:
-        self.low = low
+        self.low = self.end = low
         self._handle = handle
         self._spans: list[tuple[int, int]] = []
         self._tangled: list[bytes] = []
@@ -179,6 +180,7 @@ class _Stored:
                         self._tangled.append(key)
                     continue
                 first, stop, whole = _span_of(key, value)
+                self.end = max(self.end, stop)
                 if not whole:
                     self._tangled.append(key)
                     continue
@@ -213,11 +215,12 @@ class _Stored:
         if first < stop:
             yield first, stop
 
-    def add(self, found: Iterable[list[Item]]) -> int:
+    def add(self, found: Iterable[Found]) -> int:
         """Write what it does not have; returns how many items that were."""
         count = size = 0
         batch = self._handle.write_batch()
-        for items in found:
+        for items, stop in found:
+            self.end = max(self.end, stop)
             wanted = [item for item in items if self.wanted(item.id)]
             for _, run in groupby(enumerate(wanted), lambda each: each[1].id - each[0]):
                 size += self._put(batch, [item for _, item in run])
@@ -250,7 +253,7 @@ class _Stored:
         batch = self._handle.write_batch()
         for key in dict.fromkeys(self._tangled):
             if _is_block(key):
-                for item in items_of(key, self._handle.get(key) or b""):
+                for item in items_of(key, self._handle.get(key) or b"").items:
                     items.setdefault(item.id, item)
             batch.delete(key)
         wanted = [items[item_id] for item_id in sorted(items)]
@@ -269,7 +272,7 @@ class _Stored:
         ) as entries:
             for key, value in entries:
                 if _is_block(key):
-                    items = items_of(key, value, mend=False)
+                    items = items_of(key, value, mend=False).items
                     if items and items[-1].id + 1 == first:
                         begin = items[-1].offset + items[-1].size
                     break
@@ -305,7 +308,7 @@ def _end_of_tables(handle: Any, folder: Path) -> int:
     return end
 
 
-def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[list[Item]]:
+def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[Found]:
     for key, entry in sorted(remains.newest.items()):
         if entry.value and _is_block(key):
             stop = id_in(key) + split_block_head(entry.value)[0]
@@ -313,19 +316,19 @@ def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[list[Item]]:
                 yield items_of(key, entry.value)
 
 
-def _items_in_table(table: Path, remains: Remains, regions: list[Region]) -> Iterator[list[Item]]:
+def _items_in_table(table: Path, remains: Remains, regions: list[Region]) -> Iterator[Found]:
     for entries, region, whole in table_parts(table):
         for entry in entries:
             if entry.value and _is_block(entry.key) and not remains.is_deleted(entry):
-                items = items_of(entry.key, entry.value)
-                if items:
-                    yield items
+                found = items_of(entry.key, entry.value)
+                if found.items:
+                    yield found
                 elif whole:  # its key may be another: it is a part of the one before
                     regions.append(region)
                     whole = False
 
 
-def _items_in_regions(regions: list[Region], stored: _Stored) -> Iterator[list[Item]]:
+def _items_in_regions(regions: list[Region], stored: _Stored) -> Iterator[Found]:
     for region in regions:
         # Where nothing is known to follow there may be as many more as there is room for.
         stop = stored.stop + len(region.data) // ITEM_BYTES + 1
@@ -345,7 +348,7 @@ def _lost(
 ) -> Iterator[tuple[Span, bool]]:
     """The ids that some consumer was still to get and that are not there; whether damage alone can be
     the cause."""
-    next_id = max(stored.stop, standing.next_id)
+    next_id = max(stored.end, standing.next_id)
     for first, stop in stored.missing(stored.low, next_id):
         begin, end = stored.offsets(first, stop)
         if stop == standing.next_id and end < 0:

@@ -140,6 +140,11 @@ def judge(sample: Sample, directory: Path, hit: set[int], again: bool = True) ->
     assert not wrong, "items that were never put"
     gone = set(sample.items) - sample.confirmed - set(outcome.served)
     assert gone <= hit, f"{sorted(gone - hit)} were not hit"
+    if sample.file.suffix == ".ldb":  # the end of a log may be a power cut's
+        # Of the last batch only what is left of it tells how many items it had.
+        last = sample.with_batches({len(sample.items)})
+        untold = last - {min(last)} if last <= gone else set()
+        assert len(gone - untold) <= outcome.lost <= len(gone)
     assert with_check.refused == ""
     assert with_check.items == len(outcome.served)
     assert with_check.damaged + with_check.missing == outcome.lost
@@ -359,8 +364,9 @@ def test_a_bit_in_a_table_of_text_costs_at_most(tmp_path: Path, compress: bool, 
 
 def test_ids_that_were_lost_at_the_end_of_a_table_are_not_given_again(tmp_path: Path) -> None:
     sample = table_of_text(tmp_path / "made", compress=True)
-    damaged = bytearray(sample.file.read_bytes())
-    damaged[index_handle(damaged[-FOOTER_BYTES:]).offset - 367] ^= 0x10
+    whole = sample.file.read_bytes()
+    damaged = bytearray(whole)
+    damaged[index_handle(whole[-FOOTER_BYTES:]).offset - 367] ^= 0x10
     directory = with_damage(sample, tmp_path / "data", bytes(damaged))
     assert serve(directory).lost > 1
     for new in (2001, 2002):
