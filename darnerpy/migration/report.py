@@ -3,10 +3,9 @@
 Owns the counts and the words. Knows neither where items come from nor where they go.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-from .source import Incoming
 
 __all__ = ["QueueReport", "Report"]
 
@@ -37,12 +36,12 @@ class QueueReport:
         self.items = self.size = self.expired = 0
         self.waiting = dict.fromkeys((b"", *consumers), 0)
 
-    def count(self, item: Incoming, now_ms: int) -> None:
+    def count(self, size: int, expired: bool, readers: Iterable[bytes] | None) -> None:
+        """One item more. readers: who is still to get it, None: all."""
         self.items += 1
-        self.size += item.size
-        if item.expiry and item.expiry <= now_ms:
-            self.expired += 1
-        for name in self.waiting if item.readers is None else item.readers:
+        self.size += size
+        self.expired += expired
+        for name in self.waiting if readers is None else readers:
             self.waiting[name] += 1
 
     @property

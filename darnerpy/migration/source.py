@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import DarnerError
 from ..queues.batches import Returned
 from ..queues.items import Origin
-
-if TYPE_CHECKING:
-    from .report import QueueReport
+from .report import QueueReport
 
 __all__ = [
     "LARGE",
@@ -81,7 +79,7 @@ class SourceQueue(Protocol):
     consumers: list[bytes]
     size: int
 
-    def open(self, report: "QueueReport") -> AbstractContextManager[Content]:
+    def open(self, report: QueueReport) -> AbstractContextManager[Content]:
         """Open it for reading. What cannot be read is told to the report, while items are read.
 
         Raises `SourceError` when nothing can be read.

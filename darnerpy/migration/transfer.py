@@ -102,7 +102,7 @@ class _Run:
             except DamageError as error:
                 report.damage.append(f"an item of {item.size} bytes is not taken: {error}")
                 continue
-            report.count(item, now_ms)
+            report.count(item.size, 0 < item.expiry <= now_ms, item.readers)
             if report.items % _TELL_EVERY == 0:
                 done = self._done + min(report.size, queue.size)
                 self._progress(queue.name, report.items, done / self._size)

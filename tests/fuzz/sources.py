@@ -46,7 +46,7 @@ def read_all(source: Source, judge: Judge) -> tuple[set[str], list[str]]:
                         continue
                     assert len(data) == item.size, "the size is wrong"
                     assert item.created >= 0 <= item.expiry
-                    report.count(item, 0)
+                    report.count(item.size, False, item.readers)
                     judge(queue.name, item, data)
         except SourceError as error:
             report.refused = str(error)
