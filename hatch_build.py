@@ -25,7 +25,7 @@ COMPILER = "mypy[mypyc]==2.4.1"
 """One version and no other: what it compiles is tested, and another may find fault with our types."""
 
 HOT = {
-    "protocol": "foreign item_commands long_gets options text verbs",
+    "protocol": "arguments foreign item_commands long_gets options text verbs",
     "queues": "batches consumer counters delivery departures fullmarks items limits line log open_reads "
     "positions queue recoverable upkeep waiting windows",
     "journals": "blocks leveldb records",

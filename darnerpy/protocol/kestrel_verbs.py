@@ -7,12 +7,13 @@ nothing is taken for something else: a word too many is refused. Parsers are pur
 from collections.abc import Callable
 
 from ..errors import ClientError
+from .arguments import MAX_COUNT
 from .commands import Command, Confirm, Delete, Flush, Group, Monitor, Refused
 from .item_commands import Get, Read
 from .kestrel_replies import WORDS
 from .options import MAX_WAIT_MS, parse_plain_key
-from .verbs import MAX_COUNT, Verb, is_http
 from .verbs import VERBS as MEMCACHE
+from .verbs import Verb, is_http
 
 __all__ = ["VERBS", "parse_line", "refused"]
 

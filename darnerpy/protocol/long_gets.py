@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from ..errors import ClientError
 from . import replies
+from .arguments import check_waits
 from .commands import Command, GetMany, Refused
 from .item_commands import Get, Read
 from .options import parse_read_key
-from .verbs import HTTP_HERE, MAX_LINE, check_waits, is_http_version
+from .verbs import HTTP_HERE, MAX_LINE, is_http_version
 
 __all__ = ["MAX_GET_LINE", "LongGet", "reads_of"]
 
