@@ -146,11 +146,11 @@ class JournalHandle:
         self._retry_s = _FIRST_RETRY_S
         if failed and not first:
             log.warning("journal works again", extra={"queue": self.name})
-        aside = what.found.aside
-        if aside and aside != self.quarantine:
-            path = self.directory / aside
+        quarantine = what.found.quarantine
+        if quarantine and quarantine != self.quarantine:
+            path = self.directory / quarantine
             log.warning("damaged files are put aside", extra={"queue": self.name, "path": path})
-        self.quarantine = aside
+        self.quarantine = quarantine
         if self.settings.engine != "memory":  # closing it would forget what it holds
             self._store.journals.add(self)
         log.debug("journal opened", extra={"queue": self.name, "bytes": what.size})

@@ -228,7 +228,7 @@ class StoredQueue:
                 found.returns,
             )
             used = found.next_id > 1 or found.batch > 0
-            self.stored = used or bool(found.damage or found.aside)
+            self.stored = used or bool(found.damage or found.quarantine)
         elif failed:
             queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
         elif found.next_id > queue.written:

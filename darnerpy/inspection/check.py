@@ -4,7 +4,7 @@ from collections import deque
 from pathlib import Path
 
 from ..errors import JournalError
-from ..journals.aside import newest
+from ..journals.quarantine import newest
 from ..names import from_file_name
 from .findings import QueueCheck
 from .offline import open_queue
@@ -22,9 +22,9 @@ def check_queue(directory: Path, progress: Progress, synced: bool) -> QueueCheck
     try:
         with open_queue(directory) as queue:
             check.name = queue.name
-            aside = newest(directory / "leveldb")
-            if aside:
-                check.notes.append(f"damaged files are put aside in {aside}")
+            quarantine = newest(directory / "leveldb")
+            if quarantine:
+                check.notes.append(f"damaged files are put aside in {quarantine}")
             deque(Walk(queue, check, progress, synced).items(), maxlen=0)
     except JournalError as error:
         check.refused = str(error)

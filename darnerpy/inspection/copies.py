@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DamageError
-from ..journals.aside import unfinished
 from ..journals.durable import sync_directory
 from ..journals.leveldb_format import read_manifest
+from ..journals.quarantine import unfinished
 
 __all__ = ["keep_queue", "open_apart"]
 
@@ -41,11 +41,11 @@ def open_apart(directory: Path, scratch: Path) -> None:
     if note.exists():
         shutil.copyfile(note, scratch / note.name)
     for folder in unfinished(source):
-        _share_aside(folder, scratch / folder.relative_to(directory))
+        _share_quarantine(folder, scratch / folder.relative_to(directory))
 
 
-def _share_aside(folder: Path, target: Path) -> None:
-    """Have what was put aside, and is not won back yet, in another directory: nothing changes it."""
+def _share_quarantine(folder: Path, target: Path) -> None:
+    """Have what is in quarantine, and is not won back yet, in another directory: nothing changes it."""
     target.mkdir(parents=True)
     for entry in os.scandir(folder):
         (target / entry.name).symlink_to(Path(entry.path).absolute())

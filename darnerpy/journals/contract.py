@@ -38,7 +38,7 @@ class Recovery:
     behind a gap. trimmed: ids below it are deleted. name: the queue's, as told when the journal was made.
     origins: of the last items, where those came from that were moved here. lost: spans known not to be
     there any more, from before this opening or found by it; missing: a power cut may be the cause.
-    aside: where, in the queue's directory, damaged files were put last; "" if none were.
+    quarantine: where, in the queue's directory, damaged files were put last; "" if none were.
     """
 
     next_id: int = 1
@@ -52,7 +52,7 @@ class Recovery:
     name: bytes = b""
     origins: list[Origin] = field(default_factory=list)
     lost: list[tuple[Span, Damage]] = field(default_factory=list)
-    aside: str = ""
+    quarantine: str = ""
 
 
 @dataclass(slots=True)

@@ -103,7 +103,7 @@ class LevelDbJournal:
     # -- reading -----------------------------------------------------------------------------------
 
     def recover(self, origins: bool = True) -> Recovery:
-        found = Recovery(damage=list(self._database.damage), aside=self._database.aside)
+        found = Recovery(damage=list(self._database.damage), quarantine=self._database.quarantine)
         marks: list[MarkRecord] = []
         lowest = 0
         full: tuple[bytes, int] | None = None

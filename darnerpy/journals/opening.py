@@ -13,10 +13,10 @@ from typing import Any
 
 from ..errors import DamagedJournalError, JournalError, NewerFormatError
 from . import plyvel
-from .aside import discard, finish, is_same, newest, put_aside, take_away, unfinished
 from .contract import Damage
 from .durable import make_directory
 from .leveldb_format import FOOTER_BYTES
+from .quarantine import discard, finish, is_same, isolate, newest, take_away, unfinished
 from .remains import break_in_manifest, damage_in, logs_are_in_order, strays, tables_in
 from .salvage import Won, win_back
 
@@ -36,9 +36,9 @@ _OPTIONS: dict[str, Any] = {
 
 
 class Database:
-    """handle: the open LevelDB. damage: what had to be given up to open it. aside: the folder, in the
-    queue's directory, with what was put aside last; "" if nothing is. memory: bytes it gathers before
-    it writes a table; filling them may make a write wait. compress: the tables it writes.
+    """handle: the open LevelDB. damage: what had to be given up to open it. quarantine: the folder, in
+    the queue's directory, with what was put there last; "" if nothing is. memory: bytes it gathers
+    before it writes a table; filling them may make a write wait. compress: the tables it writes.
 
     Raises `JournalError` if it cannot be opened at all.
     """
@@ -48,7 +48,7 @@ class Database:
         self.memory = memory
         self.compress = compress
         self.damage: list[Damage] = []
-        self.aside = ""
+        self.quarantine = ""
         self._options = _OPTIONS | {
             "write_buffer_size": memory,
             # LevelDB compresses unless told not to, and on the time of whoever puts.
@@ -58,7 +58,7 @@ class Database:
         with self.errors("open"):
             make_directory(path)
             self.handle = self._open()
-            self.aside = newest(path)
+            self.quarantine = newest(path)
             self._identity = self._look()
 
     def _open(self) -> plyvel.DB:
@@ -125,7 +125,7 @@ class Database:
         put aside; repair: do not try without; everything: look for it in the tables as well; cut: as a
         power cut leaves it, so that only what is lost is told.
         """
-        folder = folder or put_aside(self.path)
+        folder = folder or isolate(self.path)
         try:
             handle, won = self._open_and_win_back(folder, repair, everything)
         except plyvel.Error as error:

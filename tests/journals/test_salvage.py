@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from darnerpy.errors import JournalError
 from darnerpy.inspection.check import check_queue
-from darnerpy.journals import aside, opening, salvage
-from darnerpy.journals.aside import unfinished
+from darnerpy.journals import opening, quarantine, salvage
 from darnerpy.journals.leveldb import LevelDbEngine
 from darnerpy.journals.leveldb_format import FOOTER_BYTES, index_handle
 from darnerpy.journals.leveldb_tables import read_table
@@ -266,7 +265,7 @@ def test_killed_anywhere_on_the_way_it_is_begun_anew(
         pass
 
     steps = [
-        (aside, "sync_directory"),
+        (quarantine, "sync_directory"),
         (os, "rename"),
         (os, "link"),
         (salvage, "encode_blocks"),
@@ -293,7 +292,7 @@ def test_killed_anywhere_on_the_way_it_is_begun_anew(
                     serve(directory)
             judge(log, directory, log.hit_by(range(len(whole) // 2, len(whole) // 2 + 1)))
             database = directory / "queues/work/leveldb"
-            assert not unfinished(database)
+            assert not quarantine.unfinished(database)
             assert len(list((directory / "queues/work/damaged").glob("[0-9]*"))) == 1
             shutil.rmtree(directory)
 

@@ -70,7 +70,7 @@ class SimulatedDatabase(Database):
     def __init__(self, disk: Disk, path: Path, content: _Content) -> None:
         self.path = path
         self.damage = []
-        self.aside = ""
+        self.quarantine = ""
         self.memory = WRITE_BUFFER
         self.compress = False
         self.handle: Any = _Handle(disk, content)

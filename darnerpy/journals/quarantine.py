@@ -1,4 +1,4 @@
-"""What is left of a damaged LevelDB, put aside before anything is done to it.
+"""The quarantine: what is left of a damaged LevelDB, put there before anything is done to it.
 
 <queue>/damaged/<n>/        its logs, tables and manifests as they were: links, for they never change
 <queue>/damaged/<n>/DONE    all that could be won back from them is in the journal again
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .durable import make_directory, sync_directory
 
-__all__ = ["discard", "finish", "is_same", "newest", "put_aside", "take_away", "unfinished"]
+__all__ = ["discard", "finish", "is_same", "isolate", "newest", "take_away", "unfinished"]
 
 _FILES = re.compile(r"\d+\.(?:log|ldb|sst)|MANIFEST-\d+|CURRENT")
 _TABLES = (".ldb", ".sst")
@@ -23,7 +23,7 @@ _DONE = "DONE"
 _MOST = 5
 
 
-def put_aside(database: Path) -> Path:
+def isolate(database: Path) -> Path:
     """Put the files of a LevelDB aside, durably; returns the folder."""
     place = _place(database)
     make_directory(place)
