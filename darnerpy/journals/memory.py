@@ -38,20 +38,23 @@ class MemoryJournal:
         self._name = name
         self._large = large
         self._items: list[Item] = []
-        self._lock = Lock()  # trimming makes a new list, and runs beside all others
+        # Trimming runs beside all others. Writing, which every turn does, needs no lock: what it adds is
+        # added in one step, behind all that is taken out.
+        self._lock = Lock()
 
     def recover(self, origins: bool = True) -> Recovery:
         return Recovery(name=self._name)
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
-        items = self._items
-        at = bisect_left(items, first, key=attrgetter("id"))
         piece, size = Piece([], first), 0
-        while at < len(items) and items[at].id < stop and size < max_bytes:
-            piece.items.append(items[at])
-            piece.stop = items[at].id + 1
-            size += items[at].size
-            at += 1
+        with self._lock:
+            items = self._items
+            at = self._place(first)
+            while at < len(items) and items[at].id < stop and size < max_bytes:
+                piece.items.append(items[at])
+                piece.stop = items[at].id + 1
+                size += items[at].size
+                at += 1
         if not piece.items and first < stop:
             piece.lost.append(
                 (Span(first, stop, -1, -1), Damage("items are missing", first, stop, True))
@@ -62,8 +65,7 @@ class MemoryJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], False)
-        with self._lock:
-            self._items += batch.items
+        self._items.extend(batch.items)
 
     def sync(self) -> None:
         pass
@@ -80,7 +82,7 @@ class MemoryJournal:
             for span in gone.all_spans():
                 left += items[at : self._place(span.first)]
                 at = self._place(span.stop)
-            self._items = left + items[at:]
+            items[:at] = left
         return done
 
     def _place(self, item_id: int) -> int:
