@@ -68,7 +68,11 @@ def test_a_circle_would_be_found(tmp_path: Path) -> None:
         "if TYPE_CHECKING:\n    from .b import B\n"
         "def late():\n    from ..two import c\n"
     )
-    known = {("p", "one", "b"): b, ("p", "two", "c"): c, ("p", "one", "a"): source}
+    known: dict[tuple[str, ...], Path] = {
+        ("p", "one", "b"): b,
+        ("p", "two", "c"): c,
+        ("p", "one", "a"): source,
+    }
     assert imports(("p", "one", "a"), source, known) == {b, c}
 
 
