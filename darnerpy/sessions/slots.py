@@ -5,7 +5,6 @@ front only. A commit that failed turns its replies into the error of the server 
 """
 
 import os
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -95,7 +94,7 @@ class Slots:
         self._sending = False
         self._outlet = outlet
         self._replies = replies
-        self._slots: deque[tuple[Completion | None, Reply]] = deque()
+        self._slots: list[tuple[Completion | None, Reply]] = []
         self._last: Completion | None = None
 
     def __len__(self) -> int:
@@ -104,7 +103,7 @@ class Slots:
     def add(self, commit: Completion | None, reply: Reply) -> None:
         """Append a reply that may be sent once commit (None: now) has ended; see `release`."""
         self._slots.append((commit, reply))
-        if reply.__class__ is bytes:
+        if isinstance(reply, bytes):
             self.unsent += len(reply)
         else:
             self._count(reply, 1)
@@ -123,27 +122,29 @@ class Slots:
         """Send every reply at the front that may be sent, in one write."""
         slots = self._slots
         self.due = False
-        if len(slots) == 1 and not self._sending:
+        if self._sending:
+            return
+        if len(slots) == 1:  # as nearly always
             commit, reply = slots[0]
-            if reply.__class__ is bytes and (
+            if isinstance(reply, bytes) and (
                 commit is None or (commit.ended and commit.error is None)
             ):
-                slots.popleft()
+                slots.clear()
                 self.unsent = 0
                 self._outlet.write(reply)
                 if self.on_sent is not None:
                     self.on_sent()
                 return
         out: list[bytes] = []
-        while slots and not self._sending:
-            commit, reply = slots[0]
+        left = 0
+        for commit, reply in slots:
             error = None
             if commit is not None:
                 if not commit.ended:
                     break
                 error = commit.error
-            slots.popleft()
-            if reply.__class__ is bytes:
+            left += 1
+            if isinstance(reply, bytes):
                 self.unsent -= len(reply)
                 if error is None:
                     out.append(reply)
@@ -153,18 +154,21 @@ class Slots:
             rendered = self._render(reply, error)
             if isinstance(rendered, FileReply):
                 out.append(rendered.header)
-                self._sending = True
-                self.files += 1
-                self._outlet.write(b"".join(out))
-                self._outlet.send_file(
-                    rendered.handle, rendered.size, partial(self._sent, rendered)
-                )
+                del slots[:left]
+                self._send_file(rendered, b"".join(out))
                 return
             out.append(rendered)
+        del slots[:left]
         if out:
             self._outlet.write(out[0] if len(out) == 1 else b"".join(out))
             if self.on_sent is not None:
                 self.on_sent()
+
+    def _send_file(self, reply: FileReply, before: bytes) -> None:
+        self._sending = True
+        self.files += 1
+        self._outlet.write(before)
+        self._outlet.send_file(reply.handle, reply.size, partial(self._sent, reply))
 
     def _count(self, reply: Reply, change: int) -> None:
         inner = reply.reply if isinstance(reply, TallyPart) else reply
