@@ -36,5 +36,12 @@ class Counters:
 
     def add(self, other: "Counters", times: int = 1) -> None:
         """Count what another has; with times -1 no longer."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+        self.opens += times * other.opens
+        self.aborts += times * other.aborts
+        self.timeouts += times * other.timeouts
+        self.passed_over += times * other.passed_over
+        self.expired += times * other.expired
+        self.dead += times * other.dead
+        self.dropped += times * other.dropped
+        self.discarded += times * other.discarded
+        self.flushes += times * other.flushes
