@@ -1,7 +1,7 @@
-"""What a session and a connection need of a dialect: `Words` to answer in, a `Codec` to listen with.
+"""What a session and a connection need of a dialect: `Replies` to answer in, a `Codec` to listen with.
 
 Whoever holds these two need not know which dialect is spoken. A dialect is one codec and one set of
-words; what the codec itself refuses is answered in the same words.
+replies; what the codec itself refuses is answered from the same set.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Protocol
 from .commands import Command
 from .item_commands import Read
 
-__all__ = ["Codec", "Words"]
+__all__ = ["Codec", "Replies"]
 
 
 class Codec(Protocol):
@@ -34,7 +34,7 @@ class Codec(Protocol):
         ...
 
 
-class Words(Protocol):
+class Replies(Protocol):
     """Every answer but the reports, as the bytes of one dialect.
 
     What never varies is an attribute, so that saying it costs nothing:

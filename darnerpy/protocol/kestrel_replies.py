@@ -1,14 +1,14 @@
-"""The words of Kestrel's text protocol. The only place that spells them.
+"""The replies of Kestrel's text protocol. The only place that spells them.
 
 A line each: `+` and a count, `-` and why not, `:` and an item or a word, `*` for no item. An item is
 said as it is, so that one with a line break in it cannot be said.
 """
 
-from .contract import Words
+from .contract import Replies
 from .item_commands import Read
 from .replies import one_line
 
-__all__ = ["WORDS"]
+__all__ = ["REPLIES"]
 
 _DONE = b"+0\n"
 _OTHERWISE = "read it over the memcache port"
@@ -68,4 +68,4 @@ class _KestrelText:
         return b":%b\n" % status.upper().encode()
 
 
-WORDS: Words = _KestrelText()
+REPLIES: Replies = _KestrelText()

@@ -10,7 +10,7 @@ from ..errors import ClientError
 from .arguments import MAX_COUNT
 from .commands import Command, Confirm, Delete, Flush, Group, Monitor, Refused
 from .item_commands import Get, Read
-from .kestrel_replies import WORDS
+from .kestrel_replies import REPLIES
 from .options import MAX_WAIT_MS, parse_plain_key
 from .verbs import VERBS as MEMCACHE
 from .verbs import Verb, is_http
@@ -46,7 +46,7 @@ def parse_line(line: bytes) -> tuple[Command, bool]:
 
 
 def refused(why: str, fatal: bool = False) -> Refused:
-    return Refused(WORDS.client_error(why), fatal)
+    return Refused(REPLIES.client_error(why), fatal)
 
 
 def _arguments(usage: str, args: list[bytes], least: int, missing: str) -> None:
@@ -105,7 +105,7 @@ def _confirm(args: list[bytes]) -> Command:
         raise ClientError("Error parsing count.")
     count = int(args[1])
     if not 0 < count <= MAX_COUNT:
-        return Refused(WORDS.too_few_open)
+        return Refused(REPLIES.too_few_open)
     return Confirm(queue, consumer, count)
 
 

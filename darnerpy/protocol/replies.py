@@ -1,12 +1,12 @@
 """Replies to bytes. The only place that spells the words of the memcache protocol's answers.
 
-`MEMCACHED` and `KESTREL` are the two sets of `Words` it can be spoken with. Reports (stats and dumps),
+`MEMCACHED` and `KESTREL` are the two sets of `Replies` it can be spoken with. Reports (stats and dumps),
 which no other dialect has, are functions.
 """
 
 from collections.abc import Iterable
 
-from .contract import Words
+from .contract import Replies
 from .item_commands import Read
 
 __all__ = [
@@ -169,5 +169,5 @@ class _Kestrel(_Memcached):
         return read.name
 
 
-MEMCACHED: Words = _Memcached()
-KESTREL: Words = _Kestrel()
+MEMCACHED: Replies = _Memcached()
+KESTREL: Replies = _Kestrel()

@@ -15,7 +15,7 @@ from typing import cast
 
 from ..config import Address
 from ..journals.workers import Workers
-from ..protocol.contract import Codec, Words
+from ..protocol.contract import Codec, Replies
 from ..sessions.contract import Host
 from ..sessions.session import Session
 from .connections import Connections
@@ -30,7 +30,7 @@ _FILE_STEP = 256 * 1024
 
 
 class Connection(asyncio.Protocol):
-    """words: what it is answered in. paused: the input is not being read. See also `Client`."""
+    """replies: what it is answered in. paused: the input is not being read. See also `Client`."""
 
     __slots__ = (
         "_ahead",
@@ -54,8 +54,8 @@ class Connection(asyncio.Protocol):
         "address",
         "moved",
         "paused",
+        "replies",
         "since",
-        "words",
     )
 
     def __init__(
@@ -65,9 +65,9 @@ class Connection(asyncio.Protocol):
         flow: Flow,
         files: Workers,
         codec: Codec,
-        words: Words,
+        replies: Replies,
     ) -> None:
-        self.words = words
+        self.replies = replies
         self.address: str | None = None
         self.paused = False
         self.moved = True
@@ -97,10 +97,10 @@ class Connection(asyncio.Protocol):
             self.address, self._port = peer[:2]
         else:
             self._other_end = _other_end(own)
-        self._session = Session(self._host, self, self.words)
+        self._session = Session(self._host, self, self.replies)
         refusal = self._connections.joined(self)
         if refusal is not None:
-            self.write(self.words.server_error(refusal))
+            self.write(self.replies.server_error(refusal))
             self.close()
 
     def data_received(self, data: bytes) -> None:

@@ -19,9 +19,9 @@ from ..clock import SystemClock
 from ..config import Address, Settings, UnixAddress, options
 from ..errors import ListenError
 from ..journals.workers import Workers
-from ..protocol.contract import Codec, Words
+from ..protocol.contract import Codec, Replies
 from ..protocol.kestrel import KestrelCodec
-from ..protocol.kestrel_replies import WORDS as KESTREL_TEXT
+from ..protocol.kestrel_replies import REPLIES as KESTREL_TEXT
 from ..protocol.replies import KESTREL, MEMCACHED
 from ..protocol.text import TextCodec
 from ..sessions.contract import Host
@@ -140,14 +140,14 @@ class Server:
     # -- listening ---------------------------------------------------------------------------------
 
     def _memcache(self) -> Connection:
-        words = KESTREL if self.settings.dialect == "kestrel" else MEMCACHED
-        return self._connection(TextCodec(self.flow.codec_limits), words)
+        replies = KESTREL if self.settings.dialect == "kestrel" else MEMCACHED
+        return self._connection(TextCodec(self.flow.codec_limits), replies)
 
     def _kestrel_text(self) -> Connection:
         return self._connection(KestrelCodec(self.flow.codec_limits), KESTREL_TEXT)
 
-    def _connection(self, codec: Codec, words: Words) -> Connection:
-        return Connection(self.host, self._connections, self.flow, self._files, codec, words)
+    def _connection(self, codec: Codec, replies: Replies) -> Connection:
+        return Connection(self.host, self._connections, self.flow, self._files, codec, replies)
 
     async def _listen_on(
         self,

@@ -41,7 +41,7 @@ from ..protocol.commands import (
     Verbosity,
     Version,
 )
-from ..protocol.contract import Words
+from ..protocol.contract import Replies
 from ..protocol.item_commands import Get, Put
 from . import admin, changes, slices
 from .contract import Host, NotReady, Obstacle, Outlet
@@ -72,7 +72,7 @@ class Session:
         "state",
     )
 
-    def __init__(self, host: Host, outlet: Outlet, replies: Words) -> None:
+    def __init__(self, host: Host, outlet: Outlet, replies: Replies) -> None:
         state = self.state = State(host, outlet, replies, self._resume)
         self._slots = state.slots
         self._limit = host.output_limit

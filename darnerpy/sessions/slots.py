@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ..errors import ServerError
-from ..protocol.contract import Words
+from ..protocol.contract import Replies
 from ..queues.batches import Completion
 from .contract import Outlet
 
@@ -86,7 +86,7 @@ class Slots:
         "unsent",
     )
 
-    def __init__(self, outlet: Outlet, replies: Words) -> None:
+    def __init__(self, outlet: Outlet, replies: Replies) -> None:
         self.unsent = 0
         self.files = 0
         self.on_sent: Callable[[], None] | None = None

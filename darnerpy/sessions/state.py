@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, ServerError
 from ..protocol.commands import Command, Upload
-from ..protocol.contract import Words
+from ..protocol.contract import Replies
 from ..protocol.item_commands import Put
 from ..queues.batches import Completion
 from .contract import Host, NotReady, Obstacle, Outlet
@@ -44,7 +44,7 @@ class State:
     )
 
     def __init__(
-        self, host: Host, outlet: Outlet, replies: Words, resume: Callable[[], None]
+        self, host: Host, outlet: Outlet, replies: Replies, resume: Callable[[], None]
     ) -> None:
         self.host = host
         self.outlet = outlet

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from darnerpy.clock import SystemClock
 from darnerpy.config import Settings
-from darnerpy.protocol.contract import Codec, Words
+from darnerpy.protocol.contract import Codec, Replies
 from darnerpy.protocol.kestrel import KestrelCodec
-from darnerpy.protocol.kestrel_replies import WORDS as TEXT
+from darnerpy.protocol.kestrel_replies import REPLIES as TEXT
 from darnerpy.protocol.replies import MEMCACHED
 from darnerpy.protocol.text import CodecLimits, TextCodec
 from darnerpy.sessions.contract import Host
@@ -40,8 +40,8 @@ class Desk:
         self.closed = False
         self.told = b""
         self._codec = self.codec(text)
-        words: Words = TEXT if text else MEMCACHED
-        self.session = Session(host, self, words)
+        replies: Replies = TEXT if text else MEMCACHED
+        self.session = Session(host, self, replies)
 
     @staticmethod
     def codec(text: bool) -> Codec:

@@ -3,10 +3,10 @@
 import pytest
 
 from darnerpy.protocol import kestrel_replies, replies
-from darnerpy.protocol.contract import Words
+from darnerpy.protocol.contract import Replies
 from darnerpy.protocol.options import parse_read_key
 
-TEXT = kestrel_replies.WORDS
+TEXT = kestrel_replies.REPLIES
 
 
 def test_values() -> None:
@@ -42,7 +42,7 @@ def test_dumps() -> None:
     assert replies.block(b"server", [("a", "b")]) == b"server {\r\n  a=b\r\n}\r\n"
 
 
-# --- The words of each dialect
+# --- The replies of each dialect
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_answers_that_never_vary(
 
 
 def test_answers_that_do() -> None:
-    for words in (replies.MEMCACHED, replies.KESTREL):
-        assert words.count(3) == b"3\r\n"
-        assert words.confirmed(3) == b"END\r\n"
-        assert words.status("writeavoid") == b"WRITEAVOID\r\n"
-        assert words.version("1.2.3") == b"VERSION 1.2.3\r\n"
-        assert words.not_stored("full") == b"NOT_STORED\r\n"
-        assert words.client_error("no") == b"CLIENT_ERROR no\r\n"
-        assert words.server_error("no") == b"SERVER_ERROR no\r\n"
+    for said in (replies.MEMCACHED, replies.KESTREL):
+        assert said.count(3) == b"3\r\n"
+        assert said.confirmed(3) == b"END\r\n"
+        assert said.status("writeavoid") == b"WRITEAVOID\r\n"
+        assert said.version("1.2.3") == b"VERSION 1.2.3\r\n"
+        assert said.not_stored("full") == b"NOT_STORED\r\n"
+        assert said.client_error("no") == b"CLIENT_ERROR no\r\n"
+        assert said.server_error("no") == b"SERVER_ERROR no\r\n"
     assert TEXT.count(3) == b"+3\n"
     assert TEXT.confirmed(3) == b"+3\n"
     assert TEXT.status("up") == b":UP\n"
@@ -96,29 +96,29 @@ def test_an_item_in_each_dialect() -> None:
 
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("cas", [None, 5])
-@pytest.mark.parametrize("words", [replies.MEMCACHED, replies.KESTREL, TEXT])
+@pytest.mark.parametrize("said", [replies.MEMCACHED, replies.KESTREL, TEXT])
 def test_an_item_from_a_file_is_said_as_one_from_memory(
-    words: Words, cas: int | None, last: bool
+    said: Replies, cas: int | None, last: bool
 ) -> None:
     read = parse_read_key(b"q/open")
-    header, trailer = words.large_value(read, 7, 2, cas, last)
-    assert header + b"hi" + trailer == words.value(read, 7, b"hi", cas, last)
+    header, trailer = said.large_value(read, 7, 2, cas, last)
+    assert header + b"hi" + trailer == said.value(read, 7, b"hi", cas, last)
 
 
 def test_a_template_says_what_value_says() -> None:
     read = parse_read_key(b"q/open")
-    for words in (replies.MEMCACHED, replies.KESTREL, TEXT):
-        if words.template is not None:
-            said = words.template % (read.key, 7, 2, b"hi")
-            assert said == words.value(read, 7, b"hi", None, True)
+    for said in (replies.MEMCACHED, replies.KESTREL, TEXT):
+        if said.template is not None:
+            answer = said.template % (read.key, 7, 2, b"hi")
+            assert answer == said.value(read, 7, b"hi", None, True)
     assert replies.MEMCACHED.template is not None, "or plain gets become slow"
 
 
 @pytest.mark.parametrize("data", [b"", b"a\r", b"\xff\x00", b"a\nb", b"\n", None])
 def test_an_item_with_line_breaks_cannot_be_said_in_lines(data: bytes | None) -> None:
-    for words in (replies.MEMCACHED, replies.KESTREL):
-        assert words.says_all
-        assert words.unsayable(data) is None
+    for said in (replies.MEMCACHED, replies.KESTREL):
+        assert said.says_all
+        assert said.unsayable(data) is None
     assert not TEXT.says_all
     answer = TEXT.unsayable(data)
     if data is None:
