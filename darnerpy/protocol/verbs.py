@@ -95,11 +95,10 @@ def parse_line(line: bytes) -> Command:
         return Refused(replies.ERROR, fatal=_may_store(args))
     try:
         return verb.parse(args)
-    except FramingError as error:
-        return Refused(replies.client_error(str(error)), fatal=True)
     except ClientError as error:
-        silent = verb.name in _SILENCEABLE and args[-1:] == [NOREPLY]
-        return Refused(b"" if silent else replies.client_error(str(error)))
+        fatal = isinstance(error, FramingError)
+        silent = verb.name in _SILENCEABLE and args[-1:] == [NOREPLY] and not fatal
+        return Refused(b"" if silent else replies.client_error(str(error)), fatal)
 
 
 def is_http(words: list[bytes]) -> bool:
