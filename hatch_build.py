@@ -120,7 +120,7 @@ def from_python(folder: Path) -> list[Any]:
     options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
     return mypycify(
         [*options, *modules],
-        opt_level="2",
+        opt_level="1",
         debug_level="0",
         target_dir=str(folder / "c"),
         group_name="darnerpy",

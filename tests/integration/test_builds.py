@@ -1,5 +1,6 @@
 """One source, two builds: what a wheel is called and holds, and that neither build is taken for the other."""
 
+import ast
 import json
 import os
 import subprocess
@@ -75,6 +76,27 @@ def test_the_list_names_modules_that_there_are() -> None:
         assert (ROOT / name.replace(".", "/")).with_suffix(".py").is_file()
     for name, sources in hatch_build.EXTENSIONS.items():
         assert all((ROOT / source).is_file() for source in sources), name
+
+
+def test_the_name_of_an_error_is_used_once_in_a_function() -> None:
+    """mypyc gives a name one type, and says nothing: with a second one the handler fails when it runs."""
+    for name in HOT:
+        tree = ast.parse((ROOT / name.replace(".", "/")).with_suffix(".py").read_text())
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            caught: dict[str, set[str]] = {}
+            for node in ast.walk(function):
+                if isinstance(node, ast.ExceptHandler) and node.name and node.type:
+                    caught.setdefault(node.name, set()).add(ast.unparse(node.type))
+            assert all(len(kinds) == 1 for kinds in caught.values()), f"{name}.{function.name}"
+
+
+def test_no_property_gives_what_can_be_called() -> None:
+    """What `self.property(argument)` compiles to reads the property and calls nothing."""
+    for name in HOT:
+        tree = ast.parse((ROOT / name.replace(".", "/")).with_suffix(".py").read_text())
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            if function.returns and "property" in map(ast.unparse, function.decorator_list):
+                assert "Callable" not in ast.unparse(function.returns), f"{name}.{function.name}"
 
 
 def test_nothing_compiled_stands_in_the_place_of_a_source() -> None:
