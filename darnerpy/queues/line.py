@@ -6,7 +6,7 @@ sockets: who waits decides when it has waited enough and says so by leaving.
 """
 
 from collections import OrderedDict
-from typing import Protocol
+from typing import Final, Protocol
 
 from ..errors import ServerError
 from .batches import Batch
@@ -49,6 +49,10 @@ class Waiter(Protocol):
         ...
 
 
+_NOBODY: Final[OrderedDict[Waiter, int]] = OrderedDict()
+"""What all lines have in which nobody ever stood: most queues have one, and nothing is put into it."""
+
+
 class Line:
     """waiters: who waits and may be served, in order, each with the number of its place.
 
@@ -58,8 +62,8 @@ class Line:
     __slots__ = ("_place", "_recall_at", "nonblocking", "passed", "waiters")
 
     def __init__(self) -> None:
-        self.waiters: OrderedDict[Waiter, int] = OrderedDict()
-        self.passed: dict[Waiter, int] = {}
+        self.waiters = _NOBODY
+        self.passed = _NOBODY
         self.nonblocking = 0
         self._recall_at = 0
         self._place = 0
@@ -69,6 +73,9 @@ class Line:
 
     def join(self, waiter: Waiter) -> None:
         self._place += 1
+        if self.waiters is _NOBODY:
+            self.waiters = OrderedDict()
+            self.passed = OrderedDict()
         self.waiters[waiter] = self._place
         self.nonblocking += not waiter.blocking
 
