@@ -9,6 +9,7 @@ pass through as chunks. Knows no socket and no queue, and never raises: what is 
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import Final
 
 from . import foreign, replies
 from .commands import Chunk, Command, Refused, Upload, UploadEnd
@@ -27,6 +28,10 @@ _remembered: dict[bytes, Command] = {}
 """Lines repeat. Parsing is pure: the same bytes, line end and all, may give the same object. Only what
 leaves the stream in order is here: nothing fatal, and no block that is refused or an upload. Bounded by
 clearing."""
+
+
+_NO_BLOCK: Final = bytearray()
+"""What all codecs have that collect none; nothing is ever added to it."""
 
 
 class CodecLimits:
@@ -84,7 +89,7 @@ class TextCodec:
         self._store: Store | None = None
         self._long: LongGet | None = None
         self._mode = _Mode.COLLECT
-        self._block = bytearray()
+        self._block = _NO_BLOCK
         self._left = 0
         self._saw_cr = False
 
@@ -202,6 +207,7 @@ class TextCodec:
             self._mode = _Mode.SWALLOW
         elif store.size <= limit:
             self._mode = _Mode.COLLECT
+            self._block = bytearray()
             self.reserved = store.size
         else:
             self._mode = _Mode.STREAM
@@ -250,7 +256,7 @@ class TextCodec:
         self.completed += 1
         self._resume = self._store = self._long = None
         self.reserved = 0
-        self._block = bytearray()
+        self._block = _NO_BLOCK
         self._saw_cr = False
 
     def _fail(self, why: str, out: list[Command]) -> None:
