@@ -39,7 +39,6 @@ class Connection(asyncio.Protocol):
         "_connections",
         "_counters",
         "_ended",
-        "_fd",
         "_file",
         "_files",
         "_flow",
@@ -55,7 +54,6 @@ class Connection(asyncio.Protocol):
         "moved",
         "paused",
         "replies",
-        "since",
     )
 
     def __init__(
@@ -71,7 +69,6 @@ class Connection(asyncio.Protocol):
         self.address: str | None = None
         self.paused = False
         self.moved = True
-        self.since = [0, 0, 0]
         self._host = host
         self._connections = connections
         self._flow = flow
@@ -90,13 +87,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(Transport, transport)
-        own = transport.get_extra_info("socket")
-        self._fd = own.fileno()
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.address, self._port = peer[:2]
         else:
-            self._other_end = _other_end(own)
+            self._other_end = _other_end(transport.get_extra_info("socket"))
         self._session = Session(self._host, self, self.replies)
         refusal = self._connections.joined(self)
         if refusal is not None:
@@ -163,7 +158,7 @@ class Connection(asyncio.Protocol):
             return True
         poll = select.poll()
         # Who has only stopped sending still reads: that it has, the session knows already.
-        poll.register(self._fd, 0 if self._session.input_ended else select.POLLRDHUP)
+        poll.register(self._link.fileno(), 0 if self._session.input_ended else select.POLLRDHUP)
         return bool(poll.poll(0))
 
     def is_reachable(self) -> bool:
@@ -180,7 +175,7 @@ class Connection(asyncio.Protocol):
 
     def look(self) -> None:
         poll = select.poll()
-        poll.register(self._fd, select.POLLRDHUP)
+        poll.register(self._link.fileno(), select.POLLRDHUP)
         for _, event in poll.poll(0):
             if event & (select.POLLHUP | select.POLLERR):
                 self._transport.abort()

@@ -6,6 +6,7 @@ Owns the sets of them and the watch over those who take too long. Knows of one c
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..sessions.contract import Host
@@ -24,13 +25,11 @@ _SWEEP_S = 0.5
 class Client(Protocol):
     """A connection. address: the client's IP address, None if it has none.
 
-    moved: something has, since the last sweep; since: from when on (monotonic milliseconds) it has been
-    idle, a slow sender, a slow reader, 0 if it is not.
+    moved: something has, since the last sweep.
     """
 
     address: str | None
     moved: bool
-    since: list[int]
 
     @property
     def peer(self) -> str:
@@ -74,7 +73,11 @@ class Client(Protocol):
 
 
 class Connections:
-    """Those with a transport; who has said its last word is not counted any more."""
+    """Those with a transport; who has said its last word is not counted any more.
+
+    _since: from when on (monotonic milliseconds) one has been idle, a slow sender, a slow reader, 0 if it
+    is not; who is none of them is not in it.
+    """
 
     def __init__(self, host: Host, loop: asyncio.AbstractEventLoop, admission: Admission) -> None:
         self._host = host
@@ -83,6 +86,7 @@ class Connections:
         self._open: set[Client] = set()
         self._paused: set[Client] = set()
         self._closing: set[Closing] = set()
+        self._since: dict[Client, Sequence[int]] = {}
         self._stopping = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._silence = SilenceWatch(loop, self._open, lambda: host.settings)
@@ -138,6 +142,7 @@ class Connections:
                 log.debug("a connection was closed", extra={"peer": client.peer})
             self._open.discard(client)
             self._paused.discard(client)
+            self._since.pop(client, None)
             self._admission.left(client.address)
 
     def reading_paused(self, client: Client, paused: bool) -> None:
@@ -197,15 +202,19 @@ class Connections:
                 client.still_receiving(),
                 client.unread and not moved,
             )
-            for number, (limit, state) in enumerate(zip(limits, states, strict=True)):
-                if not state or limit is None:
-                    client.since[number] = 0
-                elif not client.since[number]:
-                    client.since[number] = now
-                elif now - client.since[number] >= limit:
+            pairs = zip(limits, states, strict=True)
+            slow = [state and limit is not None for limit, state in pairs]
+            if not any(slow):
+                self._since.pop(client, None)
+                continue
+            before = self._since.get(client, (0, 0, 0))
+            since = [(was or now) * yes for was, yes in zip(before, slow, strict=True)]
+            self._since[client] = since
+            for limit, was, word in zip(limits, since, words, strict=True):
+                if was and limit is not None and now - was >= limit:
                     log.info(
                         "closing a connection: %s for %d ms",
-                        words[number],
+                        word,
                         limit,
                         extra={"peer": client.peer},
                     )
