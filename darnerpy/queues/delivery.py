@@ -37,6 +37,8 @@ class Delivery(RecoverableLog):
     on_alarm: called with a time (monotonic milliseconds) at which `upkeep` has something to do, 0 is soon.
     """
 
+    __slots__ = ("on_alarm", "outgoing")
+
     def __init__(
         self,
         name: bytes,

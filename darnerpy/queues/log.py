@@ -37,6 +37,28 @@ class Log:
     on disk. consumers: by name; own: the queue's, which has it all to itself unless there are others.
     """
 
+    __slots__ = (
+        "_all",
+        "_clock",
+        "_dropped",
+        "_following",
+        "_full_marks",
+        "_on_change",
+        "_settings",
+        "_windows",
+        "batch",
+        "consumers",
+        "kept",
+        "name",
+        "next_id",
+        "next_offset",
+        "number",
+        "own",
+        "past",
+        "unwritten",
+        "written",
+    )
+
     def __init__(
         self,
         name: bytes,

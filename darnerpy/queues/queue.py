@@ -35,6 +35,15 @@ class Queue(Delivery):
     left; ages: all do. fanout_only: what is put is for the named consumers only.
     """
 
+    __slots__ = (
+        "ages",
+        "expiring",
+        "fanout_only",
+        "last_origin",
+        "limits",
+        "received",
+    )
+
     def __init__(
         self,
         name: bytes,

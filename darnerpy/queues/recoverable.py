@@ -16,6 +16,8 @@ __all__ = ["RecoverableLog"]
 
 
 class RecoverableLog(Log):
+    __slots__ = ()
+
     def lose(self, span: Span, keep: bool) -> None:
         """Ids that cannot be served (missing, damaged, cut off): every consumer passes over them.
 
