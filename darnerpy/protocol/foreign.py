@@ -10,9 +10,9 @@ __all__ = ["BINARY", "ENOUGH", "REDIS", "TLS", "answer", "is_foreign"]
 BINARY, TLS, REDIS = 0x80, 0x16, ord("*")
 
 _FIRST = frozenset((BINARY, TLS, REDIS))
-_OPAQUE = slice(12, 16)
-ENOUGH = _OPAQUE.stop
-"""So many bytes are enough to answer anybody."""
+_OPAQUE = 12
+ENOUGH = 16
+"""So many bytes are enough to answer anybody: the opaque of a binary request ends here."""
 
 _UNKNOWN_COMMAND = 0x0081
 _ALERT = b"\x15\x03\x01\x00\x02\x02\x0a"
@@ -38,6 +38,6 @@ def answer(begun: bytes) -> bytes | None:
         begun[1],
         _UNKNOWN_COMMAND.to_bytes(2, "big"),
         bytes(4),
-        begun[_OPAQUE],
+        begun[_OPAQUE:ENOUGH],
         bytes(8),
     )

@@ -107,8 +107,8 @@ class Ledger:
                 self.held[key].discard(data)
                 self.closing[key].discard(data)
                 self.gone[key].add(data)
-            case "returned":
-                self.held[key].discard(data)
+            case "returning" | "returned":
+                self.held[key].discard(data)  # whoever asks may have it by now
             case "discarding":
                 self.discarding[key] |= self.acked[key].keys()
             case "flushed":
@@ -265,6 +265,7 @@ class Load:
             return
         books.note("held", key, data)
         if chance.random() < 0.3:
+            books.note("returning", key, data)
             self._settle(wire, b"get %b/abort\r\n" % name)
             books.note("returned", key, data)
         else:

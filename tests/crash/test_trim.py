@@ -15,6 +15,8 @@ from tests.journals.kept import Kept
 
 LIVES = 8
 
+pytestmark = pytest.mark.timeout(300)  # so many lives, however long they take
+
 
 def live(directory: Path, seed: int) -> None:
     """Put, hold, close and trim without end; what was done is told line by line, when it is written."""
