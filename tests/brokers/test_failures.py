@@ -185,7 +185,8 @@ async def test_what_fails_in_the_background_loses_nothing(tmp_path: Path, call: 
                     await asyncio.sleep(0.0005)
             if stored.error is not None:
                 break
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # what is owed has begun
+        await until(lambda: stored.idle or stored.error is not None)
         house.faults.broken.clear()
         await until(lambda: stored.ready)
         assert (await house.drain(b"q"))[-1] == b"last"
