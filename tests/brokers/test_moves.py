@@ -10,6 +10,7 @@ from darnerpy.brokers.stored import StoredQueue
 from darnerpy.clock import SystemClock
 from darnerpy.config.settings import QueueRule
 from darnerpy.queues.items import DEAD, EXPIRED, Item
+from darnerpy.queues.queue import Queue
 from tests.brokers.house import Faults, House, kept, until
 
 pytestmark = pytest.mark.asyncio
@@ -146,10 +147,11 @@ async def test_a_repeated_move_is_recognised(
     """The process dies when the target has the item and the source does not know yet."""
     async with House(tmp_path, **EXPIRES) as house:
         work = await house.usable(b"work")
-        monkeypatch.setattr(work.queue, "left", lambda departure, arrived: None)
+        monkeypatch.setattr(Queue, "left", lambda queue, departure, arrived: None)
         await kept(work.queue.put(b"tardy", 5, 0, 1))
         late = await house.usable(b"late")
         await until(lambda: late.queue.written == 2)
+    monkeypatch.undo()
     async with House(tmp_path, **EXPIRES) as house:
         work = await house.usable(b"work")
         await until(lambda: work.queue.own.counters.expired == 1)

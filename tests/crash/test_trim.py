@@ -29,6 +29,7 @@ def live(directory: Path, seed: int) -> None:
         first = kept.queue.next_id
         kept.put(*(_data(first + n) for n in range(chance.randint(1, 40))))
         print("put", kept.queue.next_id, flush=True)
+        kept.load()
         while (read := kept.queue.open(kept.queue.own)) is not None:
             held.append(read)
         stay = chance.choice((0, 1, 20))

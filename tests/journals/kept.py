@@ -42,7 +42,7 @@ class Kept:
             self.journal.close()
             raise
         self.large.clean(found.trimmed, found.next_id, found.kept)
-        self.queue = Queue(b"work", StillClock(), Windows(1 << 24), lambda: None)
+        self.queue = Queue(b"work", StillClock(), Windows(1 << 30), lambda: None)
         self.queue.recover(
             found.next_id, found.next_offset, found.batch, found.positions, found.kept
         )
