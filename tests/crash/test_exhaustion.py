@@ -15,8 +15,8 @@ from tests.servers import ServerProcess, Wire
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A directory on a file system of its own with room for 6 MiB."""
-    with disks.small_disk(tmp_path / "small") as path:
+    """A directory on a file system of its own with room for 10 MiB."""
+    with disks.small_disk(tmp_path / "small", "10m") as path:
         yield path
 
 
@@ -38,7 +38,7 @@ def put_until_it_works(wire: Wire, queue: bytes, data: bytes) -> None:
 @pytest.mark.parametrize("sync", ["always", "never"])
 def test_a_full_disk(small_disk: Path, sync: str, size: int) -> None:
     filler = small_disk / "filler"
-    filler.write_bytes(b"f" * 2_500_000)
+    filler.write_bytes(b"f" * 6_500_000)  # gone, it leaves room to write all of it anew
     server = ServerProcess(small_disk, sync=sync, min_free_disk="off")
     try:
         server.start()
