@@ -12,7 +12,6 @@ from ..config import QueueSettings
 from .consumer import Consumer
 from .departures import RETRY_MS, Departure, departure_of
 from .items import EXPIRED, Item
-from .log import default_settings
 from .open_reads import OpenRead
 from .recoverable import RecoverableLog
 from .windows import Windows
@@ -24,10 +23,6 @@ MAX_UNAVAILABLE = 100_000
 
 _STEPS = 500
 """Items that are passed over in one go: more would hold up everyone else."""
-
-
-def _nobody(when: int) -> None:
-    pass
 
 
 class Delivery(RecoverableLog):
@@ -45,8 +40,8 @@ class Delivery(RecoverableLog):
         clock: Clock,
         windows: Windows,
         on_change: Callable[[], None],
-        settings: Callable[[bytes], QueueSettings] = default_settings,
-        on_alarm: Callable[[int], None] = _nobody,
+        settings: Callable[[bytes], QueueSettings],
+        on_alarm: Callable[[int], None],
     ) -> None:
         self.outgoing: list[Departure] = []
         self.on_alarm = on_alarm

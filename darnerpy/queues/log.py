@@ -19,15 +19,10 @@ from .items import Item
 from .positions import Positions, Span, span_of
 from .windows import Windows
 
-__all__ = ["OWN", "Log", "default_settings"]
+__all__ = ["OWN", "Log"]
 
 OWN = b""
 """The name of a queue's own consumer."""
-
-
-def default_settings(consumer: bytes) -> QueueSettings:
-    """What holds for a queue of which nothing else was said."""
-    return QueueSettings()
 
 
 class Log:
@@ -65,7 +60,7 @@ class Log:
         clock: Clock,
         windows: Windows,
         on_change: Callable[[], None],
-        settings: Callable[[bytes], QueueSettings] = default_settings,
+        settings: Callable[[bytes], QueueSettings],
     ) -> None:
         self.name = name
         self.past = Counters()

@@ -17,12 +17,16 @@ from .delivery import MAX_UNAVAILABLE, Delivery
 from .departures import SWEEP_MS, returned_again
 from .items import ITEM_OVERHEAD, Item, Origin
 from .limits import Limits
-from .log import OWN, default_settings
+from .log import OWN
 from .open_reads import OpenRead
 from .positions import span_of
 from .windows import Windows
 
 __all__ = ["OWN", "Queue"]
+
+
+def _default_settings(consumer: bytes) -> QueueSettings:
+    return QueueSettings()
 
 
 def _nobody(when: int) -> None:
@@ -50,7 +54,7 @@ class Queue(Delivery):
         clock: Clock,
         windows: Windows,
         on_change: Callable[[], None],
-        settings: Callable[[bytes], QueueSettings] = default_settings,
+        settings: Callable[[bytes], QueueSettings] = _default_settings,
         on_alarm: Callable[[int], None] = _nobody,
     ) -> None:
         self.received: dict[int, int] | None = None
