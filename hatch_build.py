@@ -25,11 +25,11 @@ COMPILER = "mypy[mypyc]==2.4.1"
 """One version and no other: what it compiles is tested, and another may find fault with our types."""
 
 HOT = {
-    "protocol": "arguments foreign item_commands long_gets options text verbs",
+    "protocol": "arguments foreign item_commands long_gets options text values verbs",
     "queues": "batches consumer counters delivery departures fullmarks items limits line log open_reads "
     "positions queue recoverable upkeep waiting windows",
-    "journals": "blocks leveldb records",
-    "brokers": "committer handle loader local open_journals store stored trimmer",
+    "journals": "blocks leveldb marks records",
+    "brokers": "committer handle loader local mover open_journals store stored trimmer",
     "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
     "waits writes",
     "server": "connection",

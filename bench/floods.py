@@ -10,6 +10,7 @@ from bench.machine import EDITABLE, PROGRAM
 from bench.servers import (
     BEANSTALKD,
     CANNED,
+    DARNER,
     DARNERPY,
     DARNERPY_MEMORY,
     DARNERPY_PURE,
@@ -22,7 +23,7 @@ from bench.servers import (
 )
 
 _PURE = [DARNERPY_PURE] if PROGRAM != EDITABLE else []  # beside a compiled one
-PEERS = [MEMCACHED, BEANSTALKD, REDIS]
+PEERS = [DARNER, MEMCACHED, BEANSTALKD, REDIS]
 ALL = [CANNED, DARNERPY, *_PURE, DARNERPY_MEMORY, *PEERS]
 FLOODED = (10, 100, 1000)
 MODES: tuple[Mode, ...] = ("set", "get", "pair", "closeopen")

@@ -74,6 +74,10 @@ def _memcached(port: int, data: Path) -> list[str]:
     ]
 
 
+def _darner(port: int, data: Path) -> list[str]:
+    return ["-p", str(port), "-d", str(data)]
+
+
 def _beanstalkd(port: int, data: Path) -> list[str]:
     return ["-l", "127.0.0.1", "-p", str(port), "-b", str(data), "-z", str(16 << 20)]
 
@@ -89,6 +93,7 @@ DARNERPY_SYNC = darnerpy("darnerpy always", sync="always")
 DARNERPY_PURE = darnerpy("darnerpy, pure Python", command=(str(EDITABLE),))
 DARNERPY_MEMORY = darnerpy("darnerpy in memory", "--engine", "memory")
 MEMCACHED = Recipe("memcached", "memcached", "memcache", _memcached, consumes=False)
+DARNER = Recipe("Darner", "darner", "memcache", _darner, closes=True)
 BEANSTALKD = Recipe("beanstalkd", "beanstalkd", "beanstalk", _beanstalkd)
 REDIS = Recipe("Redis everysec", "redis-server", "resp", _redis("everysec"))
 REDIS_SYNC = Recipe("Redis always", "redis-server", "resp", _redis("always"))

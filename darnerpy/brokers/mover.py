@@ -11,7 +11,7 @@ from functools import partial
 
 from ..errors import QueueFullError, ServerError
 from ..journals.large import LargeFiles, Upload
-from ..queues.batches import Completion
+from ..queues.batches import Completion, Dependent
 from ..queues.departures import Departure
 from ..queues.items import Item, Origin
 from .arrivals import Arrivals
@@ -105,7 +105,7 @@ def _link(upload: Upload, files: LargeFiles, item: Item) -> None:
     upload.link(files.path_of(item), item.crc or None)
 
 
-class _Written:
+class _Written(Dependent):
     """Waits until an item is in its own journal."""
 
     def __init__(
@@ -127,7 +127,7 @@ class _Written:
             self._source.queue.left(self._departure, False)
 
 
-class _Arrival:
+class _Arrival(Dependent):
     """Waits until an item is on disk where it went."""
 
     def __init__(

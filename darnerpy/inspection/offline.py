@@ -15,7 +15,8 @@ from ..errors import DamageError, JournalError, NewerFormatError
 from ..journals.contract import Damage, Recovery
 from ..journals.large import LargeFiles
 from ..journals.leveldb import LevelDbEngine, LevelDbJournal
-from ..journals.records import BLOCK, MarkRecord, decode_block, decode_mark, split_key
+from ..journals.marks import MarkRecord, decode_mark
+from ..journals.records import BLOCK, decode_block, split_key
 from ..names import file_name, from_file_name
 from ..queues.items import Item
 from .copies import open_apart

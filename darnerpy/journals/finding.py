@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..errors import DamageError, NewerFormatError
 from ..queues.items import Item
+from .marks import decode_mark
 from .records import (
     BLOCK_HEAD_BYTES,
     BLOCK_ITEMS,
@@ -19,7 +20,6 @@ from .records import (
     block_key,
     decode_block,
     decode_item,
-    decode_mark,
     item_seed,
     split_block_head,
 )

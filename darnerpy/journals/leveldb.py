@@ -17,21 +17,9 @@ from ..queues.positions import Span
 from .blocks import block_holding, key_before
 from .contract import Damage, Journal, Piece, Recovery, Trimmed
 from .large import LargeFiles
+from .marks import MarkRecord, decode_lost, decode_mark, encode_mark, is_full_mark
 from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
-from .records import (
-    BLOCK,
-    LOST_KEY,
-    NAME_KEY,
-    MarkRecord,
-    block_key,
-    decode_block,
-    decode_lost,
-    decode_mark,
-    encode_blocks,
-    encode_mark,
-    is_full_mark,
-    split_key,
-)
+from .records import BLOCK, LOST_KEY, NAME_KEY, block_key, decode_block, encode_blocks, split_key
 from .replay import confirmed_by, replay
 from .salvage import note_lost
 from .trimming import Trimming
@@ -224,6 +212,11 @@ class LevelDbJournal:
         expected = piece.stop
         if block_stop <= expected:
             return offset
+        if block_first == expected and block_stop <= stop and not wrong:  # as nearly all are
+            last = items[-1]
+            piece.items += items
+            piece.stop = block_stop
+            return last.offset + last.size
         wanted = [item for item in items if expected <= item.id < stop]
         for item in wanted:
             if item.id > expected:

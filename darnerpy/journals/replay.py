@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..queues.batches import Batch
 from ..queues.positions import Positions, shared, without
 from .contract import Damage, Recovery, Trimmed
-from .records import MarkRecord
+from .marks import MarkRecord
 
 __all__ = ["Confirmed", "confirmed_by", "replay"]
 

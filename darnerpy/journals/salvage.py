@@ -21,6 +21,7 @@ from ..queues.positions import Positions, Span
 from ..units import counted
 from .contract import Recovery
 from .finding import Found, find_items, find_marks, items_of
+from .marks import MarkRecord, decode_lost, decode_mark, encode_lost
 from .records import (
     BLOCK,
     BLOCK_ITEMS,
@@ -28,13 +29,9 @@ from .records import (
     LOST_KEY,
     MARK,
     NAME_KEY,
-    MarkRecord,
     block_key,
     decode_block,
-    decode_lost,
-    decode_mark,
     encode_blocks,
-    encode_lost,
     split_block_head,
     split_key,
 )

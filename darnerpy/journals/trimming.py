@@ -16,12 +16,12 @@ from ..queues.items import Item
 from ..queues.positions import Positions, Span, joined
 from .blocks import block_before, key_before
 from .contract import Trimmed
+from .marks import MARK_BYTES
 from .opening import Database
 from .records import (
     BLOCK_BYTES,
     BLOCK_ITEMS,
     MARK,
-    MARK_BYTES,
     block_count,
     block_key,
     decode_block,

@@ -39,8 +39,8 @@ class Replies(Protocol):
 
     What never varies is an attribute, so that saying it costs nothing:
 
-    template: the whole answer to a get that found one item, to be filled with (key, flags, size,
-        data); None if only `value` knows how.
+    plain_values: a get that found one item is answered by `values.answer`, which costs less than
+        `value`.
     says_all: any item can be said, there is no need to ask `unsayable`.
     miss: nothing is there, or nothing more; also ends a monitor, several keys, and answers close
         and abort.
@@ -49,7 +49,7 @@ class Replies(Protocol):
     too_few_open: nothing was confirmed.
     """
 
-    template: bytes | None
+    plain_values: bool
     says_all: bool
     stored: bytes
     miss: bytes

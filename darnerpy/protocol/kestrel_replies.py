@@ -17,7 +17,7 @@ _OTHERWISE = "read it over the memcache port"
 class _KestrelText:
     __slots__ = ()
 
-    template: bytes | None = None
+    plain_values = False
     says_all = False
     stored = b"+1\n"
     miss = b"*\n"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from .contract import Replies
 from .item_commands import Read
+from .values import END, value, value_header
 
 __all__ = [
     "KESTREL",
@@ -21,7 +22,6 @@ __all__ = [
     "NOT_STORED",
     "OK",
     "STORED",
-    "VALUE",
     "backup",
     "block",
     "client_error",
@@ -29,8 +29,6 @@ __all__ = [
     "queue_block",
     "server_error",
     "stat",
-    "value",
-    "value_header",
     "version",
 ]
 
@@ -38,13 +36,10 @@ STORED = b"STORED\r\n"
 NOT_STORED = b"NOT_STORED\r\n"
 NOT_FOUND = b"NOT_FOUND\r\n"
 DELETED = b"DELETED\r\n"
-END = b"END\r\n"
 OK = b"OK\r\n"
 ERROR = b"ERROR\r\n"
 MN = b"MN\r\n"
 FLUSHED_ALL_KESTREL = b"Flushed all queues.\r\n"
-VALUE = b"VALUE %b %d %d\r\n%b\r\nEND\r\n"
-"""The whole reply to a get that found one item: key, flags, size, data."""
 
 
 def one_line(why: str) -> bytes:
@@ -62,18 +57,6 @@ def server_error(why: str) -> bytes:
 
 def version(number: str) -> bytes:
     return b"VERSION %b\r\n" % number.encode()
-
-
-def value_header(key: bytes, flags: int, size: int, cas: int | None) -> bytes:
-    """The line before the data block; cas: the item's id for `gets`, None for `get`."""
-    if cas is None:
-        return b"VALUE %b %d %d\r\n" % (key, flags, size)
-    return b"VALUE %b %d %d %d\r\n" % (key, flags, size, cas)
-
-
-def value(key: bytes, flags: int, data: bytes, cas: int | None) -> bytes:
-    """One item, without the END that closes the reply."""
-    return b"%b%b\r\n" % (value_header(key, flags, len(data), cas), data)
 
 
 def stat(name: bytes, number: object) -> bytes:
@@ -107,7 +90,7 @@ class _Memcached:
 
     __slots__ = ()
 
-    template: bytes | None = VALUE
+    plain_values = True
     says_all = True
     stored = STORED
     miss = END
@@ -162,7 +145,7 @@ class _Kestrel(_Memcached):
 
     __slots__ = ()
 
-    template: bytes | None = None
+    plain_values = False
     flushed_all = FLUSHED_ALL_KESTREL
 
     def _key(self, read: Read) -> bytes:

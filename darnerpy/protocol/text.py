@@ -22,10 +22,14 @@ __all__ = ["MAX_GET_LINE", "MAX_INLINE", "MAX_LINE", "CodecLimits", "TextCodec"]
 MAX_INLINE = 256 * 1024
 """A larger block is an upload: it is never held in memory whole."""
 
-_REMEMBERED_LINES = 4096
-_REMEMBERED_LENGTH = 300
-_remembered: dict[bytes, Command] = {}
-"""Lines repeat. Parsing is pure: the same bytes, line end and all, may give the same object. Only what
+_REMEMBERED_LINES: Final = 4096
+_REMEMBERED_LENGTH: Final = 300
+_SHORT: Final = 4096  # the block of more than this is not copied twice
+_partition: Final = (
+    bytes.partition
+)  # once compiled, a method that has to be found costs as much again
+_remembered: Final[dict[bytes, Command]] = {}
+"""Lines repeat. Parsing is pure: the same bytes may give the same object. Only what
 leaves the stream in order is here: nothing fatal, and no block that is refused or an upload. Bounded by
 clearing."""
 
@@ -100,17 +104,15 @@ class TextCodec:
 
     def feed(self, data: bytes) -> Sequence[Command]:
         """Take the next bytes; return the commands they complete, in order."""
-        if self._fresh:  # and often one command is all that comes
-            known = _remembered.get(data) if len(data) <= _REMEMBERED_LENGTH else None
-            if known is None:
-                end = data.find(b"\n") + 1
-                store = _remembered.get(data[:end])
-                if isinstance(store, Store):
-                    stop = end + store.size
-                    if len(data) == stop + 2 and data[stop:] == b"\r\n":
-                        return (Put(store, data[end:stop]),)
-            elif not isinstance(known, Store):
-                return (known,)
+        if self._fresh and len(data) <= _SHORT:  # and often one command is all that comes
+            line, end, block = _partition(data, b"\n")
+            known = _remembered.get(line)
+            if known is not None and end:
+                if not isinstance(known, Store):
+                    if not block:
+                        return (known,)
+                elif len(block) == known.size + 2 and block[known.size :] == b"\r\n":
+                    return (Put(known, block[: known.size]),)
         out: list[Command] = []
         if not self.closed:
             self._take(data, out)
@@ -125,14 +127,15 @@ class TextCodec:
             self.completed += b"\n" in data
         size = len(data)
         while pos < size:
-            end = data.find(b"\n", pos) + 1
-            if not end:
+            end = data.find(b"\n", pos)
+            if end < 0:
                 self._keep_line(data[pos:], out)
                 return
             line = data[pos:end]
+            end += 1
             command = _remembered.get(line)
             if command is None:
-                command = _parse(line[:-1])
+                command = _parse(line)
                 if not _is_usual(command):
                     pos = self._take_unusual(command, data, end, out)
                     continue

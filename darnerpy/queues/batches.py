@@ -6,7 +6,7 @@ told, in the order it joined.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ..errors import ServerError
 from .items import Item
@@ -29,9 +29,14 @@ class Returned(NamedTuple):
     due_here: int = 0
 
 
-class Dependent(Protocol):
+class Dependent:
+    """Who waits for a commit."""
+
+    __slots__ = ()
+
     def release(self) -> None:
         """The commit that was waited for has ended: look at its `error`."""
+        raise NotImplementedError
 
 
 class Mark:

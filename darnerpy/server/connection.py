@@ -29,8 +29,11 @@ _INPUT_AHEAD = 64 * 1024
 _FILE_STEP = 256 * 1024
 
 
-class Connection(asyncio.Protocol):
-    """replies: what it is answered in. paused: the input is not being read. See also `Client`."""
+class Connection:
+    """A protocol as asyncio has them, without its base class, which has nothing to give: so it is a native
+    class once compiled.
+
+    replies: what it is answered in. paused: the input is not being read. See also `Client`."""
 
     __slots__ = (
         "_ahead",
@@ -39,6 +42,7 @@ class Connection(asyncio.Protocol):
         "_connections",
         "_counters",
         "_ended",
+        "_feed",
         "_file",
         "_files",
         "_flow",
@@ -47,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_other_end",
         "_port",
         "_reserved",
+        "_send",
         "_session",
         "_stalled",
         "_transport",
@@ -75,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._files = files
         self._counters = host.counters
         self._codec = codec
+        self._feed = codec.feed
         self._ahead = 0
         self._completed = 0
         self._reserved = 0
@@ -87,6 +93,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(Transport, transport)
+        self._send = self._transport.write
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.address, self._port = peer[:2]
@@ -102,7 +109,7 @@ class Connection(asyncio.Protocol):
         self.moved = True
         self._counters.bytes_read += len(data)
         codec = self._codec
-        wants_input = self._session.receive(codec.feed(data))
+        wants_input = self._session.receive(self._feed(data))
         if codec.reserved != self._reserved:
             self._flow.reserve(codec.reserved - self._reserved)
             self._reserved = codec.reserved
@@ -141,7 +148,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         self._counters.bytes_written += len(data)
-        self._transport.write(data)
+        self._send(data)
 
     def send_file(self, handle: int, size: int, done: Callable[[bool], None]) -> None:
         self._file = _FileSender(self, self._files, handle, size, done)

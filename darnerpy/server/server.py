@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from typing import cast
 
 from .. import __version__, build
 from ..brokers.datadir import DataDir
@@ -139,21 +140,22 @@ class Server:
 
     # -- listening ---------------------------------------------------------------------------------
 
-    def _memcache(self) -> Connection:
+    def _memcache(self) -> asyncio.BaseProtocol:
         replies = KESTREL if self.settings.dialect == "kestrel" else MEMCACHED
         return self._connection(TextCodec(self.flow.codec_limits), replies)
 
-    def _kestrel_text(self) -> Connection:
+    def _kestrel_text(self) -> asyncio.BaseProtocol:
         return self._connection(KestrelCodec(self.flow.codec_limits), KESTREL_TEXT)
 
-    def _connection(self, codec: Codec, replies: Replies) -> Connection:
-        return Connection(self.host, self._connections, self.flow, self._files, codec, replies)
+    def _connection(self, codec: Codec, replies: Replies) -> asyncio.BaseProtocol:
+        made = Connection(self.host, self._connections, self.flow, self._files, codec, replies)
+        return cast(asyncio.BaseProtocol, made)  # it is one in all but its base class
 
     async def _listen_on(
         self,
         option: str,
         addresses: Iterable[Address | UnixAddress],
-        connect: Callable[[], Connection],
+        connect: Callable[[], asyncio.BaseProtocol],
     ) -> list[Address | UnixAddress]:
         taken: list[Address | UnixAddress] = []
         for address in addresses:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..queues.batches import Batch, Completion
+from ..queues.batches import Batch, Completion, Dependent
 
 __all__ = ["Gathered", "later", "when_ended"]
 
@@ -18,10 +18,10 @@ class Gathered(Completion):
         waited_for = [commit for commit in commits if not commit.ended]
         self._left = len(waited_for) + 1
         for commit in waited_for:
-            commit.dependents.append(self)
-        self.release()
+            when_ended(commit, self._one_ended)
+        self._one_ended()
 
-    def release(self) -> None:
+    def _one_ended(self) -> None:
         self._left -= 1
         if not self._left:
             self.end(next((c.error for c in self._commits if c.error is not None), None))
@@ -34,7 +34,9 @@ def later(first: Batch | None, second: Batch | None) -> Batch | None:
     return first if first.number > second.number else second
 
 
-class _Call:
+class _Call(Dependent):
+    __slots__ = ("_callback",)
+
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
 

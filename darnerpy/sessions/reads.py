@@ -7,6 +7,7 @@ kept in `Held`.
 
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError, JournalError, ServerError
+from ..protocol import values
 from ..protocol.commands import Command, Confirm, GetMany
 from ..protocol.item_commands import Get, Read
 from ..queues.batches import Batch
@@ -35,11 +36,11 @@ class Reads:
         "_guard",
         "_held",
         "_max_open",
+        "_plain_values",
         "_queues",
         "_replies",
         "_session",
         "_slots",
-        "_template",
         "_wait",
         "tally",
     )
@@ -53,7 +54,7 @@ class Reads:
         self._counters = host.counters
         self._guard = host.guard
         self._replies = session.replies
-        self._template = session.replies.template
+        self._plain_values = session.replies.plain_values
         self._max_open = host.settings.max_open_reads
         self._slots = session.slots
         self._held = session.held
@@ -333,9 +334,9 @@ class Reads:
         self._counters.hits += 1
         if read.peek:
             self._counters.peeks += 1
-        data, tally, template = item.data, self.tally, self._template
-        if template is not None and data is not None and not (self._cas or tally is not None):
-            self._slots.add(commit, template % (read.key, item.flags, item.size, data))
+        data, tally = item.data, self.tally
+        if self._plain_values and data is not None and not (self._cas or tally is not None):
+            self._slots.add(commit, values.answer(read.key, item.flags, data))
             return
         cas = item.id if self._cas else None
         reply = self.said(read, item, handle, cas, last=tally is None)

@@ -10,7 +10,7 @@ from functools import partial
 
 from ..errors import ServerError
 from ..protocol.contract import Replies
-from ..queues.batches import Completion
+from ..queues.batches import Completion, Dependent
 from .contract import Outlet
 
 __all__ = ["FileReply", "Reply", "Slots", "Tally", "TallyEnd", "TallyPart"]
@@ -66,7 +66,7 @@ class TallyEnd:
 Reply = bytes | FileReply | TallyPart | TallyEnd
 
 
-class Slots:
+class Slots(Dependent):
     """unsent: bytes of replies that wait, files not counted. files: large items that wait.
 
     due: a reply was added that may be sent at once, if none before it waits.
@@ -80,6 +80,7 @@ class Slots:
         "_replies",
         "_sending",
         "_slots",
+        "_write",
         "due",
         "files",
         "on_sent",
@@ -93,6 +94,7 @@ class Slots:
         self.due = False
         self._sending = False
         self._outlet = outlet
+        self._write = outlet.write  # at hand: each reply passes by it
         self._replies = replies
         self._slots: list[tuple[Completion | None, Reply]] = []
         self._last: Completion | None = None
@@ -131,7 +133,7 @@ class Slots:
             ):
                 slots.clear()
                 self.unsent = 0
-                self._outlet.write(reply)
+                self._write(reply)
                 if self.on_sent is not None:
                     self.on_sent()
                 return
@@ -160,14 +162,14 @@ class Slots:
             out.append(rendered)
         del slots[:left]
         if out:
-            self._outlet.write(out[0] if len(out) == 1 else b"".join(out))
+            self._write(out[0] if len(out) == 1 else b"".join(out))
             if self.on_sent is not None:
                 self.on_sent()
 
     def _send_file(self, reply: FileReply, before: bytes) -> None:
         self._sending = True
         self.files += 1
-        self._outlet.write(before)
+        self._write(before)
         self._outlet.send_file(reply.handle, reply.size, partial(self._sent, reply))
 
     def _count(self, reply: Reply, change: int) -> None:
@@ -181,7 +183,7 @@ class Slots:
         self._sending = False
         self.files -= 1
         if complete:
-            self._outlet.write(reply.trailer)
+            self._write(reply.trailer)
             self.release()
             if self.on_sent is not None:
                 self.on_sent()

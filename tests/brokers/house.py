@@ -19,7 +19,7 @@ from darnerpy.config import Settings
 from darnerpy.errors import JournalError, ServerError
 from darnerpy.journals.contract import Engine, Journal
 from darnerpy.journals.large import LargeFiles
-from darnerpy.queues.batches import Batch, Completion
+from darnerpy.queues.batches import Batch, Completion, Dependent
 from darnerpy.queues.items import Item
 from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.queue import Queue
@@ -135,7 +135,7 @@ class Wait:
             self.got.set_exception(error)
 
 
-class Promise:
+class Promise(Dependent):
     """Ends with a commit, as a reply does."""
 
     def __init__(self, commit: Completion) -> None:

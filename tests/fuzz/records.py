@@ -9,7 +9,7 @@ import zlib
 from random import Random
 
 from darnerpy.errors import DamageError, NewerFormatError
-from darnerpy.journals import records
+from darnerpy.journals import marks, records
 from darnerpy.queues.batches import Batch, Mark, Returned
 from darnerpy.queues.items import Item, Origin
 from darnerpy.queues.positions import Span
@@ -62,7 +62,7 @@ def true_batch(first: int, number: int, count: int) -> Batch:
 
 
 def true_mark(next_id: int, number: int) -> tuple[bytes, bytes]:
-    return records.encode_mark(true_batch(next_id - 1, number, 1), 1)
+    return marks.encode_mark(true_batch(next_id - 1, number, 1), 1)
 
 
 # --- Making input
@@ -106,7 +106,7 @@ def check_records(random: Random, data: bytes) -> set[str]:
     try:
         kind = records.split_key(key)[1]
         if kind == records.MARK:
-            mark = records.decode_mark(key, value)
+            mark = marks.decode_mark(key, value)
             next_id, _, number = records.split_key(key)
             assert length & SEALED or (key, value) == true_mark(next_id, number), "a wrong mark"
             return {f"a mark of {len(mark.marks)}"}
@@ -127,7 +127,7 @@ def check_whole(random: Random) -> None:
     batch = true_batch(random.choice([1, 2**40]), random.randint(1, 9), random.randint(1, 5))
     blocks = records.encode_blocks(batch)
     assert [item for block in blocks for item in records.decode_block(*block)[0]] == batch.items
-    found = records.decode_mark(*records.encode_mark(batch, 1))
+    found = marks.decode_mark(*marks.encode_mark(batch, 1))
     assert (found.marks, found.kept, found.full) == (batch.marks, list(batch.kept), batch.full)
 
 

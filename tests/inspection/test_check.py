@@ -12,7 +12,8 @@ from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.inspection.copies import open_apart
 from darnerpy.journals import plyvel
-from darnerpy.journals.records import block_key, decode_block, encode_blocks, encode_mark
+from darnerpy.journals.marks import encode_mark
+from darnerpy.journals.records import block_key, decode_block, encode_blocks
 from darnerpy.queues.batches import Batch, Mark, Returned
 from darnerpy.queues.positions import Span
 from tests.inspection.queues import LARGE, contents, data_directory, fingerprints, kept, only

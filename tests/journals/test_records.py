@@ -5,13 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darnerpy.errors import DamageError, NewerFormatError
-from darnerpy.journals.records import (
-    decode_block,
-    decode_mark,
-    encode_blocks,
-    encode_mark,
-    split_key,
-)
+from darnerpy.journals.marks import decode_mark, encode_mark
+from darnerpy.journals.records import decode_block, encode_blocks, split_key
 from darnerpy.queues.batches import Batch, Mark, Returned
 from darnerpy.queues.items import DEAD, EXPIRED, Item, Origin
 from darnerpy.queues.positions import Span

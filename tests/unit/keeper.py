@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from darnerpy.config import QueueSettings
 from darnerpy.errors import QueueFullError, ServerError
+from darnerpy.journals import marks as mark_bytes
 from darnerpy.journals import records
 from darnerpy.journals.contract import Recovery
 from darnerpy.journals.replay import replay
-from darnerpy.queues.batches import Batch, Completion, Returned
+from darnerpy.queues.batches import Batch, Completion, Dependent, Returned
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.departures import Departure
 from darnerpy.queues.items import Item, Origin
@@ -82,7 +83,7 @@ class Disk:
     def write(self, batch: Batch) -> None:
         self.entries.update(records.encode_blocks(batch))
         if batch.marks:
-            self.entries.update([records.encode_mark(batch, 1)])
+            self.entries.update([mark_bytes.encode_mark(batch, 1)])
 
     def items(self) -> list[Item]:
         found: list[Item] = []
@@ -99,7 +100,7 @@ class Disk:
             _, kind, number = records.split_key(key)
             if kind == records.MARK:
                 found.batch = max(found.batch, number)
-                self._replay(found, records.decode_mark(key, value))
+                self._replay(found, mark_bytes.decode_mark(key, value))
         for item in self.items():
             if item.id >= found.next_id:
                 found.next_id, found.next_offset = item.id + 1, item.offset + item.size
@@ -112,13 +113,13 @@ class Disk:
 
     def _check_against_journal(self, found: Found) -> None:
         """A journal reads no more than since the last full mark, and finds the same."""
-        marks: list[records.MarkRecord] = []
+        marks: list[mark_bytes.MarkRecord] = []
         lowest = found.next_id
         for key, value in sorted(self.entries.items(), reverse=True):
             item_id, kind, _ = records.split_key(key)
             lowest = item_id
             if kind == records.MARK:
-                marks.append(records.decode_mark(key, value))
+                marks.append(mark_bytes.decode_mark(key, value))
                 if marks[-1].full:
                     break
         recovery = Recovery()
@@ -132,7 +133,7 @@ class Disk:
         assert (recovery.kept, recovery.damage) == (found.kept, [])
 
     @staticmethod
-    def _replay(found: Found, record: records.MarkRecord) -> None:
+    def _replay(found: Found, record: mark_bytes.MarkRecord) -> None:
         found.next_id, found.next_offset = record.next_id, record.next_offset
         if record.full:
             found.kept = record.kept
@@ -384,7 +385,7 @@ class Keeper:
             self.look_ahead()
 
 
-class Arrival:
+class Arrival(Dependent):
     """Waits until an item is on disk where it went."""
 
     def __init__(self, source: Keeper, departure: Departure, commit: Completion) -> None:

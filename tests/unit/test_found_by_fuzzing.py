@@ -7,7 +7,7 @@ import pytest
 
 from darnerpy.errors import ConfigError, DamageError
 from darnerpy.inspection.export import FORMATS, ExportedSource
-from darnerpy.journals.records import decode_mark, is_full_mark
+from darnerpy.journals.marks import decode_mark, is_full_mark
 from darnerpy.migration.darner import DarnerSource
 from darnerpy.migration.siberite import SiberiteSource
 from darnerpy.migration.source import Source, SourceError

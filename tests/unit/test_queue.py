@@ -7,7 +7,7 @@ import pytest
 from darnerpy.errors import ServerError
 from darnerpy.queues import fullmarks
 from darnerpy.queues import queue as queue_module
-from darnerpy.queues.batches import Completion
+from darnerpy.queues.batches import Completion, Dependent
 from darnerpy.queues.items import ITEM_OVERHEAD
 from darnerpy.queues.positions import Span
 from darnerpy.queues.queue import Queue
@@ -365,7 +365,7 @@ def test_who_depends_is_told_in_order_and_with_the_error() -> None:
     told: list[tuple[str, ServerError | None]] = []
     batch = Completion()
 
-    class Reply:
+    class Reply(Dependent):
         def __init__(self, name: str) -> None:
             self.name = name
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from darnerpy.protocol import kestrel_replies, replies
+from darnerpy.protocol import kestrel_replies, replies, values
 from darnerpy.protocol.contract import Replies
 from darnerpy.protocol.options import parse_read_key
 
@@ -10,11 +10,16 @@ TEXT = kestrel_replies.REPLIES
 
 
 def test_values() -> None:
-    assert replies.value(b"q/open", 7, b"hello", None) == b"VALUE q/open 7 5\r\nhello\r\n"
-    assert replies.value(b"q", 0, b"", 12) == b"VALUE q 0 0 12\r\n\r\n"
-    assert replies.value_header(b"q", 0, 3, None) == b"VALUE q 0 3\r\n"
-    whole = replies.VALUE % (b"q", 2**32 - 1, 1, b"x")
-    assert whole == replies.value(b"q", 2**32 - 1, b"x", None) + replies.END
+    assert values.value(b"q/open", 7, b"hello", None) == b"VALUE q/open 7 5\r\nhello\r\n"
+    assert values.value(b"q", 0, b"", 12) == b"VALUE q 0 0 12\r\n\r\n"
+    assert values.value_header(b"q", 0, 3, None) == b"VALUE q 0 3\r\n"
+
+
+@pytest.mark.parametrize("flags", [0, 7, 1023, 1024, 2**32 - 1])
+@pytest.mark.parametrize("size", [0, 1, 1023, 1024, 100_000])
+def test_the_usual_answer_is_one_value_and_the_end(flags: int, size: int) -> None:
+    answer = b"VALUE q/open %d %d\r\n%b\r\nEND\r\n" % (flags, size, b"x" * size)
+    assert values.answer(b"q/open", flags, b"x" * size) == answer
 
 
 def test_words() -> None:
@@ -105,13 +110,12 @@ def test_an_item_from_a_file_is_said_as_one_from_memory(
     assert header + b"hi" + trailer == said.value(read, 7, b"hi", cas, last)
 
 
-def test_a_template_says_what_value_says() -> None:
+def test_plain_values_are_said_as_value_says_them() -> None:
     read = parse_read_key(b"q/open")
     for said in (replies.MEMCACHED, replies.KESTREL, TEXT):
-        if said.template is not None:
-            answer = said.template % (read.key, 7, 2, b"hi")
-            assert answer == said.value(read, 7, b"hi", None, True)
-    assert replies.MEMCACHED.template is not None, "or plain gets become slow"
+        if said.plain_values:
+            assert values.answer(read.key, 7, b"hi") == said.value(read, 7, b"hi", None, True)
+    assert replies.MEMCACHED.plain_values, "or plain gets become slow"
 
 
 @pytest.mark.parametrize("data", [b"", b"a\r", b"\xff\x00", b"a\nb", b"\n", None])

@@ -1,0 +1,146 @@
+"""The bytes of marks: where consumers stood after a batch; and of the list of lost ids. Pure.
+
+A mark holds, for each consumer that moved, its position, the spans confirmed above it, and the items
+that came back. It ends with a CRC over key and value. What its key looks like is said in `records`.
+"""
+
+from collections.abc import Sequence
+from struct import Struct
+from struct import error as StructError
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from ..errors import DamageError, NewerFormatError
+from ..queues.batches import Batch, Mark, Returned
+from ..queues.positions import Span
+from .records import CRC, FORMAT, LOST_KEY, MARK, MARK_KEY
+
+__all__ = [
+    "MARK_BYTES",
+    "MarkRecord",
+    "decode_lost",
+    "decode_mark",
+    "encode_lost",
+    "encode_mark",
+    "is_full_mark",
+]
+
+MARK_BYTES = 100
+"""What a mark that is not full costs on disk, about."""
+
+_HEAD = Struct("<BBQQQHI")
+_CONSUMER = Struct("<BQQBII")
+_SPAN = Struct("<QQQQ")
+_RETURNED = Struct("<QIQ")
+_LOST = Struct("<QQqqB")
+_PLAIN = Struct(_HEAD.format + _CONSUMER.format.removeprefix("<"))
+
+# Nearly every turn passes by these.
+_pack_key: Final = MARK_KEY.pack
+_pack_plain: Final = _PLAIN.pack
+_pack_crc: Final = CRC.pack
+
+
+class MarkRecord(NamedTuple):
+    """A decoded mark. full: it holds every consumer, whole, and the kept spans."""
+
+    full: bool
+    next_id: int
+    next_offset: int
+    trimmed: int
+    marks: list[Mark]
+    kept: list[Span]
+
+
+def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
+    marks, kept, next_id = batch.marks, batch.kept, batch.next_id
+    key = _pack_key(next_id, MARK, batch.number)
+    mark = marks[0] if len(marks) == 1 else None
+    if mark is None or mark.consumer or mark.spans or mark.returns or kept:
+        head = FORMAT, batch.full, next_id, batch.next_offset, trimmed, len(marks), len(kept)
+        body = _HEAD.pack(*head) + b"".join(map(_encode_consumer, marks)) + _encode_spans(kept)
+    else:  # of the queue's own consumer, which has moved on: so are nearly all, and each turn makes one
+        body = _pack_plain(
+            FORMAT, batch.full, next_id, batch.next_offset, trimmed, 1, 0,
+            0, mark.position, mark.offset, mark.whole, 0, 0,
+        )  # fmt: skip
+    return key, body + _pack_crc(crc32(body, crc32(key)))
+
+
+def _encode_consumer(mark: Mark) -> bytes:
+    name, spans, returns = mark.consumer, mark.spans, mark.returns
+    head = _CONSUMER.pack(
+        len(name), mark.position, mark.offset, mark.whole, len(spans), len(returns)
+    )
+    back = [_RETURNED.pack(each.id, each.attempts, each.due) for each in returns]
+    return head + name + _encode_spans(spans) + b"".join(back)
+
+
+def _encode_spans(spans: Sequence[Span]) -> bytes:
+    return b"".join([_SPAN.pack(*span) for span in spans])
+
+
+def is_full_mark(key: bytes, value: bytes) -> bool:
+    """Whether an entry is a mark, undamaged, and a full one: nothing before it need be read."""
+    try:
+        return len(key) == MARK_KEY.size and decode_mark(key, value).full
+    except (DamageError, NewerFormatError):
+        return False
+
+
+def decode_mark(key: bytes, value: bytes) -> MarkRecord:
+    """Raises `DamageError`, or `NewerFormatError` for a later version's mark."""
+    next_id, _, batch = MARK_KEY.unpack(key)
+    where = f"mark {batch} before item {next_id}"
+    body = value[: -CRC.size]
+    if len(value) < CRC.size or CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(key)):
+        raise DamageError(f"{where} has a wrong checksum")
+    if body and body[0] != FORMAT:
+        raise NewerFormatError(f"{where} has format {body[0]}, {FORMAT} is known")
+    try:
+        return _decode_mark(body)
+    except StructError:
+        raise DamageError(f"{where} has counts that do not fit its {len(value)} bytes") from None
+
+
+def _decode_mark(body: bytes) -> MarkRecord:
+    """Raises `StructError` for a body that is shorter or longer than its counts say."""
+    _, full, next_id, next_offset, trimmed, mark_count, kept_count = _HEAD.unpack_from(body)
+    at = _HEAD.size
+    marks: list[Mark] = []
+    for _ in range(mark_count):
+        length, position, offset, whole, span_count, count = _CONSUMER.unpack_from(body, at)
+        at += _CONSUMER.size
+        name = body[at : at + length]
+        at += length
+        spans = _decode_spans(body, at, span_count)
+        at += span_count * _SPAN.size
+        stop = at + count * _RETURNED.size
+        returns = [Returned(*fields) for fields in _RETURNED.iter_unpack(body[at:stop])]
+        at = stop
+        marks.append(Mark(name, position, offset, spans, bool(whole), returns))
+    kept = _decode_spans(body, at, kept_count)
+    if at + kept_count * _SPAN.size != len(body):  # whatever a checksum over more of it says
+        raise StructError
+    return MarkRecord(bool(full), next_id, next_offset, trimmed, marks, kept)
+
+
+def _decode_spans(body: bytes, at: int, count: int) -> list[Span]:
+    stop = at + count * _SPAN.size
+    return [Span(*fields) for fields in _SPAN.iter_unpack(body[at:stop])]
+
+
+def encode_lost(lost: list[tuple[Span, bool]]) -> bytes:
+    """lost: ids that are not there any more; true where damage is the cause, and no power cut can be."""
+    body = bytes([FORMAT]) + b"".join(_LOST.pack(*span, damaged) for span, damaged in lost)
+    return body + CRC.pack(crc32(body, crc32(LOST_KEY)))
+
+
+def decode_lost(value: bytes) -> list[tuple[Span, bool]]:
+    """Raises `DamageError`, or `NewerFormatError` for what a later version wrote."""
+    body = value[: -CRC.size]
+    if len(value) < CRC.size or CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(LOST_KEY)):
+        raise DamageError("the list of lost items has a wrong checksum")
+    if body[:1] != bytes([FORMAT]):
+        raise NewerFormatError(f"the list of lost items has format {body[0]}, {FORMAT} is known")
+    return [(Span(*fields), bool(damaged)) for *fields, damaged in _LOST.iter_unpack(body[1:])]
