@@ -9,6 +9,7 @@
 #include "_pump.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,12 +93,26 @@ static bool find_ready(Pump *p, int timeout) {
     return false;
 }
 
+/* Runs what other threads have asked for. */
+static void listen_to_threads(Pump *p) {
+    uint64_t times;
+    if (read(p->wake, &times, sizeof times) < 0) return;
+    p->woken = false;
+    PyObject *done = PyObject_CallFunctionObjArgs(p->threads, NULL);
+    if (!done) Py_DECREF(pump_failed(p, Py_None));
+    Py_XDECREF(done);
+}
+
 static void serve(Pump *p) {
     size_t came = 0;
     while (p->next < p->ready && came < TURN_SIZE) {
         struct epoll_event event = p->events[p->next++];
         Socket *s = event.data.ptr;
         if (!s) continue;
+        if (event.data.ptr == &p->wake) {
+            listen_to_threads(p);
+            continue;
+        }
         if (event.events & ~(uint32_t)EPOLLIN && s->watched & EPOLLOUT) {
             socket_try_to_send(s);
             socket_was_sent(s);
@@ -212,10 +227,24 @@ static PyObject *pump_leave(Pump *p, PyObject *Py_UNUSED(args)) {
     return Py_NewRef(Py_None);
 }
 
+static PyObject *pump_wake(Pump *p, PyObject *Py_UNUSED(args)) {
+    uint64_t once = 1;
+    if (!p->woken && p->wake >= 0 && write(p->wake, &once, sizeof once) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    p->woken = true;
+    return Py_NewRef(Py_None);
+}
+
 static PyObject *pump_add(Pump *p, PyObject *args) {
     PyObject *made = socket_made(socket_type, p, args);
     if (made && PySet_Add(p->sockets, made) < 0) Py_CLEAR(made);
     return made;
+}
+
+static void close_own(Pump *p) {
+    if (p->epoll >= 0) close(p->epoll);
+    if (p->wake >= 0) close(p->wake);
+    p->epoll = p->wake = -1;
 }
 
 /* Hangs up on all who are left. */
@@ -226,8 +255,7 @@ static PyObject *pump_close(Pump *p, PyObject *Py_UNUSED(args)) {
         socket_lose((Socket *)PyList_GetItem(left, i), NULL);
     Py_DECREF(left);
     finish_all(p);
-    if (p->epoll >= 0) close(p->epoll);
-    p->epoll = -1;
+    close_own(p);
     return Py_NewRef(Py_None);
 }
 
@@ -235,6 +263,7 @@ static PyMethodDef methods[] = {
     {"add", (PyCFunction)pump_add, METH_VARARGS, NULL},
     {"turns", (PyCFunction)pump_turns, METH_O, NULL},
     {"at_turn_end", (PyCFunction)pump_at_turn_end, METH_O, NULL},
+    {"wake", (PyCFunction)pump_wake, METH_NOARGS, NULL},
     {"leave", (PyCFunction)pump_leave, METH_NOARGS, NULL},
     {"close", (PyCFunction)pump_close, METH_NOARGS, NULL},
     {0},
@@ -251,16 +280,19 @@ void free_object(PyObject *object) {
 
 static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names)) {
     int loop;
-    PyObject *failed;
-    if (!PyArg_ParseTuple(args, "iO", &loop, &failed)) return NULL;
+    PyObject *failed, *threads;
+    if (!PyArg_ParseTuple(args, "iOO", &loop, &failed, &threads)) return NULL;
     Pump *p = (Pump *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
     if (!p) return NULL;
-    struct epoll_event event = {EPOLLIN, {.ptr = p}};
+    struct epoll_event event = {EPOLLIN, {.ptr = p}}, woken = {EPOLLIN, {.ptr = &p->wake}};
     p->failed = Py_NewRef(failed);
+    p->threads = Py_NewRef(threads);
     p->sockets = PySet_New(NULL);
     p->ends = PyList_New(0);
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (p->epoll < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, loop, &event) < 0)
+    p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (p->epoll < 0 || p->wake < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, loop, &event) < 0 ||
+        epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->wake, &woken) < 0)
         PyErr_SetFromErrno(PyExc_OSError);
     if (!PyErr_Occurred()) return (PyObject *)p;
     Py_DECREF((PyObject *)p);
@@ -271,6 +303,7 @@ static int traverse(Pump *p, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE((PyObject *)p));
     Py_VISIT(p->sockets);
     Py_VISIT(p->failed);
+    Py_VISIT(p->threads);
     Py_VISIT(p->ends);
     Py_VISIT(p->raised);
     for (int chain = 0; chain < CHAINS; chain++)
@@ -284,6 +317,7 @@ static int clear(Pump *p) {
             Py_DECREF((PyObject *)take_one(&first, chain));
     Py_CLEAR(p->sockets);
     Py_CLEAR(p->failed);
+    Py_CLEAR(p->threads);
     Py_CLEAR(p->ends);
     Py_CLEAR(p->raised);
     return 0;
@@ -292,7 +326,7 @@ static int clear(Pump *p) {
 static void dealloc(Pump *p) {
     PyObject_GC_UnTrack((PyObject *)p);
     clear(p);
-    if (p->epoll >= 0) close(p->epoll);
+    close_own(p);
     free_object((PyObject *)p);
 }
 

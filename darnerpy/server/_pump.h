@@ -58,11 +58,12 @@ struct Socket {
 
 struct Pump {
     PyObject_HEAD
-    int epoll;
+    int epoll, wake;
+    bool woken;   /* and the other threads have not been listened to */
     bool leaves;  /* the loop has something to do */
     bool running;
     bool sending; /* what sockets have sent is not yet taken off their pieces */
-    PyObject *sockets, *failed, *ends, *raised;
+    PyObject *sockets, *failed, *threads, *ends, *raised;
     Chain chains[CHAINS];
     size_t next, ready; /* of the events */
     struct epoll_event events[MOST_READY];

@@ -23,10 +23,15 @@ class Socket:
 @final
 class Pump:
     """loop: a descriptor that is readable when the event loop has something to do. failed: is told of
-    what a callback has raised, and on which socket; what it raises itself, `turns` raises."""
+    what a callback has raised, and on which socket; what it raises itself, `turns` raises. threads: is
+    called once in a turn if `wake` was, however often."""
 
     def __new__(
-        cls, loop: int, failed: Callable[[BaseException, Socket | None], None], /
+        cls,
+        loop: int,
+        failed: Callable[[BaseException, Socket | None], None],
+        threads: Callable[[], None],
+        /,
     ) -> Pump: ...
     def add(self, socket: socket.socket, peername: Any, protocol: BaseProtocol, /) -> Socket:
         """Serve a socket, which is the pump's from now on; it is read from after resume_reading."""
@@ -37,6 +42,9 @@ class Pump:
 
     def at_turn_end(self, callback: Callable[[], None], /) -> None:
         """Call it when all who were ready have been received from, before anything is sent."""
+
+    def wake(self) -> None:
+        """Another thread has something to say: `turns` listens, and waits no longer. Thread-safe."""
 
     def leave(self) -> None:
         """The loop has something to do: no turn after this one."""

@@ -12,6 +12,7 @@ import errno
 import logging
 import selectors
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context
 from typing import Self, TypeVarTuple, cast
@@ -38,7 +39,8 @@ class PumpLoop(asyncio.SelectorEventLoop):
     """pump: serves the sockets that are added to it whenever the loop waits."""
 
     def __init__(self) -> None:
-        selector = _Selector(self._callback_failed)
+        self._from_threads: deque[asyncio.Handle] = deque()
+        selector = _Selector(self._callback_failed, self._listen_to_threads)
         self.pump = selector.pump
         self._leave = selector.pump.leave
         super().__init__(selector)
@@ -46,6 +48,28 @@ class PumpLoop(asyncio.SelectorEventLoop):
     def at_turn_end(self, callback: Callable[[], None]) -> None:
         """Call it once, when all is decided that was ready, and before any reply is sent."""
         self.pump.at_turn_end(callback)
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """In the turn that comes: a thread that has committed is heard without leaving the pump."""
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")  # as asyncio says it
+        handle = asyncio.Handle(callback, args, self, context)
+        self._from_threads.append(handle)
+        self.pump.wake()
+        return handle
+
+    def _listen_to_threads(self) -> None:
+        waiting = self._from_threads
+        for _ in range(len(waiting)):
+            handle = waiting.popleft()
+            if not handle.cancelled():
+                handle._run()
+
+    def stop(self) -> None:
+        self._leave()
+        super().stop()
 
     # Who is called soon or later must not wait until a client says something.
 
@@ -80,9 +104,13 @@ class PumpLoop(asyncio.SelectorEventLoop):
 class _Selector(selectors.EpollSelector):
     """For all descriptors but clients': these the pump keeps, which looks after both."""
 
-    def __init__(self, failed: Callable[[BaseException, "Socket | None"], None]) -> None:
+    def __init__(
+        self,
+        failed: Callable[[BaseException, "Socket | None"], None],
+        threads: Callable[[], None],
+    ) -> None:
         super().__init__()
-        self.pump = Pump(self.fileno(), failed)
+        self.pump = Pump(self.fileno(), failed, threads)
         self._turns = self.pump.turns
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:

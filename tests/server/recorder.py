@@ -64,7 +64,7 @@ class Recorder(asyncio.Protocol):
 
 class Bench:
     """pump: with nothing of a loop to do until `poke`. failed: what its callbacks have raised, and
-    where. diary: every callback of every protocol, in order.
+    where. woken: how often threads were listened to. diary: every callback of every protocol, in order.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,8 @@ class Bench:
         self.raises: type[BaseException] | None = None
         self.diary: list[Any] = []
         self._loop = os.eventfd(0)
-        self.pump = Pump(self._loop, self._note)
+        self.woken = 0
+        self.pump = Pump(self._loop, self._note, self._wake)
         self._others: list[socket.socket] = []
 
     def close(self) -> None:
@@ -88,6 +89,9 @@ class Bench:
     def poke(self) -> None:
         """The loop has something to do."""
         os.eventfd_write(self._loop, 1)
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     def connect(
         self, pair: tuple[socket.socket, socket.socket] | None = None

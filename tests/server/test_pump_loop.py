@@ -130,6 +130,73 @@ def test_a_thread_wakes_it(loop: pump.PumpLoop) -> None:
     thread.join()
 
 
+def test_threads_are_heard_in_order_and_each_once(loop: pump.PumpLoop) -> None:
+    heard: list[int] = []
+
+    def speak() -> None:
+        for number in range(1000):
+            loop.call_soon_threadsafe(heard.append, number)
+        loop.call_soon_threadsafe(loop.stop)
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    loop.run_forever()
+    thread.join()
+    assert heard == list(range(1000))
+
+
+def test_a_thread_is_answered_in_the_turn_in_which_it_is_heard(loop: pump.PumpLoop) -> None:
+    talker, other = connect(loop, lambda talker, data: None)
+
+    def heard() -> None:
+        loop.at_turn_end(lambda: talker.transport.write(b"done"))
+
+    async def read() -> bytes:
+        loop.call_soon_threadsafe(heard)
+        return await asyncio.to_thread(other.recv, 10)
+
+    with other:
+        assert loop.run_until_complete(asyncio.wait_for(read(), 20)) == b"done"
+
+
+def test_who_asks_itself_again_from_a_thread_leaves_the_others_their_turn(
+    loop: pump.PumpLoop,
+) -> None:
+    asked = 0
+
+    def again() -> None:
+        nonlocal asked
+        asked += 1
+        if not received.done():
+            loop.call_soon_threadsafe(again)
+
+    received = loop.create_future()
+    _, other = connect(loop, lambda talker, data: received.set_result(data))
+    with other:
+        loop.call_soon_threadsafe(again)
+        loop.call_later(0.01, other.send, b"x")
+        assert loop.run_until_complete(asyncio.wait_for(received, 20)) == b"x"
+    assert asked > 1
+
+
+def test_what_a_thread_asked_for_may_fail_or_be_cancelled(loop: pump.PumpLoop) -> None:
+    told: list[object] = []
+    loop.set_exception_handler(lambda _, context: told.append(type(context["exception"])))
+    ended = loop.create_future()
+    loop.call_soon_threadsafe(lambda: 1 / 0)
+    loop.call_soon_threadsafe(told.append, "never").cancel()
+    loop.call_soon_threadsafe(ended.set_result, None)
+    loop.run_until_complete(asyncio.wait_for(ended, 20))
+    assert told == [ZeroDivisionError]
+
+
+def test_nothing_is_asked_of_a_closed_loop() -> None:
+    loop = pump.PumpLoop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_soon_threadsafe(print)
+
+
 def test_what_is_written_between_turns_does_not_wait(loop: pump.PumpLoop) -> None:
     talker, other = connect(loop, lambda talker, data: None)
 
