@@ -65,8 +65,8 @@ lint: $(STAMP)
 	$(PY) -m mypy --python-version 3.14
 	.venv/bin/lint-imports
 
-bench: $(STAMP)
-	$(PY) -m bench.run --write $(ARGS)
+bench: $(STAMP) $(COMPILED)
+	BENCH_DARNERPY=$${BENCH_DARNERPY:-.venv-compiled/bin/darnerpy} $(PY) -m bench.run --write $(ARGS)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)

@@ -20,8 +20,8 @@ from bench.servers import Recipe, Server, Weight
 class Settings:
     """How much is done."""
 
-    rounds: int = 3
-    seconds: float = 0.8
+    rounds: int = 5
+    seconds: float = 0.4
     warmup: float = 0.15
     backlog: int = 10_000_000
     idle: int = 10_000

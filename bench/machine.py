@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORES = sorted(os.sched_getaffinity(0))  # before the runner pins itself
 EDITABLE = REPOSITORY / ".venv" / "bin" / "darnerpy"  # what the sources are, uncompiled
-PROGRAM = Path(os.environ.get("BENCH_DARNERPY", EDITABLE))
+PROGRAM = Path(os.environ.get("BENCH_DARNERPY", EDITABLE)).resolve()
 INTERPRETER = PROGRAM.parent / "python"
 
 _ABOUT_PYTHON = """
@@ -115,6 +115,7 @@ def facts(directory: Path) -> dict[str, str]:
         "Python": _python(),
         "darnerpy": f"{_output(INTERPRETER.parent / 'darnerpy', '--version') or 'not installed'}, "
         f"commit {_commit()}",
+        "Darner": _first_line("darner", "-v"),
         "memcached": _first_line("memcached", "-V"),
         "Redis": _first_line("redis-server", "--version"),
         "beanstalkd": _first_line("beanstalkd", "-v"),

@@ -10,7 +10,7 @@ from bench.driver import Mode
 from bench.floods import FLOODED, LABELS, MODES, SMALL, SYNCED, label
 from bench.profile import counts
 from bench.results import Results
-from bench.servers import CANNED, DARNERPY, DARNERPY_SYNC, REDIS, REDIS_SYNC
+from bench.servers import CANNED, DARNER, DARNERPY, DARNERPY_SYNC, REDIS, REDIS_SYNC
 from bench.tables import NONE, show, table
 
 _FOOTPRINTS = {
@@ -40,7 +40,7 @@ def _in_words(results: Results, scenario: str, mode: Mode, server: str) -> str:
     """A rate and what one operation costs, at 100 connections."""
     cell = label(mode, 100)
     rate = show("ops_per_s", results.value(scenario, cell, server, "ops_per_s"))
-    cost = show("cpu_us", results.value(scenario, cell, server, "cpu_us"))
+    cost = show("cpu_us", results.undisturbed(scenario, cell, server, "cpu_us"))
     return f"{rate} a second at {cost} µs of the processor each" if rate else "(not measured)"
 
 
@@ -66,7 +66,8 @@ def _sentence(results: Results) -> str:
 
 def _costs(results: Results, server: str, mode: Mode) -> str:
     found = [
-        show("cpu_us", results.value(SMALL, label(mode, connections), server, "cpu_us")) or NONE
+        show("cpu_us", results.undisturbed(SMALL, label(mode, connections), server, "cpu_us"))
+        or NONE
         for connections in FLOODED
     ]
     return NONE if set(found) == {NONE} else " / ".join(found)
@@ -138,18 +139,24 @@ def _numbers(results: Results) -> list[str]:
 
 
 def _beside_darner(results: Results) -> list[str]:
+    here = DARNER.name in results.servers(SMALL)
+    where = (
+        "Darner 0.2.0, the C++ server, in the same run."
+        if here
+        else "Darner 0.2.0, the C++ server, was not installed. What it cost was measured on a like machine "
+        "in an earlier run, beside the same canned server, and is quoted."
+    )
     shown = (
         (cell, f"{ours:.1f}", f"{theirs:.1f}", "behind" if ours > theirs else "ahead")
         for cell, ours, theirs in targets.beside_darner(results)
     )
+    theirs = DARNER.name if here else "Darner (quoted)"
     return [
         "## Beside Darner",
         "",
-        "Darner 0.2.0 could not be run beside the others. What it cost was measured on a like machine "
-        "in an earlier run, beside the same canned server, and is quoted; at 1000 connections it cost "
-        "a tenth more than at 100.",
+        where,
         "",
-        *table(["µs, scaled", "darnerpy", "Darner (quoted)", ""], shown),
+        *table(["µs, scaled", DARNERPY.name, theirs, ""], shown),
     ]
 
 
@@ -158,8 +165,15 @@ def _beside_darner(results: Results) -> list[str]:
 
 def _by_canned(results: Results, place: tuple[str, str, str], metric: str, digits: int) -> str:
     """A figure, and how many times that of the canned server it is."""
-    figure = show(metric, results.value(*place, metric))
-    ratio = results.ratio(*place, CANNED.name, metric=metric)
+    scenario, cell, _ = place
+    if metric == "cpu_us":
+        cost, canned = (
+            results.undisturbed(scenario, cell, s, metric) for s in (place[2], CANNED.name)
+        )
+        figure, ratio = show(metric, cost), cost / canned if cost and canned else None
+    else:
+        figure = show(metric, results.value(*place, metric))
+        ratio = results.ratio(*place, CANNED.name, metric=metric)
     if not figure or ratio is None or place[2] == CANNED.name:
         return figure or NONE
     return f"{figure} ({ratio:.{digits}f})"
@@ -232,8 +246,9 @@ def markdown(results: Results, machine: dict[str, str], how: str) -> str:
         "",
         f"{today}, by `make bench` ({how}). The server runs alone on one core, "
         "the load on another; each cell is run on all servers one right after the other, in "
-        "rounds, and the median is shown. The processor's time is that of the server's process, all "
-        "its threads, between the end of the warm-up and the end of the load: connecting is not in it. "
+        "rounds. Rates and latencies are the median of the rounds. The processor's time is that of the "
+        "server's process, all its threads, between the end of the warm-up and the end of the load, and the "
+        "mean of the two cheapest rounds: what else the machine does only adds to it. "
         "*canned* is a C epoll server that answers without storing. Compare ratios: absolute figures "
         "vary from run to run. An operation is one set or one get with the reply entirely right; "
         "beanstalkd's get is a reserve and a delete.",

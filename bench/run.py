@@ -39,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="every figure of every round")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--backlog", type=int, help="items in the deepest backlog")
-    parser.add_argument("--minutes", type=float, default=19, help="what does not fit is left out")
+    parser.add_argument("--minutes", type=float, default=27, help="what does not fit is left out")
     parser.add_argument("--directory", type=Path, help="where the servers keep their data")
     return parser.parse_args()
 

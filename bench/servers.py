@@ -75,7 +75,9 @@ def _memcached(port: int, data: Path) -> list[str]:
 
 
 def _darner(port: int, data: Path) -> list[str]:
-    return ["-p", str(port), "-d", str(data)]
+    own = data / "data"  # it takes whatever is in there for a queue
+    own.mkdir(exist_ok=True)
+    return ["-p", str(port), "-d", str(own)]
 
 
 def _beanstalkd(port: int, data: Path) -> list[str]:

@@ -12,6 +12,7 @@ from bench.footprints import BACKLOG, BESIDE, IDLE, QUEUES, UPLOADS
 from bench.results import Results
 from bench.servers import (
     CANNED,
+    DARNER,
     DARNERPY,
     DARNERPY_MEMORY,
     DARNERPY_PURE,
@@ -44,8 +45,8 @@ COSTS: dict[str, Costs] = {
 }
 MOST_AT_A_THOUSAND = 1.1  # of what it costs at 100
 
-# Darner 0.2.0 in an earlier run beside the same canned server: it cannot be had here.
-DARNER: Costs = {
+# Darner 0.2.0 in an earlier run beside the same canned server, for where it is not installed.
+QUOTED_DARNER: Costs = {
     "set": {10: 10.4, 100: 9.3, 1000: 10.2},
     "get": {10: 11.7, 100: 11.5, 1000: 12.7},
     "pair": {10: 10.3, 100: 9.7, 1000: 10.7},
@@ -104,8 +105,10 @@ def _least(what: str, value: float | None, bound: float) -> Row:
 
 def scaled(results: Results, server: str, cell: str) -> float | None:
     """What a cell costs, as if canned cost CANNED_US there."""
-    by_canned = results.ratio(SMALL, cell, server, CANNED.name, metric="cpu_us")
-    return None if by_canned is None else by_canned * CANNED_US
+    ours, canned = (
+        results.undisturbed(SMALL, cell, name, "cpu_us") for name in (server, CANNED.name)
+    )
+    return ours / canned * CANNED_US if ours and canned else None
 
 
 def _cost(what: str, value: float | None, bound: float, show: Show) -> Row:
@@ -126,7 +129,7 @@ def _cost_rows(results: Results) -> list[Row]:
                 rows.append(_cost(what, scaled(results, server, cell), bound, _micro))
     for mode in MODES:
         many, few = (
-            results.value(SMALL, label(mode, count), OURS, "cpu_us") for count in (1000, 100)
+            results.undisturbed(SMALL, label(mode, count), OURS, "cpu_us") for count in (1000, 100)
         )
         ratio = many / few if many and few else None
         what = f"{label(mode, 1000)}, µs by those at 100"
@@ -223,12 +226,13 @@ def rows(results: Results) -> list[Row]:
 
 
 def beside_darner(results: Results) -> list[tuple[str, float, float]]:
-    """Cell, what ours costs, what Darner did; furthest behind first."""
+    """Cell, what ours costs, what Darner does (or did, if it is not here); furthest behind first."""
     compared = []
     for mode in MODES:
         for connections in FLOODED:
             cell = label(mode, connections)
             ours = scaled(results, OURS, cell)
             if ours is not None:
-                compared.append((cell, ours, DARNER[mode][connections]))
+                theirs = scaled(results, DARNER.name, cell) or QUOTED_DARNER[mode][connections]
+                compared.append((cell, ours, theirs))
     return sorted(compared, key=lambda row: row[2] / row[1])
