@@ -1,12 +1,13 @@
-/* What the load says and what it expects to hear, in three protocols, as constants built once. */
+/* What the load says and what it expects to hear, in four protocols, as constants built once. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum protocol { MEMCACHE, RESP, BEANSTALK };
-static const char *PROTOCOLS[] = {"memcache", "resp", "beanstalk", NULL};
+/* Darner speaks memcache, but names the queue alone where others say the key again. */
+enum protocol { MEMCACHE, DARNER, RESP, BEANSTALK };
+static const char *PROTOCOLS[] = {"memcache", "darner", "resp", "beanstalk", NULL};
 static enum protocol protocol;
 
 /* A reply; at `digits_at` stands one '#', any number in the reply (`digits_at` is `length` if none). */
@@ -43,7 +44,7 @@ static void find_digits(Pattern *p) {
 
 static Command set_command(const char *queue, const char *suffix, size_t size, const char *body) {
     Command c = {0};
-    if (protocol == MEMCACHE) {
+    if (protocol <= DARNER) {
         REQUEST(c, "set %s%s 0 0 %zu\r\n%s\r\n", queue, suffix, size, body);
         REPLY(c.hit, "STORED\r\n");
     } else if (protocol == RESP) {
@@ -59,9 +60,10 @@ static Command set_command(const char *queue, const char *suffix, size_t size, c
 
 static Command get_command(const char *queue, const char *options, size_t size, const char *body) {
     Command c = {0};
-    if (protocol == MEMCACHE) {
+    if (protocol <= DARNER) {
         REQUEST(c, "get %s%s\r\n", queue, options);
-        REPLY(c.hit, "VALUE %s%s 0 %zu\r\n%s\r\nEND\r\n", queue, options, size, body);
+        REPLY(c.hit, "VALUE %s%s 0 %zu\r\n%s\r\nEND\r\n", queue,
+              protocol == DARNER ? "" : options, size, body);
         REPLY(c.miss, "END\r\n");
     } else if (protocol == RESP) {
         REQUEST(c, "*2\r\n$4\r\nLPOP\r\n$%zu\r\n%s\r\n", strlen(queue), queue);

@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
 
 Mode = Literal["set", "get", "pair", "closeopen"]
-Protocol = Literal["memcache", "resp", "beanstalk"]
+Protocol = Literal["memcache", "darner", "resp", "beanstalk"]
 
 
 def compile_programs() -> None:

@@ -337,7 +337,7 @@ static int index_of(const char *const *words, const char *word) {
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"protocol", 1, 0, 'p'},    /* memcache, resp (rpush, lpop) or beanstalk (reserve, delete) */
+        {"protocol", 1, 0, 'p'},    /* memcache, darner, resp (rpush, lpop) or beanstalk (reserve, delete) */
         {"mode", 1, 0, 'm'},        /* set, get, pair, closeopen; idle: hold until stdin ends */
         {"port", 1, 0, 'P'},        /* always on the loopback interface */
         {"connections", 1, 0, 'c'}, {"depth", 1, 0, 'd'},

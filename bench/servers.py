@@ -22,6 +22,7 @@ from bench.machine import APART, EDITABLE, PROGRAM, Placement
 MAX_CONNECTIONS = 12_000
 _PROBES: dict[Protocol, tuple[bytes, bytes]] = {
     "memcache": (b"version\r\n", b"VERSION"),
+    "darner": (b"version\r\n", b"VERSION"),
     "resp": (b"PING\r\n", b"+PONG"),  # while it loads, Redis answers -LOADING
     "beanstalk": (b"stats\r\n", b"OK"),
 }
@@ -95,7 +96,7 @@ DARNERPY_SYNC = darnerpy("darnerpy always", sync="always")
 DARNERPY_PURE = darnerpy("darnerpy, pure Python", command=(str(EDITABLE),))
 DARNERPY_MEMORY = darnerpy("darnerpy in memory", "--engine", "memory")
 MEMCACHED = Recipe("memcached", "memcached", "memcache", _memcached, consumes=False)
-DARNER = Recipe("Darner", "darner", "memcache", _darner, closes=True)
+DARNER = Recipe("Darner", "darner", "darner", _darner, closes=True)
 BEANSTALKD = Recipe("beanstalkd", "beanstalkd", "beanstalk", _beanstalkd)
 REDIS = Recipe("Redis everysec", "redis-server", "resp", _redis("everysec"))
 REDIS_SYNC = Recipe("Redis always", "redis-server", "resp", _redis("always"))

@@ -5,6 +5,7 @@ they are reported, counted and passed over, never served and never the end of th
 """
 
 from functools import partial
+from typing import Final
 
 from ..journals.contract import Damage, Journal, Piece, Recovery
 from ..queues.consumer import Consumer
@@ -15,8 +16,8 @@ from .handle import JournalHandle
 
 __all__ = ["Loader"]
 
-_STEP = 64 * 1024
-_AHEAD = 1024 * 1024
+_STEP: Final = 64 * 1024
+_AHEAD: Final = 1024 * 1024
 
 
 class Loader:

@@ -63,6 +63,7 @@ class Consumer:
         "newly_returned",
         "open",
         "open_bytes",
+        "open_timeout",
         "positions",
         "progress",
         "read_at",
@@ -97,6 +98,7 @@ class Consumer:
     def configure(self, settings: QueueSettings) -> None:
         self.settings = settings
         self.max_age = settings.max_age or 0
+        self.open_timeout = settings.open_timeout
 
     def restore(self, positions: Positions) -> None:
         """Begin anew from what a journal knows; open reads and waiters stay as they are."""

@@ -6,6 +6,7 @@ attempts, what is not due yet. Does not know what clients may ask for: that is `
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from ..clock import Clock
 from ..config import QueueSettings
@@ -18,10 +19,10 @@ from .windows import Windows
 
 __all__ = ["MAX_UNAVAILABLE", "Delivery"]
 
-MAX_UNAVAILABLE = 100_000
+MAX_UNAVAILABLE: Final = 100_000
 """Items of one consumer that are held, returned, delayed or leaving, each: memory is bounded."""
 
-_STEPS = 500
+_STEPS: Final = 500
 """Items that are passed over in one go: more would hold up everyone else."""
 
 
@@ -89,8 +90,8 @@ class Delivery(RecoverableLog):
                 batch.begun = since  # for all that are opened in the same turn
         held = OpenRead(consumer.name, item, since, commit)
         consumer.hold(held)
-        if consumer.settings.open_timeout is not None:
-            self.on_alarm(since + consumer.settings.open_timeout)
+        if consumer.open_timeout is not None:
+            self.on_alarm(since + consumer.open_timeout)
         return held
 
     # -- what is not handed out --------------------------------------------------------------------

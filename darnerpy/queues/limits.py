@@ -7,7 +7,7 @@ own consumer has the queue's limits; a named one is bounded by how far it may la
 
 import logging
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..errors import QueueFullError
 from .consumer import Consumer
@@ -17,7 +17,7 @@ __all__ = ["Limits"]
 
 log = logging.getLogger("darnerpy.queue")
 
-_STEPS = 500
+_STEPS: Final = 500
 _WARN_AT, _CALM_AT = 0.8, 0.5
 """The share of a limit at which a lagging consumer is reported, and below which it is forgiven."""
 

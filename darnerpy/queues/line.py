@@ -15,10 +15,10 @@ from .open_reads import OpenRead
 
 __all__ = ["Line", "Waiter"]
 
-_STEPS = 200
+_STEPS: Final = 200
 """Waiters who are passed over in one go: more would hold up everyone else."""
 
-_RECALL_MS = 500
+_RECALL_MS: Final = 500
 
 
 class Waiter(Protocol):

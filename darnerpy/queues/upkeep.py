@@ -24,8 +24,8 @@ def upkeep(queue: Queue, now: int) -> None:
     """Do what is due at a time (monotonic milliseconds)."""
     expiring = False
     for consumer in list(queue.consumers.values()):
-        if consumer.open and consumer.settings.open_timeout is not None:
-            _end_open_reads(queue, consumer, consumer.settings.open_timeout, now)
+        if consumer.open and consumer.open_timeout is not None:
+            _end_open_reads(queue, consumer, consumer.open_timeout, now)
         if consumer.delayed:
             _end_delays(queue, consumer, now)
         if consumer.excess:

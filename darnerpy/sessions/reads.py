@@ -39,6 +39,7 @@ class Reads:
         "_plain_values",
         "_queues",
         "_replies",
+        "_says_all",
         "_session",
         "_slots",
         "_wait",
@@ -55,6 +56,7 @@ class Reads:
         self._guard = host.guard
         self._replies = session.replies
         self._plain_values = session.replies.plain_values
+        self._says_all = session.replies.says_all
         self._max_open = host.settings.max_open_reads
         self._slots = session.slots
         self._held = session.held
@@ -188,7 +190,7 @@ class Reads:
         queue = stored.queue
         if self._held.table and self._held.are(consumer, self._max_open):
             raise ClientError("close current item first")
-        if not (self._replies.says_all or self._can_say(queue, consumer, commit)):
+        if not (self._says_all or self._can_say(queue, consumer, commit)):
             return
         held = queue.open(consumer)
         if held is None:
@@ -212,7 +214,7 @@ class Reads:
         self, read: Read, stored: StoredQueue, consumer: Consumer, commit: Batch | None
     ) -> None:
         queue = stored.queue
-        if not (self._replies.says_all or self._can_say(queue, consumer, commit)):
+        if not (self._says_all or self._can_say(queue, consumer, commit)):
             return
         item = queue.peek(consumer)
         if item is None:

@@ -1,6 +1,8 @@
 """The table of open reads: which is the oldest, and what counts as held."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from darnerpy.config import QueueSettings
 from darnerpy.queues.open_reads import OpenRead
@@ -90,3 +92,44 @@ def test_all_go_back(queue: Queue) -> None:
     assert not held.any
     taken = [queue.take(queue.own) for _ in range(5)]
     assert [item.id for item in taken if item is not None] == [1, 2, 3, 4, 5]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["open", "open", "close", "lose"]), st.booleans(), st.integers(0, 4)),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_it_is_a_list_for_each_consumer_without_those_that_are_gone(
+    steps: list[tuple[str, bool, int]],
+) -> None:
+    of = Queue(b"work", ManualClock(), Windows(1 << 20), lambda: None)
+    held, consumers = Held(), [of.own, of.consumer(b"named")]
+    lists: list[list[OpenRead]] = [[], []]
+    for number in range(20):
+        of.put(b"%d" % number, 2, 0, 0)
+    for what, which, place in steps:
+        consumer, mine = consumers[which], lists[which]
+        if what == "open":
+            read = of.open(consumer)
+            if read is not None:
+                held.add(of, consumer, read)
+                mine.append(read)
+        elif what == "close" and place < len(mine):
+            gone = mine.pop(place)
+            assert held.close(consumer, gone.item.id if place else 0) is not None
+            assert gone.gone
+        elif what == "lose" and place < len(mine):
+            assert of.abort(mine.pop(place)) is not None  # so that it may be opened again
+        for each, listed in zip(consumers, lists, strict=True):
+            ids = [read.item.id for read in listed]
+            assert held.ids(each) == ids
+            assert [held.are(each, count) for count in range(1, 6)] == [
+                len(ids) >= count for count in range(1, 6)
+            ]
+            assert all(held.has(each, item_id) == (item_id in ids) for item_id in range(60))
+        assert held.any == any(lists)
+    held.return_all(counted=False)
+    assert not held.any
+    assert not any(consumer.open for consumer in consumers)
