@@ -336,7 +336,7 @@ class Consumer:
         if first == self.loaded_to and not confirmed and not held:
             # The usual case: nobody has had any of them.
             self.window.extend(items)
-            self.loaded += sum(map(weight_of, items))
+            self.loaded += sum(weight_of(item) for item in items)
             self.loaded_to = stop
             return
         for item in items:

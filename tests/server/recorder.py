@@ -64,7 +64,8 @@ class Recorder(asyncio.Protocol):
 
 class Bench:
     """pump: with nothing of a loop to do until `poke`. failed: what its callbacks have raised, and
-    where. woken: how often threads were listened to. diary: every callback of every protocol, in order.
+    where. woken: how often threads were listened to, which calls on_wake. diary: every callback of
+    every protocol, in order.
     """
 
     def __init__(self) -> None:
@@ -73,6 +74,7 @@ class Bench:
         self.diary: list[Any] = []
         self._loop = os.eventfd(0)
         self.woken = 0
+        self.on_wake: Callable[[], object] = lambda: None
         self.pump = Pump(self._loop, self._note, self._wake)
         self._others: list[socket.socket] = []
 
@@ -92,6 +94,7 @@ class Bench:
 
     def _wake(self) -> None:
         self.woken += 1
+        self.on_wake()
 
     def connect(
         self, pair: tuple[socket.socket, socket.socket] | None = None

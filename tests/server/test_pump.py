@@ -4,6 +4,7 @@ import gc
 import os
 import socket
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -111,6 +112,39 @@ def test_turns_end_when_the_loop_is_told_something(bench: Bench) -> None:
     other.send(b"x")
     assert bench.pump.turns(None) is False
     assert recorder.data == b"x"
+
+
+def test_threads_are_listened_to_once_in_a_turn_and_turns_go_on(bench: Bench) -> None:
+    for _ in range(10):
+        bench.pump.wake()
+    bench.turn()
+    assert bench.woken == 1
+    bench.turn()
+    assert bench.woken == 1
+    bench.pump.wake()
+    assert not bench.turn(), "and the loop has nothing to do for that"
+    assert bench.woken == 2
+
+
+def test_who_waits_is_woken_by_a_thread(bench: Bench) -> None:
+    recorder, other = bench.connect()
+    thread = threading.Timer(0.02, bench.pump.wake)
+
+    def woken() -> None:
+        recorder.transport.write(b"done")
+        bench.poke()
+
+    bench.on_wake = woken
+    thread.start()
+    assert bench.pump.turns(None)
+    thread.join()
+    assert other.recv(10) == b"done"
+
+
+def test_waking_a_pump_that_is_closed_does_nothing(bench: Bench) -> None:
+    bench.pump.close()
+    bench.pump.wake()
+    assert bench.woken == 0
 
 
 def test_turns_end_when_the_time_is_over(bench: Bench) -> None:
