@@ -53,7 +53,7 @@ def test_an_index_shows_no_link_that_leads_nowhere() -> None:
 
 def test_the_source_distribution_has_all_but_what_is_about_the_repository() -> None:
     tracked = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
-    made = {"data", "build", "dist", "PKG-INFO"}
+    made = {"data", "build", "dist", "PKG-INFO", "__pycache__"}
     named = {entry.strip("/") for entry in HATCH["build"]["targets"]["sdist"]["include"]}
     always = {"LICENSE", "pyproject.toml"}
     eggs = {name for name in tracked if name.endswith(".egg-info")}
