@@ -85,15 +85,16 @@ static bool find_ready(Pump *p, int timeout) {
         return true;
     }
     p->ready = (size_t)ready;
-    for (int i = 0; i < ready; i++)
-        if (p->events[i].data.ptr == p) {
-            p->events[i].data.ptr = NULL;
-            return true;
-        }
-    return false;
+    bool loop = false;
+    for (int i = 0; i < ready; i++) {
+        void *of = p->events[i].data.ptr;
+        loop |= of == p;
+        if (of == p || of == &p->wake) p->events[i].data.ptr = NULL;
+    }
+    return loop;
 }
 
-/* Runs what other threads have asked for. */
+/* Runs what other threads have asked for: in every turn, however many sockets are left for the next. */
 static void listen_to_threads(Pump *p) {
     uint64_t times;
     if (read(p->wake, &times, sizeof times) < 0) return;
@@ -105,14 +106,11 @@ static void listen_to_threads(Pump *p) {
 
 static void serve(Pump *p) {
     size_t came = 0;
+    if (p->woken) listen_to_threads(p);
     while (p->next < p->ready && came < TURN_SIZE) {
         struct epoll_event event = p->events[p->next++];
         Socket *s = event.data.ptr;
         if (!s) continue;
-        if (event.data.ptr == &p->wake) {
-            listen_to_threads(p);
-            continue;
-        }
         if (event.events & ~(uint32_t)EPOLLIN && s->watched & EPOLLOUT) {
             socket_try_to_send(s);
             socket_was_sent(s);
@@ -196,7 +194,6 @@ static PyObject *pump_turns(Pump *p, PyObject *timeout) {
     if (left > 0) until = seconds() + left;
     bool loop;
     p->running = true;
-    p->leaves = false;
     settle(p);
     do {
         if (p->next < p->ready)
@@ -209,7 +206,7 @@ static PyObject *pump_turns(Pump *p, PyObject *timeout) {
         settle(p);
         if (left > 0) left = until - seconds();
     } while (!loop && !p->leaves && settled(p) && p->next == p->ready && (forever || left > 0));
-    p->running = false;
+    p->running = p->leaves = false; /* not before: who has asked since the last turns is heard, too */
     PyObject *raised = p->raised;
     if (!raised) return PyBool_FromLong(loop || p->next < p->ready);
     p->raised = NULL;

@@ -24,7 +24,7 @@ class Socket:
 class Pump:
     """loop: a descriptor that is readable when the event loop has something to do. failed: is told of
     what a callback has raised, and on which socket; what it raises itself, `turns` raises. threads: is
-    called once in a turn if `wake` was, however often."""
+    called when a turn begins if `wake` was, once, however often that was."""
 
     def __new__(
         cls,

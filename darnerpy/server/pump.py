@@ -1,10 +1,10 @@
 """The pump: an event loop in which the sockets of clients are served together, turn by turn.
 
-Owns what asyncio does not do for them: waiting, in the compiled part, and accepting. In a turn all that
-is ready is received and decided, then the callbacks of `at_turn_end` run, then all is sent; turn
-follows turn until there is something for the loop itself: a timer, a thread, a file, a signal. So
-nothing of asyncio is lost, and nothing of it is paid for where it is not used. Knows nothing of what is
-said. Not everywhere is there a compiled part: see `AVAILABLE`.
+Owns what asyncio does not do for them: waiting, in the compiled part, and accepting. In a turn what threads
+have asked for is done, then all that is ready is received and decided, then the callbacks of `at_turn_end`
+run, then all is sent. Turn follows turn until there is something for the loop itself: a timer, a file, a
+signal. So nothing of asyncio is lost, and nothing of it is paid for where it is not used. Knows nothing of
+what is said. Not everywhere is there a compiled part: see `AVAILABLE`.
 """
 
 import asyncio
@@ -52,7 +52,9 @@ class PumpLoop(asyncio.SelectorEventLoop):
     def call_soon_threadsafe(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """In the turn that comes: a thread that has committed is heard without leaving the pump."""
+        """When the next turn begins, before what was to be called soon: a thread that has committed is
+        heard without leaving the pump.
+        """
         if self.is_closed():
             raise RuntimeError("Event loop is closed")  # as asyncio says it
         handle = asyncio.Handle(callback, args, self, context)
@@ -62,10 +64,14 @@ class PumpLoop(asyncio.SelectorEventLoop):
 
     def _listen_to_threads(self) -> None:
         waiting = self._from_threads
-        for _ in range(len(waiting)):
-            handle = waiting.popleft()
-            if not handle.cancelled():
-                handle._run()
+        try:
+            for _ in range(len(waiting)):
+                handle = waiting.popleft()
+                if not handle.cancelled():
+                    handle._run()
+        finally:
+            if waiting:  # one has asked again, or has interrupted the loop
+                self.pump.wake()
 
     def stop(self) -> None:
         self._leave()

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -145,18 +146,84 @@ def test_threads_are_heard_in_order_and_each_once(loop: pump.PumpLoop) -> None:
     assert heard == list(range(1000))
 
 
-def test_a_thread_is_answered_in_the_turn_in_which_it_is_heard(loop: pump.PumpLoop) -> None:
-    talker, other = connect(loop, lambda talker, data: None)
+def test_threads_are_heard_without_leaving_the_pump(
+    loop: pump.PumpLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returned = 0
+    selector: Any = vars(loop)["_selector"]
+    select = selector.select
 
-    def heard() -> None:
-        loop.at_turn_end(lambda: talker.transport.write(b"done"))
+    def counted(timeout: float | None = None) -> Any:
+        nonlocal returned
+        returned += 1
+        return select(timeout)
 
-    async def read() -> bytes:
-        loop.call_soon_threadsafe(heard)
-        return await asyncio.to_thread(other.recv, 10)
+    monkeypatch.setattr(selector, "select", counted)
+    heard = threading.Event()
 
-    with other:
-        assert loop.run_until_complete(asyncio.wait_for(read(), 20)) == b"done"
+    def speak() -> None:
+        for _ in range(200):
+            heard.clear()
+            loop.call_soon_threadsafe(heard.set)
+            assert heard.wait(20)
+        loop.call_soon_threadsafe(loop.stop)
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    loop.run_forever()
+    thread.join()
+    assert returned < 20
+
+
+def test_threads_are_heard_before_the_rest_of_those_who_are_ready(loop: pump.PumpLoop) -> None:
+    served: list[int] = []
+
+    def received(talker: Talker, data: bytes) -> None:
+        if not served:
+            loop.call_soon_threadsafe(lambda: served.append(-1))
+        served.append(len(data))
+
+    talkers = [connect(loop, received) for _ in range(20)]
+    for _, other in talkers:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        other.setblocking(False)
+        other.send(b"x" * (1 << 17))
+    loop.call_later(0.2, loop.stop)
+    loop.run_forever()
+    for _, other in talkers:
+        other.close()
+    assert len(served) > 20
+    assert served.index(-1) < 5
+
+
+def test_what_comes_after_an_interrupt_is_heard_when_the_loop_goes_on(loop: pump.PumpLoop) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    heard = loop.create_future()
+    loop.call_soon_threadsafe(interrupt)
+    loop.call_soon_threadsafe(heard.set_result, True)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert loop.run_until_complete(asyncio.wait_for(heard, 20))
+
+
+def test_who_is_called_soon_before_the_pump_waits_is_not_forgotten(
+    loop: pump.PumpLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selector: Any = vars(loop)["_selector"]
+    select = selector.select
+    called = loop.create_future()
+
+    def interrupted(timeout: float | None = None) -> Any:
+        if timeout is None or timeout > 1:  # as a signal handler does that runs just then
+            monkeypatch.undo()
+            loop.call_soon(called.set_result, True)
+            loop.call_soon_threadsafe(lambda: None)
+        return select(timeout)
+
+    monkeypatch.setattr(selector, "select", interrupted)
+    assert loop.run_until_complete(asyncio.wait_for(called, 20))
 
 
 def test_who_asks_itself_again_from_a_thread_leaves_the_others_their_turn(

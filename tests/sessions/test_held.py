@@ -95,7 +95,11 @@ def test_all_go_back(queue: Queue) -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["open", "open", "close", "lose"]), st.booleans(), st.integers(0, 4)),
+    st.tuples(
+        st.sampled_from(["open", "open", "close", "by id", "abort", "lose"]),
+        st.booleans(),
+        st.integers(0, 4),
+    ),
     max_size=40,
 )
 
@@ -116,9 +120,17 @@ def test_it_is_a_list_for_each_consumer_without_those_that_are_gone(
             if read is not None:
                 held.add(of, consumer, read)
                 mine.append(read)
-        elif what == "close" and place < len(mine):
+        elif what == "close" and mine:
+            assert held.close(consumer) is not None
+            assert mine.pop(0).gone
+        elif what == "by id" and place < len(mine):
             gone = mine.pop(place)
-            assert held.close(consumer, gone.item.id if place else 0) is not None
+            assert held.close(consumer, gone.item.id) is not None
+            assert gone.gone
+            assert held.close(consumer, gone.item.id) is None
+        elif what == "abort" and place < len(mine):
+            gone = mine.pop(place)
+            assert held.abort(consumer, gone.item.id) is not None
             assert gone.gone
         elif what == "lose" and place < len(mine):
             assert of.abort(mine.pop(place)) is not None  # so that it may be opened again
