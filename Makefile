@@ -66,7 +66,7 @@ lint: $(STAMP)
 	.venv/bin/lint-imports
 
 bench: $(STAMP) $(COMPILED)
-	BENCH_DARNERPY=$${BENCH_DARNERPY:-.venv-compiled/bin/darnerpy} $(PY) -m bench.run --write $(ARGS)
+	$(PY) -m bench.run --write $(ARGS)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)

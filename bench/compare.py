@@ -15,9 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +46,24 @@ def _command(place: Path) -> tuple[str, ...]:
     return (*here, sys.executable, "-m", "darnerpy")
 
 
-def _recipe(text: str, sync: str) -> Recipe:
+def _recipe(name: str, text: str, sync: str) -> Recipe:
+    """Says what the program is."""
     place, *options = shlex.split(text)
-    return darnerpy(text, *options, sync=sync, command=_command(Path(place).resolve()))
+    command = _command(Path(place).absolute())
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    print(f"{name}: {version.stdout.strip() or version.stderr.strip()}", file=sys.stderr)
+    return darnerpy(name, *options, sync=sync, command=command)
+
+
+def _recipes(programs: list[str], sync: str) -> list[Recipe]:
+    """The same may be named again, to see how much alike its figures are."""
+    before: Counter[str] = Counter()
+    recipes = []
+    for text in programs:
+        before[text] += 1
+        name = text if before[text] == 1 else f"{text} ({before[text]})"
+        recipes.append(_recipe(name, text, sync))
+    return recipes
 
 
 def _arguments() -> argparse.Namespace:
@@ -94,8 +111,8 @@ def rows(results: Results, names: list[str]) -> Iterator[tuple[str, ...]]:
 
 def main() -> None:
     arguments = _arguments()
-    recipes = [CANNED, *(_recipe(text, arguments.sync) for text in arguments.programs)]
     cells = _cells(arguments)
+    recipes = [CANNED, *_recipes(arguments.programs, arguments.sync)]
     driver.compile_programs()
     machine.keep_off_the_servers_core()
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:

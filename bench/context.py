@@ -79,7 +79,7 @@ class Bench:
         """What breaks off is told in the report; it does not end the run."""
         try:
             yield
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, ValueError) as error:
             self.results.note(f"{place}: {error}")
 
     def _available(self, recipes: list[Recipe]) -> list[Recipe]:

@@ -69,6 +69,7 @@ class Outcome:
     misses: int
     errors: int
     unanswered: int
+    warmed: bool  # the warm-up was over before there was nothing left to do
     big_bytes_per_s: float
     cpu_seconds: float
     elapsed: float  # with the warm-up and the end, as `cpu_seconds`
@@ -87,6 +88,8 @@ class Outcome:
             return f"{self.errors} wrong replies or lost connections, first: {self.first_error}"
         if self.unanswered:
             return f"{self.unanswered} commands unanswered 5 s after the end"
+        if not self.warmed:
+            return "it ended before the warm-up was over"
         return None
 
 

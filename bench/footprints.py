@@ -52,10 +52,13 @@ def _restart(bench: Bench, server: Server) -> float:
     return time.monotonic() - began
 
 
-def _timed(server: Server, question: bytes) -> float:
+def _timed(server: Server, question: bytes, start: bytes) -> float:
     began = time.monotonic()
-    server.ask(question, 30)
-    return (time.monotonic() - began) * 1000
+    answer = server.ask(question, 30)
+    took = (time.monotonic() - began) * 1000
+    if not answer.startswith(start):
+        raise RuntimeError(f"{question!r} was answered with {answer[:100]!r}")
+    return took
 
 
 def _level(bench: Bench, server: Server, level: int, before: int) -> None:
@@ -84,7 +87,7 @@ def _level(bench: Bench, server: Server, level: int, before: int) -> None:
     if level:
         values = {"restart_s": _restart(bench, server)} | held(server.weigh())
         if server.recipe is DARNERPY:
-            values["peek_ms"] = _timed(server, b"get bench/peek\r\n")
+            values["peek_ms"] = _timed(server, b"get bench/peek\r\n", b"VALUE")
         results.add(BACKLOG, cell, server.name, values, settings.rounds + 1)
 
 
@@ -103,7 +106,7 @@ def backlog(bench: Bench) -> None:
             _level(bench, server, level, reached)
             reached = level
         if ours:
-            took = {"flush_ms": _timed(server, b"flush bench\r\n")}
+            took = {"flush_ms": _timed(server, b"flush bench\r\n", b"END")}
             bench.results.add(BACKLOG, f"{reached:,} items", server.name, took)
 
     bench.each(BACKLOG, [DARNERPY, REDIS, BEANSTALKD], body)
@@ -121,8 +124,7 @@ def idle(bench: Bench) -> None:
             until = time.monotonic() + 20
             while server.weigh().descriptors < count:
                 if time.monotonic() > until:
-                    bench.results.note(f"{IDLE}: {server.name} did not accept all of them")
-                    break
+                    raise RuntimeError("did not accept all of them")
                 time.sleep(0.05)
             time.sleep(0.5)
             values = {"fresh_bytes": float(fresh.rss)} | held(server.weigh())

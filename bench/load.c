@@ -60,6 +60,7 @@ static enum mode mode;
 static unsigned depth = 1, queues = 1;
 static uint64_t limit = UINT64_MAX, issued, in_flight, started, begun, deadline, now;
 static uint64_t misses, errors, replies, ungreeted;
+static bool warmed = true; /* or there is no warm-up */
 static clockid_t server_clock;
 static uint64_t server_before, server_spent;
 static char first_error[96];
@@ -177,6 +178,7 @@ static void fail(Connection *c, const char *bytes, size_t length) {
 
 static bool turn_to_miss(Connection *c, const Command *command) {
     const Pattern *miss = &command->miss;
+    if (mode == PAIR) return false; /* each has put what it takes, or another's in its place */
     if (c->pattern == miss || c->position >= miss->length) return false;
     if (memcmp(miss->bytes, c->pattern->bytes, c->position)) return false;
     c->pattern = miss;
@@ -283,6 +285,7 @@ static void set_nonblocking(Connection *all, unsigned count) {
 static void run(Connection *all, unsigned count, uint64_t warm_until, uint64_t measured) {
     struct epoll_event events[1024];
     ungreeted = count;
+    warmed = !warm_until;
     server_before = server_ns();
     for (unsigned i = 0; i < count; i++) {
         for (unsigned d = 0; d < depth; d++) issue(&all[i]);
@@ -298,6 +301,7 @@ static void run(Connection *all, unsigned count, uint64_t warm_until, uint64_t m
             begun = now;
             deadline = begun + measured;
             warm_until = 0;
+            warmed = true;
         }
         if (now >= deadline && !server_spent) server_spent = server_ns() - server_before;
         for (int i = 0; i < ready; i++) serve(events[i].data.ptr, events[i].events);
@@ -317,9 +321,9 @@ static void report(unsigned count) {
     printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, ",
            (double)histogram_at(h, .5) / 1e3, (double)histogram_at(h, .99) / 1e3,
            (double)histogram_at(h, .999) / 1e3, (double)h->max / 1e3);
-    printf("\"replies\": %llu, \"misses\": %llu, \"errors\": %llu, \"unanswered\": %llu, ",
+    printf("\"replies\": %llu, \"misses\": %llu, \"errors\": %llu, \"unanswered\": %llu, \"warmed\": %s, ",
            (unsigned long long)replies, (unsigned long long)misses, (unsigned long long)errors,
-           (unsigned long long)in_flight);
+           (unsigned long long)in_flight, warmed ? "true" : "false");
     printf("\"big_bytes_per_s\": %.0f, \"cpu_seconds\": %.3f, \"elapsed\": %.6f, "
            "\"server_cpu_seconds\": %.9f, \"first_error\": \"%s\"}\n",
            (double)big.latency.count * (double)big.size * rate,

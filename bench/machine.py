@@ -15,7 +15,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORES = sorted(os.sched_getaffinity(0))  # before the runner pins itself
 EDITABLE = REPOSITORY / ".venv" / "bin" / "darnerpy"  # what the sources are, uncompiled
-PROGRAM = Path(os.environ.get("BENCH_DARNERPY", EDITABLE)).resolve()
+_COMPILED = REPOSITORY / ".venv-compiled" / "bin" / "darnerpy"
+PROGRAM = Path(
+    os.environ.get("BENCH_DARNERPY") or (_COMPILED if _COMPILED.exists() else EDITABLE)
+).absolute()
 INTERPRETER = PROGRAM.parent / "python"
 
 _ABOUT_PYTHON = """

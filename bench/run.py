@@ -79,6 +79,8 @@ def main() -> None:
     if arguments.only:
         how += f"; only {', '.join(names)}"
     how += f"; {(time.monotonic() - began) / 60:.0f} minutes"
+    if not bench.results.scenarios():
+        sys.exit("\n".join(["nothing was measured", *bench.results.notes]))
     text = report.markdown(bench.results, facts, how)
     if arguments.json:
         arguments.json.write_text(json.dumps(bench.results.raw(), indent=1))

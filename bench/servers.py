@@ -186,7 +186,13 @@ class Server:
     def drain(self, size: int, queues: int) -> None:
         """Takes whatever a scenario left, so that the next one starts from an empty queue."""
         if self.recipe.consumes:
-            self.run(Load("get", connections=4, depth=32, size=size, queues=queues, seconds=30))
+            outcome = self.run(
+                Load("get", connections=4, depth=32, size=size, queues=queues, seconds=30)
+            )
+            if outcome.trouble or not outcome.misses:
+                raise RuntimeError(
+                    f"{self.name} could not be drained: {outcome.trouble or 'too much'}"
+                )
 
     def weigh(self) -> Weight:
         status = Path(f"/proc/{self.pid}/status").read_text()

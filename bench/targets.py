@@ -45,7 +45,8 @@ COSTS: dict[str, Costs] = {
 }
 MOST_AT_A_THOUSAND = 1.1  # of what it costs at 100
 
-# Darner 0.2.0 in an earlier run beside the same canned server, for where it is not installed.
+# Darner 0.2.0 in November 2026 on two cores of a Xeon, beside the same canned server: for where it is not
+# installed.
 QUOTED_DARNER: Costs = {
     "set": {10: 10.4, 100: 9.3, 1000: 10.2},
     "get": {10: 11.7, 100: 11.5, 1000: 12.7},
@@ -201,7 +202,6 @@ def _footprint_rows(results: Results) -> list[Row]:
         ),
         _most(f"RSS, {queues}", worst(QUEUES, rss), 192 * MIB, _mib),
         _most(f"RssAnon, {queues}", worst(QUEUES, anonymous), 96 * MIB, _mib),
-        # 64 journals of about eight files each, and what is being opened and closed meanwhile.
         _most(f"descriptors, {queues}", worst(QUEUES, "descriptors"), 1000, _number),
     ]
 
@@ -228,11 +228,14 @@ def rows(results: Results) -> list[Row]:
 def beside_darner(results: Results) -> list[tuple[str, float, float]]:
     """Cell, what ours costs, what Darner does (or did, if it is not here); furthest behind first."""
     compared = []
+    here = DARNER.name in results.servers(SMALL)
     for mode in MODES:
         for connections in FLOODED:
             cell = label(mode, connections)
             ours = scaled(results, OURS, cell)
-            if ours is not None:
-                theirs = scaled(results, DARNER.name, cell) or QUOTED_DARNER[mode][connections]
+            theirs = (
+                scaled(results, DARNER.name, cell) if here else QUOTED_DARNER[mode][connections]
+            )
+            if ours is not None and theirs is not None:
                 compared.append((cell, ours, theirs))
     return sorted(compared, key=lambda row: row[2] / row[1])

@@ -79,6 +79,9 @@ def main() -> int:
     except CannotCount as error:
         print(error, file=sys.stderr)
         return 2
+    if before and before.about != now.about:
+        print(f"{arguments.against} ran as {before.about}, this as {now.about}", file=sys.stderr)
+        return 2
     print(f"{now.about}:\n")
     print("\n".join(counts.table_of(now, before)))
     if arguments.json:
