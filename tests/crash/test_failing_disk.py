@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import MakeServer
 from tests.crash.disks import Faults, eventually, files_of, run, small_disk
 from tests.crash.load import drain
-from tests.servers import ServerProcess, Wire
+from tests.servers import ServerProcess, Wire, wait_until
 
 LARGE = 300_000
 
@@ -217,6 +217,6 @@ def test_the_cause_of_a_failed_upload_is_in_the_log(make_server: MakeServer) -> 
             assert queue.put()
             (server.data / "queues" / "q" / "large").write_bytes(b"in the way")
             assert not queue.put(LARGE)
-        assert "queue=q" in server.log()
+        wait_until(lambda: "queue=q" in server.log())
     finally:
         server.kill()
