@@ -1,18 +1,31 @@
 # The server as a container image; docs/deployment.md says how to run it.
 #
 # Nothing of the machine that builds belongs in here. A mirror, a proxy or a private certificate
-# authority is mounted into the build instead: `deploy/test-image` shows how.
+# authority is lent to the build as a secret instead, which is optional: `deploy/test-image` shows
+# how. A volume would do it, too, but leaves an empty file in the image where the base has none.
 
-# A Python for which LevelDB's binding has wheels on x86-64 and on arm64, so that no compiler is needed.
+# A Python for which LevelDB's binding has wheels on x86-64 and on arm64: no compiler would do for it.
 ARG BASE=python:3.12-slim-bookworm
 
 
 FROM ${BASE} AS build
+# 1 for an image that is pure Python, where Debian's packages cannot be had.
+ARG DARNERPY_PURE=0
+# Before the sources, so that a change of theirs does not fetch it again. _apt reads, hence the modes.
+RUN --mount=type=secret,id=debian.sources,target=/etc/apt/sources.list.d/debian.sources,mode=0444 \
+    --mount=type=secret,id=apt.conf,target=/etc/apt/apt.conf.d/99build,mode=0444 \
+    --mount=type=secret,id=ca-certificates.crt,target=/etc/ssl/certs/ca-certificates.crt,mode=0444 \
+    case "$DARNERPY_PURE" in \
+    ""|0) apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev ;; \
+    esac
 WORKDIR /src
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY typings typings
 COPY darnerpy darnerpy
 # The pip of the base installs into a venv that has none: a running server needs no installer.
-RUN python3 -m venv --without-pip /opt/darnerpy \
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca-certificates.crt,target=/etc/ssl/certs/ca-certificates.crt \
+    python3 -m venv --without-pip /opt/darnerpy \
     && python3 -m pip --python /opt/darnerpy install --no-cache-dir .
 
 

@@ -105,6 +105,26 @@ def dockerfile() -> dict[str, list[str]]:
     return instructions
 
 
+def test_only_the_build_stage_installs_packages(dockerfile: dict[str, list[str]]) -> None:
+    build = DOCKERFILE.read_text().rsplit("\nFROM", 1)[0]
+    assert re.search(r"apt-get install .*\bgcc\b", build)
+    # Nor is it lent anything: what a mount is made onto can stay behind, as an empty file.
+    assert not re.search(r"apt-get|pip|--mount", " ".join(dockerfile["RUN"]))
+
+
+def test_what_test_image_lends_is_what_the_build_asks_for() -> None:
+    lent = re.search(r"(?s)HOST_SETTINGS = \{(.*?)\}", (DEPLOY / "test-image").read_text())
+    assert lent
+    asked = re.findall(r"type=secret,id=([\w.-]+)", DOCKERFILE.read_text())
+    assert set(re.findall(r'"([\w.-]+)":', lent[1])) == set(asked)
+
+
+def test_all_that_the_build_copies_is_sent_to_it() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = re.findall(r"(?m)^COPY (?!--from)(.*) \S+$", DOCKERFILE.read_text())
+    assert {f"!{name}" for line in copied for name in line.split()} <= set(ignored)
+
+
 def test_the_image_does_not_run_as_root(dockerfile: dict[str, list[str]]) -> None:
     # By number, since Kubernetes cannot tell from a name that it is not root.
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", dockerfile["USER"][-1])
@@ -163,7 +183,8 @@ def test_only_options_that_exist_are_set(path: Path) -> None:
     known = {each.variable for kind in (Settings, QueueSettings) for each in options(kind).values()}
     used = set(re.findall(r"DARNERPY_[A-Z_]+", path.read_text()))
     assert used
-    assert used - {"DARNERPY_SERVER"} <= known  # that one is the client's
+    others = {"DARNERPY_SERVER", "DARNERPY_PURE"}  # the client's, and the build's
+    assert used - others <= known
 
 
 def test_scripts_can_be_run() -> None:
