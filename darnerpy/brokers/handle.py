@@ -56,7 +56,9 @@ class JournalHandle:
         "_failed_journal",
         "_opening",
         "_owner",
+        "_removed",
         "_retry_s",
+        "_retry_timer",
         "_store",
         "_sync_timer",
         "_users",
@@ -90,7 +92,9 @@ class JournalHandle:
         self._opening = False
         self._users = 0
         self._failed_journal: Journal | None = None
+        self._removed = False
         self._retry_s = _FIRST_RETRY_S
+        self._retry_timer: Timer | None = None
         self._sync_timer: Timer | None = None
 
     @property
@@ -115,8 +119,9 @@ class JournalHandle:
     # -- opening and closing -----------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the journal unless that is done or under way, and learn what it holds."""
-        if self.journal is None and not self.under_way:
+        """Open the journal unless that is done, under way, or it is removed; learn what it holds."""
+        if self.journal is None and not self.under_way and not self._removed:
+            self._forget_retry()
             self._opening = True
             store = self._store
             work = partial(
@@ -286,17 +291,29 @@ class JournalHandle:
         if journal is not None:
             self.run(partial(_close, journal, False), _ignore)
             return
-        self._store.scheduler.call_later(self._retry_s, self.open)
+        self._forget_retry()
+        self._retry_timer = self._store.scheduler.call_later(self._retry_s, self._retry)
         self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
+
+    def _retry(self) -> None:
+        self._retry_timer = None
+        self.open()
+
+    def _forget_retry(self) -> None:
+        timer, self._retry_timer = self._retry_timer, None
+        if timer is not None:
+            timer.cancel()
 
     # -- removing ----------------------------------------------------------------------------------
 
     def remove(self, done: Callable[[], None]) -> None:
         """Close it and remove all there is on disk, while nothing is under way; done: it is gone.
 
-        If that fails, the journal has failed.
+        It is not opened any more, unless that fails: then the journal has failed.
         """
         self._forget_sync()
+        self._forget_retry()
+        self._removed = True
         self._users += 1
         work = partial(self._discard, self._take())
         self._store.in_thread(work, partial(self._discarded, done))
@@ -311,6 +328,7 @@ class JournalHandle:
     ) -> None:
         self._users -= 1
         if error is not None:
+            self._removed = False
             self.fail(error)
             self.known = False
             return

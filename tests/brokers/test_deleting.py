@@ -167,3 +167,21 @@ async def test_a_half_upload_is_not_a_queue_after_a_crash(tmp_path: Path) -> Non
         assert list(house.broker.existing()) == []
         await until(lambda: b"q" not in house.broker.queues)
         assert directories(house) == []
+
+
+async def test_a_queue_that_could_not_be_opened_and_is_gone_stays_gone(tmp_path: Path) -> None:
+    """It was to be opened again soon when it was forgotten."""
+    async with House(tmp_path, sync=NEVER) as house:
+        house.faults.broken.add("open")
+        stored = house.broker.create(b"q")
+        stored.begin_upload()
+        await until(lambda: stored.error is not None)
+        stored._handle.fail(JournalError("once more"))
+        stored.end_upload()
+        await until(lambda: b"q" not in house.broker.queues)
+        house.faults.broken.clear()
+        stored._handle.open()
+        await asyncio.sleep(0.3)  # longer than the first pauses
+        assert (directories(house), house.broker.open_journals) == ([], 0)
+        await house.put(b"q", b"new")
+        assert await house.drain(b"q") == [b"new"]
