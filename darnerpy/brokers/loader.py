@@ -32,7 +32,9 @@ class Loader:
         "_handle",
         "_loading",
         "_lost",
+        "_noting",
         "_queue",
+        "_unnoted",
         "_windows",
         "recovered_to",
     )
@@ -48,6 +50,8 @@ class Loader:
         self._handle = handle
         self._loading: list[Consumer] = []
         self._halted = False
+        self._noting = False
+        self._unnoted: list[tuple[Span, Damage]] | None = None
 
     def halt(self) -> None:
         """Nothing more is to be read, unless there is a `reset`."""
@@ -56,6 +60,8 @@ class Loader:
     def reset(self) -> None:
         """What was being read will not come: the journal failed."""
         self._loading.clear()
+        self._noting = False
+        self._unnoted = None
         self._halted = False
 
     def load(self, consumer: Consumer) -> None:
@@ -97,9 +103,25 @@ class Loader:
         if passed > piece.stop:
             piece.stop = passed
         self._queue.loaded(consumer, piece.items, first, piece.stop)
-        journal = self._journal() if lost else None
-        if journal is not None:
-            self._handle.run(partial(journal.note_lost, lost), _ignore)
+        if lost:
+            self._unnoted = lost if self._unnoted is None else self._unnoted + lost
+            self._note()
+
+    def _note(self) -> None:
+        """Make it known for good what is lost, one part at a time: each adds to what is known before."""
+        lost = self._unnoted
+        journal = None if lost is None or self._noting else self._journal()
+        if lost is not None and journal is not None:
+            self._noting = True
+            self._unnoted = None
+            self._handle.run(partial(journal.note_lost, lost), self._noted)
+
+    def _noted(self, result: object, error: BaseException | None) -> None:
+        self._noting = False
+        if error is not None:
+            self._handle.fail(error)
+        else:
+            self._note()
 
     def recovered(self, found: Recovery) -> None:
         """The queue knows what the journal holds: report damage, and pass over what is known to be
@@ -183,7 +205,3 @@ class Loader:
     def _is_passed(self, span: Span) -> bool:
         consumers = self._queue.consumers.values()
         return not any(any(each.positions.unconfirmed(span)) for each in consumers)
-
-
-def _ignore(result: object, error: BaseException | None) -> None:
-    pass  # it is met again

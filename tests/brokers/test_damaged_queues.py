@@ -1,9 +1,12 @@
 """A queue whose journal is damaged: the good part is served, the rest kept and reported."""
 
+import asyncio
 import logging
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +16,7 @@ from darnerpy.journals import plyvel
 from darnerpy.journals.contract import Damage, Piece
 from darnerpy.journals.records import block_key
 from darnerpy.queues.positions import Span
-from tests.brokers.house import House, until
+from tests.brokers.house import PATIENCE, House, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -172,3 +175,52 @@ async def test_what_lies_behind_a_gap(tmp_path: Path, sync: SyncPolicy, left: li
         stored = house.broker.queues[b"q"]
         assert stored.lost == 7
         assert sum(span.stop - span.first for span in stored.queue.kept) == 2 - len(left)
+
+
+async def test_a_loss_that_cannot_be_noted_fails_the_journal(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=ALWAYS) as house:
+        await house.put_large(b"q", b"L" * 300_000)
+        await house.put(b"q", b"2")
+    [file] = tmp_path.rglob("*.item")
+    file.unlink()
+    async with House(tmp_path, sync=ALWAYS) as house:
+        house.faults.broken.add("note_lost")
+        with suppress(JournalError):
+            await house.take(b"q")
+        stored = house.broker.queues[b"q"]
+        await until(lambda: stored.error is not None)
+        assert "note_lost" in str(stored.error)
+        house.faults.broken.clear()
+        await until(lambda: stored.ready)
+        await house.put(b"q", b"3")
+        assert (await house.drain(b"q"))[-1] == b"3"
+        assert stored.lost == 1
+
+
+async def test_losses_are_noted_one_after_another(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put(b"q", b"1", b"2", b"3", b"4")
+        stored = house.broker.queues[b"q"]
+        journal: Any = stored.journal
+        note, gate = journal.note_lost, threading.Event()
+        begun: list[list[int]] = []
+
+        def slowly(lost: list[tuple[Span, Damage]]) -> None:
+            begun.append([span.first for span, _ in lost])
+            assert gate.wait(PATIENCE)
+            note(lost)
+
+        journal.note_lost = slowly
+        for n in (1, 2, 3):
+            lost = Span(n, n + 1, n - 1, n), Damage("item is damaged", n, n + 1)
+            stored._loader.take_in(stored.queue.own, Piece([], n + 1, [lost]), n)
+        await until(lambda: bool(begun))
+        await asyncio.sleep(0.01)
+        assert begun == [[1]]
+        gate.set()
+        await until(lambda: stored.idle)
+        assert begun == [[1], [2, 3]]
+        assert await house.drain(b"q") == [b"4"]
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.usable(b"q")
+        assert house.broker.queues[b"q"].lost == 3
