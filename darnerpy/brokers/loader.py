@@ -21,7 +21,7 @@ _AHEAD: Final = 1024 * 1024
 
 
 class Loader:
-    """recovered_to: ids below it were put before the last start.
+    """recovered_to: ids below it were put before the last start or failure.
     clean_prefix: what lies behind a gap from before that is not served, for the gap may be all that
     tells of a power cut; with everything synced a gap is damage, and only itself passed over.
     """
@@ -173,7 +173,10 @@ class Loader:
     def _pass_over(self, lost: list[tuple[Span, Damage]], kept: bool) -> int:
         """Have everyone pass these; returns up to where. kept: what there is of them stays on disk."""
         passed = 0
-        for number, (span, damage) in enumerate(lost):
+        for number, (known, damage) in enumerate(lost):
+            # Of one that was kept back in part there is the rest.
+            within = known.first < passed < known.stop
+            span = Span(passed, known.stop, -1, known.end) if within else known
             if span.first < passed or self._is_passed(span):
                 continue
             self._handle.report(damage)
@@ -181,16 +184,23 @@ class Loader:
             self._queue.lose(span, keep=kept and not damage.missing)
             passed = span.stop
             if self._clean_prefix and damage.missing and passed < self.recovered_to:
-                self._keep_back(span, [known for known, _ in lost[number + 1 :]])
+                self._keep_back(span, [later for later, _ in lost[number + 1 :]])
                 passed = self.recovered_to
         return passed
 
     def _keep_back(self, gap: Span, lost: list[Span]) -> None:
-        """All that was put behind a gap before the last start is kept, and not served."""
-        first, begin = gap.stop, gap.end
-        for span in [*lost, Span(self.recovered_to, self.recovered_to, -1, -1)]:
-            if first < span.first:
-                self._queue.lose(Span(first, span.first, begin, span.begin), keep=True)
+        """What lies between a gap and `recovered_to` is kept, and not served; lost: what is not there
+        behind the gap. What was put later is nothing to do with it.
+        """
+        first, begin, limit = gap.stop, gap.end, self.recovered_to
+        for span in [*lost, Span(limit, limit, -1, -1)]:
+            if first < min(span.first, limit):
+                end = span.begin if span.first <= limit else -1
+                self._queue.lose(Span(first, min(span.first, limit), begin, end), keep=True)
+            if span.first >= limit:
+                return
+            if span.stop > limit:
+                span = Span(span.first, limit, span.begin, -1)
             if span.first < span.stop:
                 self._queue.lose(span, keep=False)
                 self._count(span)

@@ -224,3 +224,35 @@ async def test_losses_are_noted_one_after_another(tmp_path: Path) -> None:
     async with House(tmp_path, sync=NEVER) as house:
         await house.usable(b"q")
         assert house.broker.queues[b"q"].lost == 3
+
+
+@pytest.mark.parametrize(
+    ("later", "served", "lost", "kept"),
+    [
+        (Span(28, 29, 270, 280), [*range(1, 5), *range(21, 28), 29, 30], 6, 11),
+        (Span(18, 24, 170, 230), [*range(1, 5), *range(24, 31)], 11, 8),
+    ],
+)
+async def test_what_was_put_after_the_start_is_not_kept_back_with_what_was_before(
+    tmp_path: Path, later: Span, served: list[int], lost: int, kept: int
+) -> None:
+    items = [b"%10d" % n for n in range(1, 31)]
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put(b"q", *items[:20])
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put(b"q", *items[20:])
+        stored = house.broker.queues[b"q"]
+        await until(lambda: stored.idle)
+        gap = Span(5, 10, 40, 90), Damage("items are missing", 5, 10, missing=True)
+        bad = later, Damage("item is damaged", later.first, later.stop)
+        journal = stored.journal
+        assert journal is not None
+        whole = [
+            item
+            for item in journal.read(1, 31, 1 << 20).items
+            if not any(span.first <= item.id < span.stop for span, _ in (gap, bad))
+        ]
+        stored._loader.take_in(stored.queue.own, Piece(whole, 31, [gap, bad]), 1)
+        assert await house.drain(b"q") == [items[n - 1] for n in served]
+        assert (stored.lost, stored.kept) == (lost, kept)
+        assert stored.queue.backlog_bytes(stored.queue.own) == 0
