@@ -49,7 +49,8 @@ class JournalHandle:
     measured. quarantine: where damaged files of it were put last, "" if none were.
 
     settings: of the queue; they hold from the next opening on. last_used: see `OpenJournals`.
-    uploads: large items on their way, which keep it open.
+    uploads: large items on their way, which keep it open. untried: it has never been opened, so that
+    of a queue that is new it is not yet sure that nothing is there.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class JournalHandle:
         "quarantine",
         "settings",
         "size",
+        "untried",
         "uploads",
     )
 
@@ -87,6 +89,7 @@ class JournalHandle:
         self.size = 0
         self.quarantine = ""
         self.last_used = 0
+        self.untried = True
         self.uploads = 0
         self._owner = owner
         self._opening = False
@@ -160,6 +163,7 @@ class JournalHandle:
             self._store.journals.add(self)
         log.debug("journal opened", extra={"queue": self.name, "bytes": what.size})
         self._owner.opened(what, first, failed)
+        self.untried = False
 
     def shut(self, sync: bool = False) -> None:
         """Close an idle journal, synced first if asked or owed; it is opened again when needed."""

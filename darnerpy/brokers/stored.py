@@ -39,8 +39,8 @@ class StoredQueue:
     """ready: whether commands may be decided now; if not, `when_ready` calls back.
 
     stored: whether there is, or soon will be, something on disk. deletion: under way, or done; then
-    this object is of no use any more. uploads: large items on their way. left_alone: since when it has
-    been empty and unused, and after which batch, as last looked at.
+    this object is of no use any more. left_alone: since when it has been empty and unused, and after
+    which batch, as last looked at.
 
     changed, gone, look_after: told when there is something to commit, when the queue is deleted, and
     when something has to be done in time.
@@ -218,6 +218,7 @@ class StoredQueue:
     def opened(self, what: Opened, first: bool, failed: bool) -> None:
         """The journal is open: take in what it holds, and go on."""
         found, queue = what.found, self.queue
+        used = found.next_id > 1 or found.batch > 0 or bool(found.positions)
         if first:
             queue.recover(
                 found.next_id,
@@ -227,14 +228,13 @@ class StoredQueue:
                 found.kept,
                 found.returns,
             )
-            used = found.next_id > 1 or found.batch > 0
             self.stored = used or bool(found.damage or found.quarantine)
-        elif failed:
-            queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
-        elif found.next_id > queue.written:
+        elif used if self._handle.untried else not failed and found.next_id > queue.written:
             # A queue taken for new: its directory could not be read at start. Learn what is there.
             self._handle.mistake(JournalError("the journal holds items that were not known of"))
             return
+        elif failed:
+            queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
         for origin in reversed(found.origins):
             self.arrivals.add(origin)
         if first or failed:

@@ -256,3 +256,31 @@ async def test_what_was_put_after_the_start_is_not_kept_back_with_what_was_befor
         assert await house.drain(b"q") == [items[n - 1] for n in served]
         assert (stored.lost, stored.kept) == (lost, kept)
         assert stored.queue.backlog_bytes(stored.queue.own) == 0
+
+
+async def test_a_queue_not_recognised_whose_journal_cannot_be_opened_at_first_keeps_consumers(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put(b"q", b"1", b"2")
+        house.queue(b"q").consumer(b"named")
+        await house.put(b"q", b"3")
+        await house.take(b"q")
+    directory, away = tmp_path / "queues" / "q", tmp_path / "away"
+    directory.rename(away)
+    async with House(tmp_path, sync=NEVER) as house:
+        away.rename(directory)
+        house.faults.broken.add("open")
+        with pytest.raises(JournalError):
+            await house.put(b"q", b"refused")
+        house.faults.broken.clear()
+        await until(lambda: house.broker.queues[b"q"].ready)
+        await house.put(b"q", b"4")
+        assert await house.drain(b"q") == [b"2", b"3", b"4"]
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.usable(b"q")
+        queue = house.queue(b"q")
+        assert {name: queue.count(each) for name, each in queue.consumers.items()} == {
+            b"": 0,
+            b"named": 2,
+        }
