@@ -123,17 +123,19 @@ class Loader:
         else:
             self._note()
 
-    def recovered(self, found: Recovery) -> None:
+    def recovered(self, found: Recovery, anew: bool) -> None:
         """The queue knows what the journal holds: report damage, and pass over what is known to be
-        lost before anyone comes to it.
+        lost before anyone comes to it. anew: at a start, or after a failure.
         """
-        self.recovered_to = self._queue.written
+        if anew:
+            self.recovered_to = self._queue.written
         for damage in found.damage:
             self._handle.report(damage)
         for span, _ in found.lost:
             if self._is_passed(span):
                 self._count(span)
-        self._pass_over(found.lost, kept=False)
+        if (self._pass_over(found.lost, kept=False) or found.damage) and not anew:
+            self._queue.want_full_mark()  # what tells where everyone stands may be lost, too
 
     @property
     def lost(self) -> int:

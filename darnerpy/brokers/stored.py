@@ -237,8 +237,7 @@ class StoredQueue:
             queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
         for origin in reversed(found.origins):
             self.arrivals.add(origin)
-        if first or failed:
-            self._loader.recovered(found)
+        self._loader.recovered(found, anew=first or failed)
         if first and self.kept:
             told = {"queue": self.name, "kept": self.kept}
             log.warning("some items are kept, but not served", extra=told)

@@ -284,3 +284,32 @@ async def test_a_queue_not_recognised_whose_journal_cannot_be_opened_at_first_ke
             b"": 0,
             b"named": 2,
         }
+
+
+async def test_damage_found_when_a_journal_is_opened_again_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with House(tmp_path, sync=NEVER) as house:
+        items = [os.urandom(500) for _ in range(200)]
+        for data in items:
+            await house.put(b"q", data)
+        stored = house.broker.queues[b"q"]
+        recovered_to = stored._loader.recovered_to
+        stored.shut()
+        await until(lambda: stored.idle and stored.journal is None)
+        file = max((stored.directory / "leveldb").glob("*.log"))
+        damaged = bytearray(file.read_bytes())
+        middle = len(damaged) // 2
+        damaged[middle : middle + 700] = os.urandom(700)
+        file.write_bytes(damaged)
+        await house.put(b"q", b"goes on")
+        assert stored._loader.recovered_to == recovered_to
+        assert "LevelDB is damaged" in caplog.text
+        lost = stored.lost
+        assert lost
+        await until(lambda: stored.idle)
+        left = await house.drain(b"q")
+        assert left == [*(data for data in items if data in left), b"goes on"]
+        assert len(left) == 201 - lost
+        assert stored.lost == lost
+        assert stored.queue.backlog_bytes(stored.queue.own) == 0
