@@ -172,11 +172,7 @@ class JournalHandle:
             owed = self._forget_sync()
             log.debug("journal closed", extra={"queue": self.name})
             # A database cannot be open twice: this counts as work under way.
-            self.run(partial(_close, journal, sync or owed), self._shut)
-
-    def _shut(self, result: None, error: BaseException | None) -> None:
-        if error is not None:
-            self.report(Damage(f"closing it failed: {error}"))
+            self.run(partial(_close, journal, sync or owed), self._synced)
 
     def _take(self) -> Journal | None:
         """Nobody gets the journal any more."""

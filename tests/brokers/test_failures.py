@@ -204,3 +204,16 @@ async def test_the_log_tells_queue_and_reason(
     failed, works = caplog.records[0], caplog.records[-1]
     assert (failed.getMessage(), failed.queue) == ("journal failed: write is broken", b"q")  # type: ignore[attr-defined]
     assert works.getMessage() == "journal works again"
+
+
+async def test_a_sync_that_was_owed_and_fails_as_the_journal_is_closed(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=SyncPolicy(always=False, interval_ms=3_600_000)) as house:
+        await house.put(b"q", b"1")
+        stored = house.broker.queues[b"q"]
+        house.faults.broken.add("sync")
+        stored._handle.shut()  # as for another one
+        await until(lambda: stored.idle)
+        assert stored.error is not None
+        await mended(house)
+        await house.put(b"q", b"2")
+        assert await house.drain(b"q") == [b"1", b"2"]
