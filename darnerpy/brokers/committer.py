@@ -9,7 +9,6 @@ from functools import partial
 from time import perf_counter
 from typing import Final
 
-from ..errors import ServerError
 from ..journals.contract import Journal
 from ..queues.batches import Batch
 from ..queues.queue import Queue
@@ -67,7 +66,7 @@ class Committer:
         self._inline_run += batch.size + _BATCH_OVERHEAD
         try:
             journal.write(batch, False)
-        except ServerError as error:
+        except Exception as error:  # whatever it is, the other queues of this turn go on
             self._handle.fail(error)
             return
         self._wrote(batch, journal, owed)

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from darnerpy.config import SyncPolicy
 from darnerpy.errors import JournalError
-from tests.brokers.house import House, Wait, until
+from darnerpy.queues.batches import Batch
+from tests.brokers.house import House, Wait, kept, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -217,3 +219,24 @@ async def test_a_sync_that_was_owed_and_fails_as_the_journal_is_closed(tmp_path:
         await mended(house)
         await house.put(b"q", b"2")
         assert await house.drain(b"q") == [b"1", b"2"]
+
+
+async def test_whatever_goes_wrong_with_one_queue_the_others_of_the_turn_are_written(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, sync=NEVER) as house:
+        for name in (b"q", b"other"):
+            await house.put(name, b"1")
+        journal: Any = house.broker.queues[b"q"].journal
+
+        def fail(batch: Batch, sync: bool) -> None:
+            raise ValueError("nobody thought of this")
+
+        journal.write = fail
+        broken, whole = (house.queue(name).put(b"2", 1, 0, 0) for name in (b"q", b"other"))
+        with pytest.raises(JournalError, match="nobody thought"):
+            await kept(broken)
+        await kept(whole)
+        await mended(house)
+        await house.put(b"q", b"3")
+        assert await house.drain(b"q") == [b"1", b"3"]
