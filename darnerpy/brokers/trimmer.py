@@ -136,7 +136,7 @@ class Trimmer:
             self._sum_ids = self._sum_size = 0  # the others may have confirmed all of it long ago
             self._gauge = self._queue.own
             self._look_after()
-        if not self._wanted:
+        if self._halted or not self._wanted:
             return
         older, self._older = self._older, batch
         if older is None:
@@ -225,6 +225,8 @@ class Trimmer:
         if {mark.consumer for mark in marks} == self._queue.consumers.keys():
             self._sum_ids, self._sum_size = result.sum_ids, result.sum_size
         self._trimmed_to(result.ids, result.size)
+        if self._halted:
+            return
         waiting = self._queue.next_offset - result.size
         most = max(waiting // 2, self._most(_COMPACT_BYTES, _COMPACT_SHARE))
         if self._deleted >= most or (self._quiet and self._deleted):

@@ -264,3 +264,28 @@ def test_a_trim_that_failed_makes_the_journal_useless(tmp_path: Path) -> None:
     done(None, error)
     assert bench.failures == [error]
     assert bench.trimmer.trims == 0
+
+
+def test_nothing_is_begun_once_it_is_halted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for _ in range(5):
+        bench.put(17 * MIB)
+    bench.queue.take(bench.queue.own)
+    bench.commit()  # wants two full marks
+    bench.trimmer.halt()
+    bench.settle()
+    bench.put(1)
+    assert not bench.running
+
+
+def test_nothing_is_compacted_once_it_is_halted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for _ in range(5):
+        bench.put(17 * MIB)
+    while bench.queue.take(bench.queue.own) is not None:
+        pass
+    bench.settle()
+    assert bench.running
+    bench.trimmer.halt()
+    bench.finish()
+    assert not bench.running
