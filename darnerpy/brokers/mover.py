@@ -51,15 +51,32 @@ class Mover:
             return
         consumer = departure.consumer.name
         origin = Origin(source.name, consumer, item.id, departure.why, item.created)
-        if origin in target.arrivals:
-            queue.left(departure, True)
-        elif item.large:
+        if self._has_gone(source, departure, target, origin):
+            return
+        if item.large:
             upload = target.begin_upload()
             work = partial(_link, upload, source.large, item)
             done = partial(self._linked, source, departure, target, origin, upload)
             target.in_thread(work, done)
         else:
             self._put(source, departure, target, origin, None)
+
+    def _has_gone(
+        self, source: StoredQueue, departure: Departure, target: StoredQueue, origin: Origin
+    ) -> bool:
+        """Whether it is in the target, or on its way there, since before its source failed."""
+        if origin in target.arrivals:
+            source.queue.left(departure, True)
+            return True
+        commit = target.arrivals.under_way(origin)
+        if commit is None:
+            return False
+        arrival = _Arrival(source, departure, target.arrivals, origin, commit)
+        if commit.ended:
+            arrival.release()
+        else:
+            commit.dependents.append(arrival)
+        return True
 
     def _linked(
         self,
@@ -75,6 +92,8 @@ class Mover:
         if error is not None or not target.ready:
             target.in_thread(upload.discard, lambda *_: None)
             source.queue.left(departure, False)
+        elif self._has_gone(source, departure, target, origin):
+            target.in_thread(upload.discard, lambda *_: None)
         else:
             self._put(source, departure, target, origin, upload)
 
@@ -98,6 +117,7 @@ class Mover:
                 target.in_thread(upload.discard, lambda *_: None)
             source.queue.left(departure, False)
             return
+        target.arrivals.begin(origin, commit)
         commit.dependents.append(_Arrival(source, departure, target.arrivals, origin, commit))
 
 
@@ -146,6 +166,5 @@ class _Arrival(Dependent):
 
     def release(self) -> None:
         arrived = self._commit.error is None
-        if arrived:
-            self._arrivals.add(self._origin)
+        self._arrivals.end(self._origin, arrived)
         self._source.queue.left(self._departure, arrived)

@@ -1,6 +1,7 @@
 """Items that go from one queue to another: nothing is lost on the way, whatever fails."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from darnerpy.brokers.stored import StoredQueue
 from darnerpy.clock import SystemClock
 from darnerpy.config.settings import QueueRule
+from darnerpy.errors import JournalError
+from darnerpy.queues.batches import Batch
 from darnerpy.queues.items import DEAD, EXPIRED, Item
 from darnerpy.queues.queue import Queue
-from tests.brokers.house import Faults, House, kept, until
+from tests.brokers.house import PATIENCE, Faults, House, kept, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -179,3 +182,37 @@ async def test_an_empty_queue_goes_when_it_is_old(tmp_path: Path) -> None:
         assert await house.take(b"work") == b"1"
         await until(lambda: b"work" not in house.broker.queues)
         assert house.broker.retired == 1
+
+
+@pytest.mark.parametrize("data", [b"poison", b"P" * 300_000], ids=["small", "large"])
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_source_that_fails_while_the_target_writes_moves_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, arrives: bool
+) -> None:
+    monkeypatch.setattr("darnerpy.queues.delivery.RETRY_MS", 30)
+    settings = rules(work={"max_attempts": 1, "dead_letter": b"failed"})
+    async with House(tmp_path, **settings) as house:
+        await house.put(b"failed", b"first")
+        if len(data) > 100_000:
+            await house.put_large(b"work", data)
+        else:
+            await house.put(b"work", data)
+        work, failed = await house.usable(b"work"), await house.usable(b"failed")
+        journal: Any = failed.journal
+        gate, write = threading.Event(), journal.write
+
+        def slowly(batch: Batch, sync: bool) -> None:
+            assert gate.wait(PATIENCE)
+            if not arrives:
+                raise JournalError("it does not arrive")
+            write(batch, sync)
+
+        journal.write = slowly
+        house.queue(b"work").abort(await house.open(b"work"))
+        await until(lambda: failed.queue.next_id > 2)
+        work._handle.fail(JournalError("the source fails"))
+        await until(lambda: work.ready and bool(work.queue.own.leaving))
+        gate.set()
+        await until(lambda: failed.ready and work.queue.own.counters.dead == 1)
+        assert await house.drain(b"work") == []
+        assert await house.drain(b"failed") == [b"first", data]
