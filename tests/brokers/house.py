@@ -40,7 +40,8 @@ async def until(reached: Callable[[], bool]) -> None:
 class Faults:
     """What goes wrong with calls to journals, and a record of them.
 
-    calls: how often each was made. threads: the names of those that wrote. broken: calls that
+    calls: how often each was made. threads: the names of those that wrote. syncs, full: whether each
+    write was synced, and whether it told everyone's whole place. broken: calls that
     fail. half_broken: calls that do their work and then fail. gate: while clear, writes wait.
     """
 
@@ -48,6 +49,7 @@ class Faults:
         self.calls: Counter[str] = Counter()
         self.threads: list[str] = []
         self.syncs: list[bool] = []
+        self.full: list[bool] = []
         self.broken: set[str] = set()
         self.half_broken: set[str] = set()
         self.gate = threading.Event()
@@ -90,6 +92,7 @@ class FaultyJournal:
 
     def write(self, batch: Batch, sync: bool) -> None:
         self._faults.syncs.append(sync)
+        self._faults.full.append(batch.full)
         self._faults.run("write", self._journal.write, batch, sync)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

@@ -302,7 +302,9 @@ async def test_damage_found_when_a_journal_is_opened_again_is_told(
         middle = len(damaged) // 2
         damaged[middle : middle + 700] = os.urandom(700)
         file.write_bytes(damaged)
+        house.faults.full.clear()
         await house.put(b"q", b"goes on")
+        assert True in house.faults.full
         assert stored._loader.recovered_to == recovered_to
         assert "LevelDB is damaged" in caplog.text
         lost = stored.lost
