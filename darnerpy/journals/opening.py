@@ -16,7 +16,17 @@ from . import plyvel
 from .contract import Damage
 from .durable import make_directory
 from .leveldb_format import FOOTER_BYTES
-from .quarantine import discard, finish, is_same, isolate, newest, take_away, unfinished
+from .quarantine import (
+    discard,
+    finish,
+    is_cut,
+    is_same,
+    isolate,
+    newest,
+    no_cut,
+    take_away,
+    unfinished,
+)
 from .remains import break_in_manifest, damage_in, logs_are_in_order, strays, tables_in
 from .salvage import Won, win_back
 
@@ -58,15 +68,20 @@ class Database:
         with self.errors("open"):
             make_directory(path)
             self.handle = self._open()
-            self.quarantine = newest(path)
-            self._identity = self._look()
+            try:
+                self.quarantine = newest(path)
+                self._identity = self._look()
+            except BaseException:
+                self.handle.close()
+                raise
 
     def _open(self) -> plyvel.DB:
         left = unfinished(self.path)
         why = self._unusable()
         if left:
             again = "mending it was cut off"
-            return self._mend(why or again, left[-1], repair=bool(why), everything=True)
+            cut = is_cut(left[-1])
+            return self._mend(why or again, left[-1], repair=bool(why), everything=True, cut=cut)
         if why:
             return self._mend(why, repair=True)
         broken = break_in_manifest(self.path)
@@ -125,18 +140,22 @@ class Database:
         put aside; repair: do not try without; everything: look for it in the tables as well; cut: as a
         power cut leaves it, so that only what is lost is told.
         """
-        folder = folder or isolate(self.path)
+        folder = folder or isolate(self.path, cut)
+        if cut and repair:
+            no_cut(folder)
         try:
             handle, won = self._open_and_win_back(folder, repair, everything)
         except plyvel.Error as error:
             if repair or not _is_damage(error):
                 raise
             why, repair = f"{why}; {_text(error)}", True
+            if cut:
+                no_cut(folder)
             handle, won = self._open_and_win_back(folder, repair, everything)
         try:
             self.sync_logs()
             self._note.unlink(missing_ok=True)
-            if not repair and ((cut and not won.lost) or (everything and not won)):
+            if cut and not repair and not won.lost:
                 discard(folder)  # an edit that was never finished
                 return handle
             what = "is damaged and was repaired" if repair else "is damaged"

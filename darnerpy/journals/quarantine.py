@@ -1,6 +1,7 @@
 """The quarantine: what is left of a damaged LevelDB, put there before anything is done to it.
 
 <queue>/damaged/<n>/        its logs, tables and manifests as they were: links, for they never change
+<queue>/damaged/<n>/CUT     they look as a power cut leaves them: of no use unless an item is lost
 <queue>/damaged/<n>/DONE    all that could be won back from them is in the journal again
 
 A folder without DONE is unfinished business: whoever opens the journal next begins it anew. When it is
@@ -15,16 +16,26 @@ from pathlib import Path
 
 from .durable import make_directory, sync_directory
 
-__all__ = ["discard", "finish", "is_same", "isolate", "newest", "take_away", "unfinished"]
+__all__ = [
+    "discard",
+    "finish",
+    "is_cut",
+    "is_same",
+    "isolate",
+    "newest",
+    "no_cut",
+    "take_away",
+    "unfinished",
+]
 
 _FILES = re.compile(r"\d+\.(?:log|ldb|sst)|MANIFEST-\d+|CURRENT")
 _TABLES = (".ldb", ".sst")
-_DONE = "DONE"
+_CUT, _DONE = "CUT", "DONE"
 _MOST = 5
 
 
-def isolate(database: Path) -> Path:
-    """Put the files of a LevelDB aside, durably; returns the folder."""
+def isolate(database: Path, cut: bool = False) -> Path:
+    """Put the files of a LevelDB aside, durably; returns the folder. cut: as a power cut leaves them."""
     place = _place(database)
     make_directory(place)
     for draft in place.glob(".*"):
@@ -34,11 +45,23 @@ def isolate(database: Path) -> Path:
     draft.mkdir()
     for name in filter(_FILES.fullmatch, os.listdir(database)):
         _link(database / name, draft / name)
+    if cut:
+        (draft / _CUT).touch()
     sync_directory(draft)
     folder = place / str(number)
     os.rename(draft, folder)
     sync_directory(place)
     return folder
+
+
+def is_cut(folder: Path) -> bool:
+    return (folder / _CUT).exists()
+
+
+def no_cut(folder: Path) -> None:
+    """It is damage after all, also for who begins it anew."""
+    (folder / _CUT).unlink(missing_ok=True)
+    sync_directory(folder)
 
 
 def take_away(paths: Iterable[Path], folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from darnerpy.errors import JournalError
-from darnerpy.journals import plyvel
+from darnerpy.journals import opening, plyvel
 from darnerpy.journals.leveldb import LevelDbEngine
 from darnerpy.journals.records import block_key
 from tests.journals.kept import Kept, read_all
@@ -241,6 +241,23 @@ def test_a_failed_opening_leaves_no_lock_behind(
             durable.open()
     durable.open()
     assert failure.value.__cause__ is not None  # is still known, with all it refers to
+
+
+@pytest.mark.parametrize("name", ["newest", "_look"])
+def test_an_opening_that_fails_at_its_end_leaves_no_lock_behind(
+    durable: Kept, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable.close()
+
+    def failing(*args: Any) -> Any:
+        raise OSError(5, "no luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opening.Database if name == "_look" else opening, name, failing)
+        with pytest.raises(JournalError, match="no luck") as failure:
+            durable.open()
+    durable.open()
+    assert failure.value.__cause__ is not None
 
 
 def failing_database(real: type[plyvel.DB]) -> type:

@@ -297,6 +297,58 @@ def test_killed_anywhere_on_the_way_it_is_begun_anew(
             shutil.rmtree(directory)
 
 
+def test_a_mending_that_was_cut_off_when_all_was_won_back_is_told_all_the_same(
+    tmp_path: Path, log: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = bytearray(log.file.read_bytes())
+    at = next(at for at in range(len(whole) // 2, len(whole)) if not log.hit_by(range(at, at + 1)))
+    whole[at] ^= 0x40
+    directory = with_damage(log, tmp_path / "data", bytes(whole))
+    queue = directory / "queues" / "work"
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "finish", killed)
+        with pytest.raises(Killed):
+            Kept(queue, LevelDbEngine())
+    kept = Kept(queue, LevelDbEngine())
+    assert "put aside in damaged/1" in kept.found.damage[0].what
+    assert kept.found.quarantine == "damaged/1"
+    kept.close()
+    assert (queue / "damaged/1/DONE").exists()
+    assert (queue / "damaged/1" / log.file.name).read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["sync_logs", "win_back"])
+def test_what_a_kill_leaves_is_no_damage_though_looking_at_it_is_cut_off_as_well(
+    tmp_path: Path, table: Sample, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = with_damage(table, tmp_path / "data", table.file.read_bytes())
+    queue = directory / "queues" / "work"
+    shutil.copyfile(queue / "leveldb" / table.file.name, queue / "leveldb" / "000999.ldb")
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*args: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opening.Database if name == "sync_logs" else opening, name, killed)
+        with pytest.raises(Killed):
+            Kept(queue, LevelDbEngine())
+    assert quarantine.unfinished(queue / "leveldb")
+    kept = Kept(queue, LevelDbEngine())
+    assert (kept.found.damage, kept.found.quarantine) == ([], "")
+    kept.close()
+    assert not list((queue / "damaged").glob("[0-9]*"))
+
+
 def test_only_the_newest_folders_stay_and_only_with_what_is_damaged(
     tmp_path: Path, table: Sample
 ) -> None:
