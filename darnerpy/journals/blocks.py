@@ -7,7 +7,7 @@ something that is there.
 from collections.abc import Iterator
 from typing import Any
 
-from .records import BLOCK, BLOCK_ITEMS, block_count, block_key, split_key
+from .records import BLOCK_ITEMS, block_count, block_key, is_block_key, split_key
 
 __all__ = ["block_before", "block_holding", "key_before"]
 
@@ -50,5 +50,5 @@ def _backwards(db: Any, item_id: int, lowest: int, values: bool) -> Iterator[tup
     ) as entries:
         for entry in entries:
             key, value = entry if values else (entry, b"")
-            if split_key(key)[1] == BLOCK:
+            if is_block_key(key):
                 yield bytes(key), value

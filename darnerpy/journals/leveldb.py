@@ -19,7 +19,16 @@ from .contract import Damage, Journal, Piece, Recovery, Trimmed
 from .large import LargeFiles
 from .marks import MarkRecord, decode_lost, decode_mark, encode_mark, is_full_mark
 from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
-from .records import BLOCK, LOST_KEY, NAME_KEY, block_key, decode_block, encode_blocks, split_key
+from .records import (
+    BLOCK,
+    LOST_KEY,
+    NAME_KEY,
+    block_key,
+    decode_block,
+    encode_blocks,
+    is_block_key,
+    split_key,
+)
 from .replay import confirmed_by, replay
 from .salvage import note_lost
 from .trimming import Trimming
@@ -169,7 +178,7 @@ class LevelDbJournal:
                 size += len(value)
                 if size > _ORIGIN_BYTES:
                     break
-                if split_key(key)[1] == BLOCK:
+                if is_block_key(key):
                     origins += [i.origin for i in reversed(_decode(key, value)[0]) if i.origin]
         return origins
 
@@ -185,8 +194,8 @@ class LevelDbJournal:
                 start=start, stop=block_key(stop), verify_checksums=True, fill_cache=False
             ) as entries:
                 for key, value in entries:
-                    if len(key) != len(start):
-                        continue
+                    if key[-1] != BLOCK or len(key) != len(start):
+                        continue  # a mark, or what a repair let through
                     taken = len(piece.items)
                     offset = self._take_block(piece, key, value, stop, offset)
                     size += len(value) + self._check_files(piece, taken)

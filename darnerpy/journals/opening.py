@@ -183,7 +183,7 @@ class Database:
             tables = [table for table in chosen if not is_same(table, self.path / table.name)]
         handle = plyvel.DB(path, create_if_missing=repair, **self._options)
         try:
-            return handle, win_back(handle, folder, tables)
+            return handle, win_back(handle, folder, tables, repair)
         except BaseException:
             handle.close()
             raise

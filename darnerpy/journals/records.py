@@ -72,6 +72,7 @@ _unpack_crc: Final[Callable[[bytes, int], tuple[int]]] = CRC.unpack_from
 _crc32: Final = crc32
 
 BLOCK_HEAD_BYTES: Final = _BLOCK.size
+_KEY_BYTES: Final = _KEY.size
 _ITEM_HEAD_BYTES: Final = _ITEM.size
 _CRC_BYTES: Final = CRC.size
 ITEM_BYTES = _ITEM_HEAD_BYTES + _CRC_BYTES
@@ -86,6 +87,11 @@ def block_key(first_id: int) -> bytes:
 
 def mark_key(next_id: int, batch: int) -> bytes:
     return MARK_KEY.pack(next_id, MARK, batch)
+
+
+def is_block_key(key: bytes) -> bool:
+    """Whether it is a block's; wrong bits may have made it nobody's."""
+    return len(key) == _KEY_BYTES and key[8] == BLOCK
 
 
 def split_key(key: bytes) -> tuple[int, int, int]:

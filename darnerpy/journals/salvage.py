@@ -23,7 +23,6 @@ from .contract import Recovery
 from .finding import Found, find_items, find_marks, items_of
 from .marks import MarkRecord, decode_lost, decode_mark, encode_lost
 from .records import (
-    BLOCK,
     BLOCK_ITEMS,
     ITEM_BYTES,
     LOST_KEY,
@@ -32,6 +31,7 @@ from .records import (
     block_key,
     decode_block,
     encode_blocks,
+    is_block_key,
     split_block_head,
     split_key,
 )
@@ -62,9 +62,9 @@ class Won:
         return f"won back: {won}; lost: {counted(self.lost, 'item')}"
 
 
-def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
+def win_back(handle: Any, folder: Path, tables: list[Path] | None, repaired: bool = False) -> Won:
     """Put into an open LevelDB, unsynced, what it misses of the files in a folder: of the logs, and of
-    these tables. None: the tables are all whole and in use.
+    these tables. None: the tables are all whole and in use. repaired: any entry may be wrong.
     """
     won = Won()
     remains = Remains(folder)
@@ -77,7 +77,7 @@ def win_back(handle: Any, folder: Path, tables: list[Path] | None) -> Won:
     low = min(at.position for at in consumers)
     if tables is None:
         low = max(low, _end_of_tables(handle, folder))
-    stored = _Stored(handle, low)
+    stored = _Stored(handle, low, 1 if repaired else low - BLOCK_ITEMS)
     stored.untangle()
     won.items = stored.add(_items_in_logs(remains, stored))
     for table in tables or ():
@@ -99,7 +99,7 @@ def _look_into(table: Path, remains: Remains) -> list[Region]:
     regions = []
     for entries, region, whole in table_parts(table):
         for entry in entries:
-            if not (entry.value and _is_block(entry.key)):
+            if not (entry.value and is_block_key(entry.key)):
                 remains.take(entry)
         if not whole:
             regions.append(region)
@@ -150,29 +150,24 @@ def _standing(handle: Any) -> Recovery:
     return found
 
 
-def _is_block(key: bytes) -> bool:
-    return len(key) == len(NAME_KEY) and key[-1] == BLOCK
-
-
 # -- items -----------------------------------------------------------------------------------------
 
 
 class _Stored:
     """The ids from one on that an open LevelDB has. spans: of them, sorted. end: the id after the last
-    one that was ever heard of."""
+    one that was ever heard of. start: from where on it is looked at; a block may begin before low."""
 
-    def __init__(self, handle: Any, low: int) -> None:
+    def __init__(self, handle: Any, low: int, start: int) -> None:
         self.low = self.end = low
         self._handle = handle
         self._spans: list[tuple[int, int]] = []
         self._tangled: list[bytes] = []
         last, last_key = 0, b""
-        start = max(1, low - BLOCK_ITEMS)
         with handle.iterator(
-            start=block_key(start)[:-1], verify_checksums=True, fill_cache=False
+            start=block_key(max(1, start))[:-1], verify_checksums=True, fill_cache=False
         ) as entries:
             for key, value in entries:
-                if not _is_block(key):
+                if not is_block_key(key):
                     if _mark_in(key, value) is None:
                         self._tangled.append(key)
                     continue
@@ -249,7 +244,7 @@ class _Stored:
         items: dict[int, Item] = {}
         batch = self._handle.write_batch()
         for key in dict.fromkeys(self._tangled):
-            if _is_block(key):
+            if is_block_key(key):
                 for item in items_of(key, self._handle.get(key) or b"").items:
                     items.setdefault(item.id, item)
             batch.delete(key)
@@ -268,7 +263,7 @@ class _Stored:
             start=_LOWEST, stop=block_key(first), reverse=True, include_stop=False
         ) as entries:
             for key, value in entries:
-                if _is_block(key):
+                if is_block_key(key):
                     items = items_of(key, value, mend=False).items
                     if items and items[-1].id + 1 == first:
                         begin = items[-1].offset + items[-1].size
@@ -297,17 +292,17 @@ def _end_of_tables(handle: Any, folder: Path) -> int:
     for level in manifest.levels.values() if manifest else ():
         for table in level.values():
             key, tag = table.largest[:-_TAG_BYTES], table.largest[-_TAG_BYTES:]
-            value = handle.get(key) if _is_block(key) else None
+            value = handle.get(key) if is_block_key(key) else None
             if value is not None:
                 end = max(end, _span_of(key, value)[1])
             else:
-                end = max(end, id_in(key) + (_is_block(key) and not tag.startswith(_DELETION)))
+                end = max(end, id_in(key) + (is_block_key(key) and not tag.startswith(_DELETION)))
     return end
 
 
 def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[Found]:
     for key, entry in sorted(remains.newest.items()):
-        if entry.value and _is_block(key):
+        if entry.value and is_block_key(key):
             stop = id_in(key) + split_block_head(entry.value)[0]
             if any(stored.missing(max(id_in(key), stored.low), stop)):
                 yield items_of(key, entry.value)
@@ -316,7 +311,7 @@ def _items_in_logs(remains: Remains, stored: _Stored) -> Iterator[Found]:
 def _items_in_table(table: Path, remains: Remains, regions: list[Region]) -> Iterator[Found]:
     for entries, region, whole in table_parts(table):
         for entry in entries:
-            if entry.value and _is_block(entry.key) and not remains.is_deleted(entry):
+            if entry.value and is_block_key(entry.key) and not remains.is_deleted(entry):
                 found = items_of(entry.key, entry.value)
                 if found.items:
                     yield found

@@ -157,7 +157,10 @@ class _Sweep:
                     self._rest()
                     return key if block is None else block[0]
                 seen += 1
-                item_id, kind, _ = split_key(key)
+                try:
+                    item_id, kind, _ = split_key(key)
+                except DamageError:
+                    continue  # wrong bits that a repair let through
                 if kind == MARK:
                     if key >= self.older:
                         following = item_id  # and all below the older mark is behind

@@ -10,8 +10,8 @@ import pytest
 
 from darnerpy.errors import JournalError
 from darnerpy.journals import opening, plyvel
-from darnerpy.journals.leveldb import LevelDbEngine
-from darnerpy.journals.records import block_key
+from darnerpy.journals.leveldb import LevelDbEngine, LevelDbJournal
+from darnerpy.journals.records import block_key, split_key
 from tests.journals.kept import Kept, read_all
 
 pytestmark = pytest.mark.timeout(300)  # hundreds of openings, each of which waits for the disk
@@ -183,6 +183,27 @@ def test_a_database_without_its_current_file_is_not_begun_anew(tmp_path: Path, l
     outcome = serve(log)
     assert outcome.reported
     assert set(outcome.served) == set(range(2, COUNT + 1))
+
+
+def test_a_repair_leaves_no_key_that_is_nobodys_however_far_back(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "work", LevelDbEngine())
+    for n in range(1, 3001):
+        kept.put(b"%d" % n)
+    kept.take(3000)
+    kept.commit_full()
+    kept.close()
+    log = only(tmp_path, "leveldb/*.log")
+    whole = bytearray(log.read_bytes())
+    whole[whole.find(block_key(1000)) + 8] ^= 4
+    log.write_bytes(whole)
+    (tmp_path / "work/leveldb.repair").write_text("a read failed")
+    kept = Kept(tmp_path / "work", LevelDbEngine())
+    assert isinstance(kept.journal, LevelDbJournal)
+    keys = [key for key, _ in kept.journal.entries()]
+    assert block_key(999) in keys
+    for key in keys:
+        split_key(key)
+    kept.close()
 
 
 def test_a_missing_table_is_reported(tmp_path: Path, table: Path) -> None:

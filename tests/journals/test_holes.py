@@ -210,6 +210,34 @@ def test_where_a_deletion_was_undone_no_item_comes_twice(durable: Kept) -> None:
     assert [item.id for item in durable.journal.read(1, 31, 1 << 16).items] == list(range(1, 31))
 
 
+@pytest.mark.parametrize("kind", [b"\x05", b"", b"\x00", b"\x01\x00"], ids=repr)
+def test_a_key_that_is_nobodys_stops_neither_reads_nor_trims(durable: Kept, kind: bytes) -> None:
+    """As a wrong bit may leave it where LevelDB was repaired."""
+    origin = Origin(b"from", b"", 7, 1, 12345)
+    for n in range(1, 31):
+        durable.queue.put(b"%d" % n, len(b"%d" % n), 0, 0, origin=origin)
+        durable.commit()
+    durable.take(15)
+    durable.commit_full()
+    database = durable.journal._db  # type: ignore[attr-defined]
+    for wrong in (10, 20):
+        database.put(block_key(wrong)[:-1] + kind, database.get(block_key(wrong)))
+        database.delete(block_key(wrong))
+    durable.reopen()
+    for first in (1, 10, 11, 20, 21):
+        ids = [item.id for item in durable.journal.read(first, 31, 1 << 16).items]
+        assert ids == [n for n in range(first, 31) if n not in (10, 20)]
+    durable.commit_full()
+    durable.journal.trim(durable.commit_full(), thorough=True)
+    durable.journal.compact()
+    assert durable.journal.read(1, 15, 1 << 16).items == []
+    durable.reopen()
+    assert [item.id for item in durable.journal.read(16, 31, 1 << 16).items] == [
+        *range(16, 20),
+        *range(21, 31),
+    ]
+
+
 def test_a_read_does_not_cross_what_was_deleted(
     durable: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
