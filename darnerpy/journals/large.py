@@ -79,6 +79,7 @@ class Upload:
 
     def discard(self) -> None:
         self._close()
+        self._files.forget(self)
         with suppress(JournalError), self._files.still_there():
             self.path.unlink(missing_ok=True)
 
@@ -94,13 +95,24 @@ class LargeFiles:
     made: the queue's directory was there once, so that it is not made again if it has gone.
     """
 
-    __slots__ = ("_abandoned", "_crcs", "_directory", "_lock", "_number", "_used", "made")
+    __slots__ = (
+        "_abandoned",
+        "_crcs",
+        "_directory",
+        "_lock",
+        "_named",
+        "_names_synced",
+        "_number",
+        "_used",
+        "made",
+    )
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._number = 0
         self._used = directory.exists()
         self._abandoned = False
+        self._named = self._names_synced = 0  # how often, and up to which time they are on disk
         self._lock = Lock()
         self._crcs: dict[int, int] | None = None
         self.made = False
@@ -129,6 +141,11 @@ class LargeFiles:
             self._crcs = {}
         self._crcs[upload.number] = upload.crc
 
+    def forget(self, upload: Upload) -> None:
+        """Its item will not be."""
+        if self._crcs is not None:
+            self._crcs.pop(upload.number, None)
+
     def upload(self) -> Upload:
         self._number += 1
         self._used = True
@@ -143,11 +160,22 @@ class LargeFiles:
                 if self._crcs is not None:
                     item.crc = self._crcs.pop(item.large, item.crc)
                 os.rename(self._part(item), self._item(item))
-            if sync:
-                sync_directory(self._directory)
-                sync_directory(self._directory.parent)
         except OSError as error:
             raise _failed("publish an item in", self._directory, error) from error
+        self._named += 1
+        if sync:
+            self.sync_names()
+
+    def sync_names(self) -> None:
+        """The final names are on disk when this returns; before the records that refer to them are."""
+        named = self._named
+        if self._names_synced != named:
+            try:
+                sync_directory(self._directory)
+                sync_directory(self._directory.parent)
+            except OSError as error:
+                raise _failed("sync", self._directory, error) from error
+            self._names_synced = named  # more may have been given meanwhile
 
     def open(self, item: Item) -> int:
         """A descriptor to read an item from. Raises `JournalError`."""

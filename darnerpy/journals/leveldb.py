@@ -80,7 +80,9 @@ class LevelDbJournal:
     def __init__(self, database: Database, name: bytes, large: LargeFiles) -> None:
         self._large = large
         self._next_read = 0
-        self._unsynced = False
+        self._written = self._synced = (
+            0  # unsynced batches; how many of them are on disk all the same
+        )
         self._database = database
         # While one buffer is written to a table, a second one can be filled at once.
         self.inline_run = database.memory // 2
@@ -291,21 +293,27 @@ class LevelDbJournal:
                 target.put(key, value)
             if sync:
                 self._database.check_is_there()
-                if self._unsynced:
+                self._large.sync_names()
+                if self._synced != self._written:
                     self._database.sync_logs()
             target.write()
         except FAILURES as error:
             with self._errors("write"):
                 raise error
         # A confirmation that a power cut takes back repeats an item; only items must not be lost.
-        self._unsynced = not sync and (self._unsynced or bool(batch.items))
+        if sync:
+            self._synced = self._written
+        elif batch.items:
+            self._written += 1
         if batch.full:
             self._trimming.wrote_full(key)
 
     def sync(self) -> None:
         with self._errors("sync"):
+            self._large.sync_names()
+            written = self._written
             self._database.sync_logs()
-            self._unsynced = False
+            self._synced = written  # more may have been meanwhile
 
     def note_lost(self, lost: list[tuple[Span, Damage]]) -> None:
         with self._errors("write"):
