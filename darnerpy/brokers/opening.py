@@ -42,10 +42,9 @@ def open_journal(
     journal = engine.open(directory, name, large, memory, compress)
     try:
         found = journal.recover(origins=failed or not known)
-        head = None
-        if not known:
+        if failed or not known:
             large.clean(found.trimmed, found.next_id, found.kept)
-            head = _read_head(journal, found)
+        head = None if known else _read_head(journal, found)
         return Opened(journal, found, head, journal.size())
     except BaseException:
         journal.close()

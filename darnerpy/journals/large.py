@@ -2,15 +2,18 @@
 
 Owns the directory `large/` of a queue. An upload is written as `<number>.part` while it arrives;
 `publish` renames it to `<id>-<number>.item` when its id is known, before the record that refers to it
-is written. So a file tells by its name whether any record can need it: `clean` removes the rest.
+is written. So a file tells by its name whether any record can need it: `clean` removes the rest. What
+has another name is nobody's business here.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
+from weakref import WeakValueDictionary
 from zlib import crc32
 
 from ..errors import JournalError
@@ -22,6 +25,7 @@ __all__ = ["LargeFiles", "Upload"]
 
 _T = TypeVar("_T")
 _PIECE = 1024 * 1024
+_NAME = re.compile(r"(?P<upload>\d+)\.part|(?P<item>\d+)-(?P<number>\d+)\.item")
 
 
 class Upload:
@@ -41,7 +45,7 @@ class Upload:
         try:
             if self._file is None:
                 with self._files.still_there():
-                    self._files.make_directory()
+                    self._make_room()
                     self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
             for chunk in chunks:
                 self.crc = crc32(chunk, self.crc)
@@ -57,13 +61,29 @@ class Upload:
         Nothing was written before.
         """
         try:
-            self.crc = _checksum(path) if crc is None else crc
             with self._files.still_there():
-                self._files.make_directory()
+                self._make_room()
                 os.link(path, self.path)
+        except OSError:  # not every file system can
+            self._copy(path)
+            if crc is not None:
+                self.crc = crc  # what is wrong in it stays wrong
+            self.finish(True)
+            return
+        try:
+            self.crc = _checksum(path) if crc is None else crc
         except OSError as error:
             raise _failed("link", self.path, error) from error
         self._files.finished(self)
+
+    def _copy(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                self.write([])
+                while piece := file.read(_PIECE):
+                    self.write([piece])
+        except OSError as error:
+            raise _failed("copy", path, error) from error
 
     def finish(self, sync: bool) -> None:
         """All bytes are written; with sync they are on disk when this returns."""
@@ -82,6 +102,11 @@ class Upload:
         self._files.forget(self)
         with suppress(JournalError), self._files.still_there():
             self.path.unlink(missing_ok=True)
+
+    def _make_room(self) -> None:
+        """A process that was killed may have left one of the same number; and it may be a link."""
+        self._files.make_directory()
+        self.path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._file is not None:
@@ -103,6 +128,7 @@ class LargeFiles:
         "_named",
         "_names_synced",
         "_number",
+        "_uploads",
         "_used",
         "made",
     )
@@ -114,6 +140,7 @@ class LargeFiles:
         self._abandoned = False
         self._named = self._names_synced = 0  # how often, and up to which time they are on disk
         self._lock = Lock()
+        self._uploads: WeakValueDictionary[int, Upload] | None = None
         self._crcs: dict[int, int] | None = None
         self.made = False
 
@@ -149,7 +176,11 @@ class LargeFiles:
     def upload(self) -> Upload:
         self._number += 1
         self._used = True
-        return Upload(self, self._directory / f"{self._number}.part", self._number)
+        upload = Upload(self, self._directory / f"{self._number}.part", self._number)
+        if self._uploads is None:
+            self._uploads = WeakValueDictionary()
+        self._uploads[self._number] = upload
+        return upload
 
     def publish(self, items: list[Item], sync: bool) -> None:
         """Give the files of items that are about to be recorded their final names, and the items the
@@ -210,41 +241,64 @@ class LargeFiles:
 
     def trim(self, gone: Positions) -> None:
         """Remove the files of items that nobody needs; who reads one has it open."""
-        if self._used:
-            self._remove(lambda item_id: item_id is not None and gone.is_confirmed(item_id))
+        if not self._used:
+            return
+        for match in self._names():
+            if match["item"] and gone.is_confirmed(int(match["item"])):
+                self._remove(match)
 
     def clean(self, trimmed: int, next_id: int, kept: list[Span]) -> None:
-        """After recovery: remove half uploads and files that no record refers to."""
+        """After recovery: remove half uploads and files that no record refers to.
+
+        Spares the uploads that somebody still has in hand; what was put and not recorded is not.
+        """
         if not self._used:
             return
         wanted = [*kept, Span(trimmed, next_id, 0, 0)]
-        self._remove(
-            lambda item_id: (
-                item_id is None or not any(span.first <= item_id < span.stop for span in wanted)
-            )
-        )
-        for name in os.listdir(self._directory):
-            self._number = max(self._number, int(name.partition("-")[2].partition(".")[0]))
+        for match in self._names():
+            if match["upload"]:
+                number = int(match["upload"])
+                if self._uploads is None or number not in self._uploads:
+                    self._remove(match)
+                    if self._crcs is not None:
+                        self._crcs.pop(number, None)
+            elif any(span.first <= int(match["item"]) < span.stop for span in wanted):
+                number = int(match["number"])
+                if (
+                    number > self._number
+                ):  # and not of this process: others are handed out meanwhile
+                    self._number = number
+            else:
+                self._remove(match)
 
     def size(self) -> int:
+        total = 0
         if not self._used:
-            return 0
+            return total
         try:
             with os.scandir(self._directory) as entries:
-                return sum(entry.stat().st_size for entry in entries)
+                for entry in entries:
+                    with suppress(FileNotFoundError):  # removed meanwhile
+                        total += entry.stat().st_size
         except FileNotFoundError:
-            return 0
+            pass
+        return total
 
-    def _remove(self, unwanted: Callable[[int | None], bool]) -> None:
+    def _names(self) -> list[re.Match[str]]:
         try:
             names = os.listdir(self._directory)
         except FileNotFoundError:
-            return
-        for name in names:
-            head, dash, tail = name.partition("-")
-            known = dash and tail.endswith(".item") and head.isdigit()
-            if unwanted(int(head) if known else None):
-                (self._directory / name).unlink(missing_ok=True)
+            return []
+        except OSError as error:
+            raise _failed("list", self._directory, error) from error
+        return [match for name in names if (match := _NAME.fullmatch(name))]
+
+    def _remove(self, match: re.Match[str]) -> None:
+        path = self._directory / match.string
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _failed("remove", path, error) from error
 
     def _part(self, item: Item) -> Path:
         return self._directory / f"{item.large}.part"

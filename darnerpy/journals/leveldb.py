@@ -80,9 +80,8 @@ class LevelDbJournal:
     def __init__(self, database: Database, name: bytes, large: LargeFiles) -> None:
         self._large = large
         self._next_read = 0
-        self._written = self._synced = (
-            0  # unsynced batches; how many of them are on disk all the same
-        )
+        # Batches that were written unsynced, and how many of them are on disk all the same.
+        self._written = self._synced = 0
         self._database = database
         # While one buffer is written to a table, a second one can be filled at once.
         self.inline_run = database.memory // 2

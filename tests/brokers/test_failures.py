@@ -240,3 +240,33 @@ async def test_whatever_goes_wrong_with_one_queue_the_others_of_the_turn_are_wri
         await mended(house)
         await house.put(b"q", b"3")
         assert await house.drain(b"q") == [b"1", b"3"]
+
+
+@pytest.mark.parametrize("how", ["broken", "half_broken"])
+async def test_files_of_large_items_that_were_refused_do_not_stay(tmp_path: Path, how: str) -> None:
+    large = tmp_path / "queues/q/large"
+    async with House(tmp_path, sync=ALWAYS) as house:
+        await house.put_large(b"q", b"a" * 300_000)
+        stored = house.broker.queues[b"q"]
+        upload = stored.begin_upload()  # goes on whatever happens meanwhile
+        upload.write([b"b" * 100_000])
+        for _ in range(3):
+            getattr(house.faults, how).add("write")
+            refused = stored.begin_upload()
+            refused.write([b"refused" * 50_000])
+            refused.finish(True)
+            stored.end_upload()
+            commit = stored.queue.put(None, 350_000, 0, 0, large=refused.number)
+            del refused  # nobody has it in hand any more
+            with pytest.raises(JournalError, match="write is"):
+                await kept(commit)
+            await mended(house)
+        recorded = stored.queue.next_id - 1
+        assert len(list(large.glob("*.item"))) == recorded
+        assert list(large.glob("*.part")) == [upload.path]
+        upload.write([b"b" * 200_000])
+        upload.finish(True)
+        stored.end_upload()
+        await kept(stored.queue.put(None, 300_000, 0, 0, large=upload.number))
+        left = await house.drain(b"q")
+        assert (left[0], left[-1]) == (b"a" * 300_000, b"b" * 300_000)
