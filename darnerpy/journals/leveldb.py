@@ -321,6 +321,7 @@ class LevelDbJournal:
     def trim(self, full: Batch, thorough: bool) -> Trimmed:
         with self._errors("trim"):
             # What allows the deletion must not be lost while the deletion survives.
+            self._large.sync_names()
             self._database.sync_logs()
             gone, done = confirmed_by(full)
             done = self._trimming.trim(full, gone, done, thorough)

@@ -28,6 +28,7 @@ __all__ = [
     "logs_are_in_order",
     "manifest_of",
     "strays",
+    "table_parts",
     "tables_in",
 ]
 

@@ -59,6 +59,9 @@ def test_names_are_on_disk_before_the_records_that_need_them(
     durable.put(b"small", sync=True)
     put_large(durable, sync=True)
     assert synced[7:] == ["large", "work"]
+    put_large(durable)
+    durable.trim()
+    assert synced[9:] == ["large", "work", "logs"]
 
 
 def test_names_that_could_not_be_synced_still_have_to_be(
