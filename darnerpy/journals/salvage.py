@@ -8,7 +8,6 @@ it comes to the same.
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -71,6 +70,7 @@ def win_back(handle: Any, folder: Path, tables: list[Path] | None, repaired: boo
     regions = list(remains.regions)
     for table in tables or ():
         regions += _look_into(table, remains)
+    _standing(handle)  # refuses what a later version wrote before anything is put
     won.marks = _put_marks(handle, remains, regions)
     standing = _standing(handle)
     consumers = list(standing.positions.values()) or [Positions()]
@@ -108,29 +108,42 @@ def _look_into(table: Path, remains: Remains) -> list[Region]:
 
 def _put_marks(handle: Any, remains: Remains, regions: list[Region]) -> int:
     """Put back the marks that are missing; those that are there are newer or the same. The queue's name
-    and what is known to be lost as well.
+    and what is known to be lost as well. Raises `NewerFormatError`, and then has put nothing.
     """
-    for key in (NAME_KEY, LOST_KEY):
-        known = remains.newest.get(key)
-        if known is not None and handle.get(key) is None:
-            handle.put(key, known.value)
     found = {entry.key: entry.value for entry in remains.newest.values() if entry.value}
     for region in regions:
         marks = find_marks(region.data)
         found.update((key, value) for key, value in marks if key not in remains.newest)
-    count = 0
-    for key, value in found.items():
-        if _mark_in(key, value) and _mark_in(key, handle.get(key)) is None:
-            handle.put(key, value)
-            count += 1
-    return count
+    # Nothing is put before all are looked at: one of a later version is not for us to mend.
+    missing = [
+        (key, value)
+        for key, value in found.items()
+        if _mark_in(key, value) and _mark_in(key, handle.get(key)) is None
+    ]
+    for value in (found.get(LOST_KEY), handle.get(LOST_KEY)):
+        _known_as_lost(value)
+    for key in (NAME_KEY, LOST_KEY):
+        if key in found and handle.get(key) is None:
+            handle.put(key, found[key])
+    for key, value in missing:
+        handle.put(key, value)
+    return len(missing)
 
 
 def _mark_in(key: bytes, value: bytes | None) -> MarkRecord | None:
+    """A whole mark. Raises `NewerFormatError` for a later version's, which nobody here can go by."""
     try:
         return decode_mark(key, value) if value and split_key(key)[1] == MARK else None
     except DamageError:
         return None
+
+
+def _is_mark(key: bytes, value: bytes) -> bool:
+    """Whether it is a whole mark, be it a later version's."""
+    try:
+        return _mark_in(key, value) is not None
+    except NewerFormatError:
+        return True
 
 
 def _standing(handle: Any) -> Recovery:
@@ -168,7 +181,7 @@ class _Stored:
         ) as entries:
             for key, value in entries:
                 if not is_block_key(key):
-                    if _mark_in(key, value) is None:
+                    if not _is_mark(key, value):
                         self._tangled.append(key)
                     continue
                 first, stop, whole = _span_of(key, value)
@@ -360,14 +373,18 @@ def note_lost(handle: Any, lost: list[tuple[Span, bool]], trimmed: int = 0) -> N
     """Make known for good what is lost, beside what was known before and is not trimmed since; true:
     damage alone can be the cause.
     """
-    known: list[tuple[Span, bool]] = []
-    stored = handle.get(LOST_KEY)
-    if stored is not None:
-        with suppress(DamageError):
-            known = [each for each in decode_lost(stored) if each[0].stop > trimmed]
+    stored = _known_as_lost(handle.get(LOST_KEY))
+    known = [each for each in stored if each[0].stop > trimmed]
     before = Positions(0, 0, sorted(span for span, _ in known))
     fresh = [(piece, why) for span, why in lost for piece in before.unconfirmed(span)]
     if fresh:
         batch = handle.write_batch(sync=True)
         batch.put(LOST_KEY, encode_lost(sorted(known + fresh)))
         batch.write()
+
+
+def _known_as_lost(value: bytes | None) -> list[tuple[Span, bool]]:
+    try:
+        return decode_lost(value) if value else []
+    except DamageError:
+        return []

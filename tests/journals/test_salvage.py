@@ -10,17 +10,19 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from darnerpy.errors import JournalError
+from darnerpy.errors import JournalError, NewerFormatError
 from darnerpy.inspection.check import check_queue
-from darnerpy.journals import opening, quarantine, salvage
+from darnerpy.journals import opening, plyvel, quarantine, salvage
 from darnerpy.journals.leveldb import LevelDbEngine
 from darnerpy.journals.leveldb_format import FOOTER_BYTES, index_handle
 from darnerpy.journals.leveldb_tables import read_table
+from darnerpy.journals.records import LOST_KEY, mark_key
 from tests.inspection.queues import only
 from tests.journals.kept import Kept
 
@@ -347,6 +349,40 @@ def test_what_a_kill_leaves_is_no_damage_though_looking_at_it_is_cut_off_as_well
     assert (kept.found.damage, kept.found.quarantine) == ([], "")
     kept.close()
     assert not list((queue / "damaged").glob("[0-9]*"))
+
+
+@pytest.mark.parametrize("key", [mark_key(301, 999), LOST_KEY], ids=["mark", "lost"])
+@pytest.mark.parametrize("in_table", [False, True])
+def test_what_a_later_version_wrote_is_refused_before_anything_is_mended(
+    tmp_path: Path, key: bytes, in_table: bool
+) -> None:
+    queue, raw = tmp_path / "work", tmp_path / "raw"
+    kept = Kept(queue, LevelDbEngine())
+    body = b"\x02 who knows what a later version writes here"
+    value = body + crc32(body, crc32(key)).to_bytes(4, "little")
+    database = kept.journal._db  # type: ignore[attr-defined]
+    if in_table:
+        database.put(key, value)
+        database.compact_range(start=b"", stop=b"\xff" * 9)
+    for n in range(1, 301):
+        kept.put(b"%d" % n * 100)
+        kept.take(1)
+    if not in_table:
+        database.put(key, value)
+    kept.close()
+    log = only(queue, "leveldb/*.log")
+    whole = bytearray(log.read_bytes())
+    whole[1000] ^= 0x40
+    log.write_bytes(whole)
+    shutil.copytree(queue / "leveldb", raw)
+    with plyvel.DB(os.fspath(raw)) as copy:
+        before = list(copy.iterator())
+    for _ in range(2):
+        with pytest.raises(NewerFormatError, match="format 2"):
+            kept.open()
+    with plyvel.DB(os.fspath(queue / "leveldb")) as found:
+        assert list(found.iterator()) == before
+    assert quarantine.unfinished(queue / "leveldb")
 
 
 def test_only_the_newest_folders_stay_and_only_with_what_is_damaged(
