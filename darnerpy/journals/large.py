@@ -122,6 +122,7 @@ class LargeFiles:
 
     __slots__ = (
         "_abandoned",
+        "_counting",
         "_crcs",
         "_directory",
         "_lock",
@@ -140,6 +141,7 @@ class LargeFiles:
         self._abandoned = False
         self._named = self._names_synced = 0  # how often, and up to which time they are on disk
         self._lock = Lock()
+        self._counting = Lock()  # never held for long: the loop waits for it
         self._uploads: WeakValueDictionary[int, Upload] | None = None
         self._crcs: dict[int, int] | None = None
         self.made = False
@@ -174,12 +176,13 @@ class LargeFiles:
             self._crcs.pop(upload.number, None)
 
     def upload(self) -> Upload:
-        self._number += 1
+        with self._counting:
+            self._number = number = self._number + 1
         self._used = True
-        upload = Upload(self, self._directory / f"{self._number}.part", self._number)
+        upload = Upload(self, self._directory / f"{number}.part", number)
         if self._uploads is None:
             self._uploads = WeakValueDictionary()
-        self._uploads[self._number] = upload
+        self._uploads[number] = upload
         return upload
 
     def publish(self, items: list[Item], sync: bool) -> None:
