@@ -37,7 +37,9 @@ HOT = {
 """Modules that mypyc compiles, by package: the way of a command. Left alone are those that define what
 it cannot: Structs, and class attributes of other than the simplest types."""
 
-EXTENSIONS = {"darnerpy.server._pump": ["darnerpy/server/_pump.c", "darnerpy/server/_socket.c"]}
+EXTENSIONS = {
+    "darnerpy.server._pump": [f"darnerpy/server/_{name}.c" for name in ("pump", "socket", "chains")]
+}
 """Modules that are written in C, each with its sources."""
 
 

@@ -15,62 +15,6 @@
 
 static PyTypeObject *socket_type;
 
-void pump_append(Pump *p, int chain, Socket *s) {
-    Chain *to = &p->chains[chain];
-    if (s->chained[chain]) return;
-    s->chained[chain] = true;
-    *(to->first ? to->end : &to->first) = (Socket *)Py_NewRef((PyObject *)s);
-    to->end = &s->next[chain];
-}
-
-static Socket *take_all(Pump *p, int chain) {
-    Socket *first = p->chains[chain].first;
-    p->chains[chain].first = NULL;
-    return first;
-}
-
-/* Takes the first off a chain that take_all has given; the caller owns the reference to it. */
-static Socket *take_one(Socket **first, int chain) {
-    Socket *s = *first;
-    *first = s->next[chain];
-    s->next[chain] = NULL;
-    s->chained[chain] = false;
-    return s;
-}
-
-void pump_forget(Pump *p, Socket *s) {
-    for (size_t i = p->next; i < p->ready; i++)
-        if (p->events[i].data.ptr == s) p->events[i].data.ptr = NULL;
-}
-
-static PyObject *caught(void) {
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (trace) PyException_SetTraceback(error, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return error;
-}
-
-/* An exception that is not to be gone on after is raised when the turn is over. */
-static void keep(Pump *p) {
-    if (p->raised) {
-        PyErr_WriteUnraisable(p->failed);
-    } else {
-        p->raised = caught();
-        p->leaves = true;
-    }
-}
-
-PyObject *pump_failed(Pump *p, PyObject *about) {
-    PyObject *error = caught();
-    PyObject *told = PyObject_CallFunctionObjArgs(p->failed, error, about, NULL);
-    Py_XDECREF(told);
-    if (!told) keep(p);
-    return error;
-}
-
 /* --- the turn -------------------------------------------------------------------------------- */
 
 /* Waits for sockets to be ready. Returns whether the loop's own may be. */
@@ -81,7 +25,7 @@ static bool find_ready(Pump *p, int timeout) {
     Py_END_ALLOW_THREADS
     p->next = p->ready = 0;
     if (ready < 0) {
-        if (errno == EINTR ? PyErr_CheckSignals() < 0 : !PyErr_SetFromErrno(PyExc_OSError)) keep(p);
+        if (errno == EINTR ? PyErr_CheckSignals() < 0 : !PyErr_SetFromErrno(PyExc_OSError)) pump_keep(p);
         return true;
     }
     p->ready = (size_t)ready;
@@ -135,7 +79,7 @@ static void end_turn(Pump *p) {
 }
 
 static void send_all(Pump *p) {
-    Socket *first = take_all(p, WRITTEN);
+    Socket *first = pump_take_all(p, WRITTEN);
     /* Threads that have been writing to disk may go on meanwhile. */
     Py_BEGIN_ALLOW_THREADS
     for (Socket *s = first; s; s = s->next[WRITTEN])
@@ -143,7 +87,7 @@ static void send_all(Pump *p) {
     Py_END_ALLOW_THREADS
     p->sending = true;
     while (first) {
-        Socket *s = take_one(&first, WRITTEN);
+        Socket *s = pump_take_one(&first, WRITTEN);
         if (!(s->watched & EPOLLOUT)) socket_was_sent(s);
         if (!s->lost) socket_mind_high_water(s);
         Py_DECREF((PyObject *)s);
@@ -152,8 +96,8 @@ static void send_all(Pump *p) {
 }
 
 static void finish_all(Pump *p) {
-    for (Socket *first = take_all(p, LOST); first;) {
-        Socket *s = take_one(&first, LOST);
+    for (Socket *first = pump_take_all(p, LOST); first;) {
+        Socket *s = pump_take_one(&first, LOST);
         socket_finish(s);
         PySet_Discard(p->sockets, (PyObject *)s);
         Py_DECREF((PyObject *)s);
@@ -268,13 +212,6 @@ static PyMethodDef methods[] = {
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-/* Every object of ours is of a type that was made at run time, and holds it. */
-void free_object(PyObject *object) {
-    PyTypeObject *type = Py_TYPE(object);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
-    Py_DECREF((PyObject *)type);
-}
-
 static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names)) {
     int loop;
     PyObject *failed, *threads;
@@ -310,8 +247,8 @@ static int traverse(Pump *p, visitproc visit, void *arg) {
 
 static int clear(Pump *p) {
     for (int chain = 0; chain < CHAINS; chain++)
-        for (Socket *first = take_all(p, chain); first;)
-            Py_DECREF((PyObject *)take_one(&first, chain));
+        for (Socket *first = pump_take_all(p, chain); first;)
+            Py_DECREF((PyObject *)pump_take_one(&first, chain));
     Py_CLEAR(p->sockets);
     Py_CLEAR(p->failed);
     Py_CLEAR(p->threads);

@@ -1,4 +1,4 @@
-/* What the pump and its sockets know of each other; see _pump.c. */
+/* What a pump and its sockets are made of; see _pump.c, and below it _socket.c and _chains.c. */
 #ifndef DARNERPY_PUMP_H
 #define DARNERPY_PUMP_H
 
@@ -70,6 +70,26 @@ struct Pump {
     char buffer[READ_SIZE];
 };
 
+/* --- _chains.c */
+
+void pump_append(Pump *p, int chain, Socket *s);
+
+Socket *pump_take_all(Pump *p, int chain);
+
+/* Takes the first off a chain that pump_take_all has given; the caller owns the reference to it. */
+Socket *pump_take_one(Socket **first, int chain);
+
+/* Tells of the exception that a callback has raised, and returns it. */
+PyObject *pump_failed(Pump *p, PyObject *about);
+
+/* An exception that is not to be gone on after is raised when the turn is over. */
+void pump_keep(Pump *p);
+
+/* A socket is lost: what was told of it before is not for it any more. */
+void pump_forget(Pump *p, Socket *s);
+
+void free_object(PyObject *object);
+
 /* --- _socket.c */
 
 extern PyType_Spec socket_spec;
@@ -92,17 +112,5 @@ void socket_lose(Socket *s, PyObject *error);
 
 /* Says connection_lost, and closes. */
 void socket_finish(Socket *s);
-
-/* --- _pump.c */
-
-void pump_append(Pump *p, int chain, Socket *s);
-
-/* Tells of the exception that a callback has raised, and returns it. */
-PyObject *pump_failed(Pump *p, PyObject *about);
-
-/* A socket is lost: what was told of it before is not for it any more. */
-void pump_forget(Pump *p, Socket *s);
-
-void free_object(PyObject *object);
 
 #endif
