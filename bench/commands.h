@@ -42,10 +42,10 @@ static void find_digits(Pattern *p) {
     p->digits_at = mark ? (size_t)(mark - p->bytes) : p->length;
 }
 
-static Command set_command(const char *queue, const char *suffix, size_t size, const char *body) {
+static Command set_command(const char *queue, size_t size, const char *body) {
     Command c = {0};
     if (protocol <= DARNER) {
-        REQUEST(c, "set %s%s 0 0 %zu\r\n%s\r\n", queue, suffix, size, body);
+        REQUEST(c, "set %s 0 0 %zu\r\n%s\r\n", queue, size, body);
         REPLY(c.hit, "STORED\r\n");
     } else if (protocol == RESP) {
         REQUEST(c, "*3\r\n$5\r\nRPUSH\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(queue), queue, size,
@@ -75,5 +75,28 @@ static Command get_command(const char *queue, const char *options, size_t size, 
         REPLY(c.miss, "TIMED_OUT\r\n");
         c.reserves = true;
     }
+    return c;
+}
+
+/* All that is said of items of one size: set and get of each queue, the others of the first. */
+typedef struct {
+    Command *sets, *gets, open, closeopen;
+} Commands;
+
+static Commands commands_for(const char *queue, unsigned queues, size_t size) {
+    Commands c = {calloc(queues, sizeof *c.sets), calloc(queues, sizeof *c.gets)};
+    char *body = malloc(size + 1);
+    if (!body || !c.sets || !c.gets) abort();
+    for (size_t i = 0; i < size; i++) body[i] = (char)('a' + i * 7 % 26);
+    body[size] = 0;
+    for (unsigned i = 0; i < queues; i++) {
+        char name[300];
+        snprintf(name, sizeof name, queues > 1 ? "%s%u" : "%s", queue, i);
+        c.sets[i] = set_command(name, size, body);
+        c.gets[i] = get_command(name, "", size, body);
+    }
+    c.open = get_command(queue, "/open", size, body);
+    c.closeopen = get_command(queue, "/close/open", size, body);
+    free(body);
     return c;
 }

@@ -29,7 +29,7 @@ static const char *MODES[] = {"set", "get", "pair", "closeopen", "idle", NULL};
 
 /* What one kind of connection does, and how it went. The small and the big ones have one each. */
 typedef struct {
-    Command *sets, *gets, open, closeopen;
+    Commands commands;
     size_t size;
     uint64_t last;
     Histogram latency;
@@ -85,33 +85,14 @@ static uint64_t server_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void make_plan(Plan *plan, const char *queue, const char *suffix, size_t size) {
-    char *body = malloc(size + 1);
-    plan->sets = calloc(queues, sizeof *plan->sets);
-    plan->gets = calloc(queues, sizeof *plan->gets);
-    if (!body || !plan->sets || !plan->gets) die("malloc");
-    plan->size = size;
-    for (size_t i = 0; i < size; i++) body[i] = (char)('a' + i * 7 % 26);
-    body[size] = 0;
-    for (unsigned i = 0; i < queues; i++) {
-        char name[300];
-        snprintf(name, sizeof name, queues > 1 ? "%s%u" : "%s", queue, i);
-        plan->sets[i] = set_command(name, suffix, size, body);
-        plan->gets[i] = get_command(name, "", size, body);
-    }
-    plan->open = get_command(queue, "/open", size, body);
-    plan->closeopen = get_command(queue, "/close/open", size, body);
-    free(body);
-}
-
 /* --- one connection -------------------------------------------------------------------------- */
 
 static const Command *choose(Connection *c) {
     unsigned step = c->steps++, queue = (unsigned)(issued % queues);
-    if (mode == SET) return &c->plan->sets[queue];
-    if (mode == GET) return &c->plan->gets[queue];
-    if (mode == PAIR) return step & 1 ? &c->plan->gets[0] : &c->plan->sets[0];
-    return step ? &c->plan->closeopen : &c->plan->open;
+    if (mode == SET) return &c->plan->commands.sets[queue];
+    if (mode == GET) return &c->plan->commands.gets[queue];
+    if (mode == PAIR) return step & 1 ? &c->plan->commands.gets[0] : &c->plan->commands.sets[0];
+    return step ? &c->plan->commands.closeopen : &c->plan->commands.open;
 }
 
 /* Puts the next command in the ring, if there is to be one. */
@@ -349,14 +330,13 @@ int main(int argc, char **argv) {
         {"warmup", 1, 0, 'w'},      /* seconds not counted */
         {"count", 1, 0, 'n'},       /* stop after so many commands, or at `seconds` if that is first */
         {"queue", 1, 0, 'q'},       {"queues", 1, 0, 'Q'}, /* set and get: over queue0, queue1, ... */
-        {"suffix", 1, 0, 'x'},      /* of the key in sets: /sync */
         {"pid", 1, 0, 'i'},         /* the server's, to count its CPU time */
         {"big-connections", 1, 0, 'b'}, {"big-size", 1, 0, 'B'}, /* beside the others, untimed */
         {0}};
     unsigned count = 1, big_count = 0;
     size_t size = 64, big_size = 8 << 20;
     double seconds = 1, warmup = 0;
-    const char *queue = "bench", *suffix = "";
+    const char *queue = "bench";
     uint16_t port = 0;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) switch (o) {
         case 'p': protocol = (enum protocol)index_of(PROTOCOLS, optarg); break;
@@ -373,7 +353,6 @@ int main(int argc, char **argv) {
         case 'i':
             if ((errno = clock_getcpuclockid(atoi(optarg), &server_clock))) die("pid");
             break;
-        case 'x': suffix = optarg; break;
         case 'b': big_count = (unsigned)atoi(optarg); break;
         case 'B': big_size = strtoul(optarg, NULL, 10); break;
         default: return 2;
@@ -384,8 +363,8 @@ int main(int argc, char **argv) {
     }
     char big_queue[300];
     snprintf(big_queue, sizeof big_queue, "%s-big", queue);
-    make_plan(&small, queue, suffix, size);
-    if (big_count) make_plan(&big, big_queue, suffix, big_size);
+    small = (Plan){.commands = commands_for(queue, queues, size), .size = size};
+    if (big_count) big = (Plan){.commands = commands_for(big_queue, queues, big_size), .size = big_size};
 
     unsigned total = count + big_count;
     Connection *all = calloc(total, sizeof *all);
