@@ -24,12 +24,13 @@ MAX_INLINE = 256 * 1024
 
 _REMEMBERED_LINES: Final = 4096
 _REMEMBERED_LENGTH: Final = 300
+_LINE: Final = 64  # a line without a block is mostly shorter, one with its block longer
 _SHORT: Final = 4096  # the block of more than this is not copied twice
 _partition: Final = (
     bytes.partition
 )  # once compiled, a method that has to be found costs as much again
 _remembered: Final[dict[bytes, Command]] = {}
-"""Lines repeat. Parsing is pure: the same bytes may give the same object. Only what
+"""Lines repeat. Parsing is pure: the same bytes, line end and all, may give the same object. Only what
 leaves the stream in order is here: nothing fatal, and no block that is refused or an upload. Bounded by
 clearing."""
 
@@ -105,14 +106,16 @@ class TextCodec:
     def feed(self, data: bytes) -> Sequence[Command]:
         """Take the next bytes; return the commands they complete, in order."""
         if self._fresh and len(data) <= _SHORT:  # and often one command is all that comes
-            line, end, block = _partition(data, b"\n")
-            known = _remembered.get(line)
-            if known is not None and end:
-                if not isinstance(known, Store):
-                    if not block:
-                        return (known,)
-                elif len(block) == known.size + 2 and block[known.size :] == b"\r\n":
-                    return (Put(known, block[: known.size]),)
+            known = _remembered.get(data) if len(data) <= _LINE else None
+            if known is None:
+                line, end, block = _partition(data, b"\n")
+                store = _remembered.get(line + end)
+                if isinstance(store, Store):
+                    size = store.size
+                    if len(block) == size + 2 and block[size:] == b"\r\n":
+                        return (Put(store, block[:size]),)
+            elif not isinstance(known, Store):
+                return (known,)
         out: list[Command] = []
         if not self.closed:
             self._take(data, out)
@@ -127,15 +130,14 @@ class TextCodec:
             self.completed += b"\n" in data
         size = len(data)
         while pos < size:
-            end = data.find(b"\n", pos)
-            if end < 0:
+            end = data.find(b"\n", pos) + 1
+            if not end:
                 self._keep_line(data[pos:], out)
                 return
             line = data[pos:end]
-            end += 1
             command = _remembered.get(line)
             if command is None:
-                command = _parse(line)
+                command = _parse(line[:-1])
                 if not _is_usual(command):
                     pos = self._take_unusual(command, data, end, out)
                     continue

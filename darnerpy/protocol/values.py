@@ -11,14 +11,12 @@ END: Final = b"END\r\n"
 _SMALL: Final = [b"%d" % number for number in range(1024)]  # what flags and sizes mostly are
 
 
-def _decimal(number: int) -> bytes:
-    return _SMALL[number] if number < 1024 else b"%d" % number
-
-
 def answer(key: bytes, flags: int, data: bytes) -> bytes:
     """The whole answer to a get that found one item."""
-    size = _decimal(len(data))
-    return b"VALUE %b %b %b\r\n%b\r\nEND\r\n" % (key, _decimal(flags), size, data)
+    size = len(data)
+    if size < 1024 and flags < 1024:  # and joining costs a third of writing numbers out
+        return b"VALUE %b %b %b\r\n%b\r\nEND\r\n" % (key, _SMALL[flags], _SMALL[size], data)
+    return b"VALUE %b %d %d\r\n%b\r\nEND\r\n" % (key, flags, size, data)
 
 
 def value_header(key: bytes, flags: int, size: int, cas: int | None) -> bytes:

@@ -65,7 +65,10 @@ class _Holding:
         if item_id and not (held is not None and held.item.id == item_id):
             held = later.pop(item_id, None) if later else None
             return None if held is None or held.gone else held
-        self._next()
+        if later:
+            self._next()
+        else:
+            self._oldest = None
         while held is not None and held.gone and not item_id:
             held = self._oldest
             self._next()
@@ -90,8 +93,6 @@ class Held:
         self._holding: _Holding | None = None
 
     def _of(self, consumer: Consumer) -> _Holding | None:
-        if consumer is self._consumer:
-            return self._holding
         found = self.table.get(consumer)
         if found is not None:
             self._consumer, self._holding = consumer, found
@@ -103,7 +104,7 @@ class Held:
 
     def are(self, consumer: Consumer, number: int) -> bool:
         """Whether so many are held of a consumer, or more."""
-        holding = self._of(consumer)
+        holding = self._holding if consumer is self._consumer else self._of(consumer)
         return holding is not None and holding.are(number)
 
     def has(self, consumer: Consumer, item_id: int) -> bool:
@@ -117,7 +118,7 @@ class Held:
 
     def add(self, queue: Queue, consumer: Consumer, held: OpenRead) -> None:
         """Note what was opened of a consumer of a queue."""
-        holding = self._of(consumer)
+        holding = self._holding if consumer is self._consumer else self._of(consumer)
         if holding is None:
             # Consumers of which all is gone are swept out when the table grows.
             for known in [each for each, its in self.table.items() if not its.are(1)]:
@@ -130,7 +131,7 @@ class Held:
 
     def close(self, consumer: Consumer, item_id: int = 0) -> Batch | None:
         """Confirm the oldest of a consumer, or the one with that id."""
-        holding = self._of(consumer)
+        holding = self._holding if consumer is self._consumer else self._of(consumer)
         if holding is None:
             return None
         held = holding.take(item_id)
