@@ -266,11 +266,8 @@ class LargeFiles:
                     if self._crcs is not None:
                         self._crcs.pop(number, None)
             elif any(span.first <= int(match["item"]) < span.stop for span in wanted):
-                number = int(match["number"])
-                if (
-                    number > self._number
-                ):  # and not of this process: others are handed out meanwhile
-                    self._number = number
+                with self._counting:  # others are handed out meanwhile
+                    self._number = max(self._number, int(match["number"]))
             else:
                 self._remove(match)
 

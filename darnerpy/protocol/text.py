@@ -26,9 +26,8 @@ _REMEMBERED_LINES: Final = 4096
 _REMEMBERED_LENGTH: Final = 300
 _LINE: Final = 64  # a line without a block is mostly shorter, one with its block longer
 _SHORT: Final = 4096  # the block of more than this is not copied twice
-_partition: Final = (
-    bytes.partition
-)  # once compiled, a method that has to be found costs as much again
+# Once compiled, to find a method costs as much again as this one.
+_partition: Final = bytes.partition
 _remembered: Final[dict[bytes, Command]] = {}
 """Lines repeat. Parsing is pure: the same bytes, line end and all, may give the same object. Only what
 leaves the stream in order is here: nothing fatal, and no block that is refused or an upload. Bounded by
