@@ -53,17 +53,6 @@ def test_a_report_is_whole_and_in_its_place(full: Wire, report: bytes) -> None:
         assert b"STAT curr_items %d\r\n" % (MANY + 1) in second
 
 
-def test_what_comes_in_parts_does_not_look_finished(full: Wire) -> None:
-    full.send(b"stats\r\n")
-    found = b""
-    while not found.endswith(b"\r\nEND\r\n"):
-        # As emcache reads: a part that ends with a line is the end.
-        part = full.socket.recv(1 << 20)
-        assert part
-        found += part
-        assert not found.endswith(b"\r\n") or found.endswith(b"END\r\n")
-
-
 @pytest.mark.parametrize("request_line", [*REPORTS, b"flush_all\r\n", b"flush_all_expired\r\n"])
 def test_others_are_served_meanwhile(
     server: ServerProcess, full: Wire, request_line: bytes
