@@ -28,13 +28,14 @@ HOT = {
     "protocol": "arguments foreign item_commands long_gets options text values verbs",
     "queues": "batches consumer counters delivery departures fullmarks items limits line log open_reads "
     "positions queue recoverable upkeep waiting windows",
-    "journals": "blocks leveldb marks records",
+    "journals": "marks records",
+    "journals/leveldb": "blocks journal",
     "brokers": "committer handle loader local mover open_journals store stored trimmer",
     "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
     "waits writes",
     "server": "connection",
 }
-"""Modules that mypyc compiles, by package: the way of a command. Left alone are those that define what
+"""Modules that mypyc compiles, by folder: the way of a command. Left alone are those that define what
 it cannot: Structs, and class attributes of other than the simplest types."""
 
 EXTENSIONS = {

@@ -14,7 +14,7 @@ from heapq import heapify, heappop
 from ..clock import Clock
 from ..config import Settings
 from ..errors import DarnerError, ServerError
-from ..journals.leveldb import LevelDbEngine
+from ..journals.leveldb.journal import LevelDbEngine
 from ..names import is_queue
 from ..queues.batches import Completion
 from ..queues.upkeep import clock_was_set

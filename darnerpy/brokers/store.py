@@ -13,7 +13,7 @@ from typing import Any
 from ..clock import Clock
 from ..config import Settings
 from ..journals.contract import Engine
-from ..journals.leveldb import LevelDbEngine
+from ..journals.leveldb.journal import LevelDbEngine
 from ..journals.memory import MemoryEngine
 from ..journals.workers import Done, Workers
 from ..queues.windows import Windows

@@ -4,7 +4,7 @@ from collections import deque
 from pathlib import Path
 
 from ..errors import JournalError
-from ..journals.quarantine import newest
+from ..journals.leveldb.quarantine import newest
 from ..names import from_file_name
 from .findings import QueueCheck
 from .offline import open_queue

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..errors import DamageError
 from ..journals.durable import sync_directory
-from ..journals.leveldb_format import read_manifest
-from ..journals.quarantine import unfinished
+from ..journals.leveldb.format import read_manifest
+from ..journals.leveldb.quarantine import unfinished
 
 __all__ = ["keep_queue", "open_apart"]
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..errors import DamageError, JournalError, NewerFormatError
 from ..journals.contract import Damage, Recovery
 from ..journals.large import LargeFiles
-from ..journals.leveldb import LevelDbEngine, LevelDbJournal
+from ..journals.leveldb.journal import LevelDbEngine, LevelDbJournal
 from ..journals.marks import MarkRecord, decode_mark
 from ..journals.records import BLOCK, decode_block, split_key
 from ..names import file_name, from_file_name

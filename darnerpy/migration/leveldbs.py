@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import DamageError
-from ..journals.leveldb_format import (
+from ..journals.leveldb.format import (
     FOOTER_BYTES,
     TRAILER_BYTES,
     Handle,

@@ -15,7 +15,7 @@ from typing import Self
 from ..brokers.datadir import DataDir
 from ..journals.durable import make_directory, sync_directory
 from ..journals.large import LargeFiles
-from ..journals.leveldb import LevelDbEngine
+from ..journals.leveldb.journal import LevelDbEngine
 from ..queues.batches import Returned
 from ..queues.consumer import Consumer
 from ..queues.positions import span_of

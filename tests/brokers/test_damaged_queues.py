@@ -12,8 +12,8 @@ import pytest
 
 from darnerpy.config import SyncPolicy
 from darnerpy.errors import JournalError
-from darnerpy.journals import plyvel
 from darnerpy.journals.contract import Damage, Piece
+from darnerpy.journals.leveldb import plyvel
 from darnerpy.journals.records import block_key
 from darnerpy.queues.positions import Span
 from tests.brokers.house import PATIENCE, House, until

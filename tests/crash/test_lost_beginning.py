@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy.config import SyncPolicy
-from darnerpy.journals import plyvel
+from darnerpy.journals.leveldb import plyvel
 from darnerpy.journals.records import block_key
 from tests.brokers.house import House
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from darnerpy.journals import plyvel
+from darnerpy.journals.leveldb import plyvel
+from darnerpy.journals.leveldb.remains import strays
 from darnerpy.journals.records import block_key
-from darnerpy.journals.remains import strays
 from tests.crash import power
 from tests.crash.disks import Disk, stopped
 from tests.crash.load import Ledger, Load, drain, verify

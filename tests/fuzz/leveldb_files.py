@@ -10,7 +10,7 @@ from random import Random
 from struct import pack as pack_struct
 
 from darnerpy.errors import DamageError
-from darnerpy.journals import leveldb_format as leveldb
+from darnerpy.journals.leveldb import format as leveldb
 from darnerpy.migration.source import Incoming, Source
 from tests.fuzz.directories import laid_out, pack, pack_directory, unpack
 from tests.fuzz.mutations import BITS, mutate

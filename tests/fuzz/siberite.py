@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from darnerpy.journals import plyvel
+from darnerpy.journals.leveldb import plyvel
 from darnerpy.migration.siberite import SiberiteSource
 from tests.fuzz.engine import Target
 from tests.fuzz.leveldb_files import built, check_databases, mutate_databases

@@ -12,7 +12,7 @@ from darnerpy.inspection.contents import incoming
 from darnerpy.inspection.findings import QueueCheck
 from darnerpy.inspection.offline import open_queue
 from darnerpy.inspection.walk import Walk
-from darnerpy.journals.leveldb import LevelDbEngine
+from darnerpy.journals.leveldb.journal import LevelDbEngine
 from darnerpy.migration.source import Incoming
 from darnerpy.migration.target import QueueWriter
 from darnerpy.queues.items import Origin

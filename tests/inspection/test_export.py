@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.inspection.lines import Line
-from darnerpy.journals import plyvel
+from darnerpy.journals.leveldb import plyvel
 from darnerpy.journals.records import block_key
 from darnerpy.migration.source import Incoming
 from darnerpy.queues.batches import Returned

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from darnerpy.cli.main import main
-from darnerpy.journals import opening
-from darnerpy.journals.quarantine import unfinished
+from darnerpy.journals.leveldb import opening
+from darnerpy.journals.leveldb.quarantine import unfinished
 from tests.inspection.queues import contents, data_directory, fingerprints, kept, only
 
 COUNT = 200

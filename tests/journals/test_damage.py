@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from darnerpy.errors import JournalError
-from darnerpy.journals import opening, plyvel
-from darnerpy.journals.leveldb import LevelDbEngine, LevelDbJournal
+from darnerpy.journals.leveldb import opening, plyvel
+from darnerpy.journals.leveldb.journal import LevelDbEngine, LevelDbJournal
 from darnerpy.journals.records import block_key, split_key
 from tests.journals.kept import Kept, read_all
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darnerpy.errors import NewerFormatError
-from darnerpy.journals.leveldb import LevelDbEngine
+from darnerpy.journals.leveldb.journal import LevelDbEngine
 from darnerpy.journals.records import block_key, mark_key
 from darnerpy.queues.open_reads import OpenRead
 from tests.journals.kept import Kept

@@ -6,7 +6,7 @@ from pathlib import Path
 from struct import pack
 from typing import Any
 
-from darnerpy.journals import plyvel
+from darnerpy.journals.leveldb import plyvel
 
 __all__ = [
     "DarnerQueue",

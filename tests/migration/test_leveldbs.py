@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from darnerpy.journals import plyvel
-from darnerpy.journals.leveldb_format import crc32c
+from darnerpy.journals.leveldb import plyvel
+from darnerpy.journals.leveldb.format import crc32c
 from darnerpy.migration.leveldbs import BYTEWISE, Database, open_database
 from darnerpy.migration.report import QueueReport
 from darnerpy.migration.source import SourceError

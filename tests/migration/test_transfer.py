@@ -6,7 +6,7 @@ import pytest
 
 from darnerpy.journals.contract import Recovery
 from darnerpy.journals.large import LargeFiles
-from darnerpy.journals.leveldb import LevelDbEngine
+from darnerpy.journals.leveldb.journal import LevelDbEngine
 from darnerpy.migration.darner import DarnerSource
 from darnerpy.migration.kestrel import KestrelSource
 from darnerpy.migration.report import Report

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from darnerpy.brokers import trimmer
-from darnerpy.journals import leveldb, trimming
-from darnerpy.journals.leveldb import LevelDbJournal
+from darnerpy.journals.leveldb import journal as leveldb
+from darnerpy.journals.leveldb import trimming
+from darnerpy.journals.leveldb.journal import LevelDbJournal
 from darnerpy.journals.replay import Confirmed, confirmed_by
 from darnerpy.queues.batches import Batch
 from darnerpy.queues.consumer import Consumer

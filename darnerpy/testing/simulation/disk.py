@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...journals.opening import WRITE_BUFFER, Database
+from ...journals.leveldb.opening import WRITE_BUFFER, Database
 
 __all__ = ["Disk", "SimulatedDatabase"]
 

@@ -16,7 +16,8 @@ from typing import Any
 
 
 def no_sync() -> None:
-    from darnerpy.journals import leveldb, opening
+    from darnerpy.journals.leveldb import journal as leveldb
+    from darnerpy.journals.leveldb import opening
 
     journal: Any = leveldb.LevelDbJournal
     database: Any = opening.Database
@@ -26,7 +27,7 @@ def no_sync() -> None:
 
 
 def answers_early() -> None:
-    from darnerpy.journals import leveldb
+    from darnerpy.journals.leveldb import journal as leveldb
 
     journal: Any = leveldb.LevelDbJournal
     write = journal.write
@@ -42,7 +43,7 @@ def answers_early() -> None:
 
 def ignores_errors() -> None:
     from darnerpy.errors import JournalError
-    from darnerpy.journals import leveldb
+    from darnerpy.journals.leveldb import journal as leveldb
 
     journal: Any = leveldb.LevelDbJournal
     write = journal.write

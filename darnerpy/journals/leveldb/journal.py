@@ -10,16 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import DamageError, JournalError
-from ..queues.batches import Batch
-from ..queues.items import Item, Origin
-from ..queues.positions import Span
-from .blocks import block_holding, key_before
-from .contract import Damage, Journal, Piece, Recovery, Trimmed
-from .large import LargeFiles
-from .marks import MarkRecord, decode_lost, decode_mark, encode_mark, is_full_mark
-from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
-from .records import (
+from ...errors import DamageError, JournalError
+from ...queues.batches import Batch
+from ...queues.items import Item, Origin
+from ...queues.positions import Span
+from ..contract import Damage, Journal, Piece, Recovery, Trimmed
+from ..large import LargeFiles
+from ..marks import MarkRecord, decode_lost, decode_mark, encode_mark, is_full_mark
+from ..records import (
     BLOCK,
     LOST_KEY,
     NAME_KEY,
@@ -29,7 +27,9 @@ from .records import (
     is_block_key,
     split_key,
 )
-from .replay import confirmed_by, replay
+from ..replay import confirmed_by, replay
+from .blocks import block_holding, key_before
+from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
 from .salvage import note_lost
 from .trimming import Trimming
 

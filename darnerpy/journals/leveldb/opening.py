@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import DamagedJournalError, JournalError, NewerFormatError
+from ...errors import DamagedJournalError, JournalError, NewerFormatError
+from ..contract import Damage
+from ..durable import make_directory
 from . import plyvel
-from .contract import Damage
-from .durable import make_directory
-from .leveldb_format import FOOTER_BYTES
+from .format import FOOTER_BYTES
 from .quarantine import (
     discard,
     finish,

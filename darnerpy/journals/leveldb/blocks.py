@@ -7,7 +7,7 @@ something that is there.
 from collections.abc import Iterator
 from typing import Any
 
-from .records import BLOCK_ITEMS, block_count, block_key, is_block_key, split_key
+from ..records import BLOCK_ITEMS, block_count, block_key, is_block_key, split_key
 
 __all__ = ["block_before", "block_holding", "key_before"]
 

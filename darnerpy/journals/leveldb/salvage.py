@@ -13,15 +13,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..errors import DamageError, NewerFormatError
-from ..queues.batches import Batch
-from ..queues.items import Item
-from ..queues.positions import Positions, Span
-from ..units import counted
-from .contract import Recovery
-from .finding import Found, find_items, find_marks, items_of
-from .marks import MarkRecord, decode_lost, decode_mark, encode_lost
-from .records import (
+from ...errors import DamageError, NewerFormatError
+from ...queues.batches import Batch
+from ...queues.items import Item
+from ...queues.positions import Positions, Span
+from ...units import counted
+from ..contract import Recovery
+from ..marks import MarkRecord, decode_lost, decode_mark, encode_lost
+from ..records import (
     BLOCK_ITEMS,
     ITEM_BYTES,
     LOST_KEY,
@@ -34,8 +33,9 @@ from .records import (
     split_block_head,
     split_key,
 )
+from ..replay import replay
+from .finding import Found, find_items, find_marks, items_of
 from .remains import Doubt, Region, Remains, id_in, manifest_of, table_parts
-from .replay import replay
 
 __all__ = ["Won", "note_lost", "win_back"]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from ..errors import DamageError
-from .leveldb_format import (
+from ...errors import DamageError
+from .format import (
     FOOTER_BYTES,
     TRAILER_BYTES,
     Handle,

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from .durable import make_directory, sync_directory
+from ..durable import make_directory, sync_directory
 
 __all__ = [
     "discard",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
-from .leveldb_format import is_right
+from .format import is_right
 
 __all__ = ["Stretch", "is_in_order", "stretches"]
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import DamageError
-from .leveldb_format import Manifest, read_batch, read_manifest
-from .leveldb_logs import is_in_order, stretches
-from .leveldb_tables import read_table
-from .records import BLOCK, split_block_head, split_key
+from ...errors import DamageError
+from ..records import BLOCK, split_block_head, split_key
+from .format import Manifest, read_batch, read_manifest
+from .logs import is_in_order, stretches
+from .tables import read_table
 
 __all__ = [
     "Doubt",

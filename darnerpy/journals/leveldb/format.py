@@ -9,7 +9,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
 
-from ..errors import DamageError
+from ...errors import DamageError
 
 __all__ = [
     "FOOTER_BYTES",

@@ -10,15 +10,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import DamageError, NewerFormatError
-from ..queues.batches import Batch
-from ..queues.items import Item
-from ..queues.positions import Positions, Span, joined
-from .blocks import block_before, key_before
-from .contract import Trimmed
-from .marks import MARK_BYTES
-from .opening import Database
-from .records import (
+from ...errors import DamageError, NewerFormatError
+from ...queues.batches import Batch
+from ...queues.items import Item
+from ...queues.positions import Positions, Span, joined
+from ..contract import Trimmed
+from ..marks import MARK_BYTES
+from ..records import (
     BLOCK_BYTES,
     BLOCK_ITEMS,
     MARK,
@@ -30,6 +28,8 @@ from .records import (
     record_size,
     split_key,
 )
+from .blocks import block_before, key_before
+from .opening import Database
 
 __all__ = ["Trimming"]
 

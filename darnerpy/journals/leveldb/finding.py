@@ -10,10 +10,10 @@ from itertools import chain
 from struct import error as StructError
 from typing import NamedTuple
 
-from ..errors import DamageError, NewerFormatError
-from ..queues.items import Item
-from .marks import decode_mark
-from .records import (
+from ...errors import DamageError, NewerFormatError
+from ...queues.items import Item
+from ..marks import decode_mark
+from ..records import (
     BLOCK_HEAD_BYTES,
     BLOCK_ITEMS,
     ITEM_BYTES,
