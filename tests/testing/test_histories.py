@@ -20,4 +20,5 @@ def test_a_server_keeps_its_promises(tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.parametrize("breaking", BREAKS)
 def test_a_broken_server_is_found_out(breaking: str) -> None:
-    assert prove(breaking, rounds=8, seed=1) is not None
+    # It ends with the first round that tells; some faults show in one of four only.
+    assert prove(breaking, rounds=60, seed=1) is not None
