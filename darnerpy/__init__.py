@@ -1,7 +1,35 @@
-"""A persistent queue server that any memcache client can use.
+"""A persistent queue server that any memcache client can use, and the same without a server.
 
-The version is written here and nowhere else: the package metadata and the `version` command
-both read it.
+Owns the public names of the library and nothing else. Each is imported when it is first used, so that
+`import darnerpy` costs next to nothing and a program pays for what it uses alone.
 """
 
-__version__ = "1.0.0"
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .errors import ClosedError, DarnerError, ForkedError
+    from .queue_errors import Empty, Full
+
+_HOMES = {
+    "errors": "ClosedError DarnerError ForkedError",
+    "queue_errors": "Empty Full",
+}
+"""In which module each name is; the imports above tell those who only check types."""
+
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = ["__version__", "DarnerError", "ClosedError", "Empty", "ForkedError", "Full"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

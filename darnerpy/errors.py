@@ -7,12 +7,14 @@ turns them into `CLIENT_ERROR <text>` and `SERVER_ERROR <text>`, nobody else wri
 
 __all__ = [
     "ClientError",
+    "ClosedError",
     "ConfigError",
     "DamageError",
     "DamagedJournalError",
     "DarnerError",
     "DataDirError",
     "DataFormatError",
+    "ForkedError",
     "JournalError",
     "JournalGoneError",
     "ListenError",
@@ -88,3 +90,11 @@ class DataDirError(UnavailableError):
 
 class ListenError(UnavailableError):
     """An address cannot be listened on: it is taken, or not allowed."""
+
+
+class ClosedError(DarnerError):
+    """It is closed: nothing can be read from it, or given to it, any more."""
+
+
+class ForkedError(DarnerError):
+    """It was opened before this process was forked from another, and is the other's: open it anew."""

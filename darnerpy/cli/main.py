@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from .. import __version__, build
+from .. import build
 from ..errors import DarnerError
+from ..version import __version__
 from .codes import INTERRUPTED, LEFT, NOTHING, USAGE, exit_code
 from .streams import open_standard_streams
 from .terminal import Parser, complain

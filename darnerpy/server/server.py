@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
-from .. import __version__, build
+from .. import build
 from ..brokers.datadir import DataDir
 from ..brokers.local import LocalBroker
 from ..clock import SystemClock
@@ -27,6 +27,7 @@ from ..protocol.replies import KESTREL, MEMCACHED
 from ..protocol.text import TextCodec
 from ..sessions.contract import Host
 from ..sessions.guard import Guard
+from ..version import __version__
 from .admission import Admission
 from .connection import Connection
 from .connections import Connections

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 
-from .. import __version__
 from ..brokers.backups import Kept
 from ..errors import ConfigError, ServerError
 from ..protocol import replies
@@ -27,6 +26,7 @@ from ..protocol.commands import (
     Version,
 )
 from ..protocol.commands import Status as AskStatus
+from ..version import __version__
 from .contract import Obstacle
 from .gathered import Gathered, when_ended
 from .guard import Status

@@ -8,12 +8,12 @@ the same fields as a queue, as `queue+consumer`: in Kestrel it is one.
 import os
 from collections.abc import Iterator
 
-from .. import __version__
 from ..brokers.stored import StoredQueue
 from ..brokers.totals import Totals
 from ..clock import Clock
 from ..queues.consumer import Consumer
 from ..queues.items import DEAD, EXPIRED
+from ..version import __version__
 from .contract import Host
 
 __all__ = ["Stat", "alias_stats", "consumers_of", "queue_stats", "reason", "server_stats"]
