@@ -6,13 +6,26 @@ told, in the order it joined.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..errors import ServerError
 from .items import Item
 from .positions import Span
 
-__all__ = ["Batch", "Completion", "Dependent", "Mark", "Returned"]
+__all__ = [
+    "PAUSED_GETS",
+    "PAUSED_PUTS",
+    "Batch",
+    "Completion",
+    "Dependent",
+    "Lease",
+    "Mark",
+    "Returned",
+]
+
+PAUSED_PUTS: Final = 1
+PAUSED_GETS: Final = 2
+"""What of a queue is paused, as bits."""
 
 
 class Returned(NamedTuple):
@@ -29,6 +42,19 @@ class Returned(NamedTuple):
     due_here: int = 0
 
 
+class Lease(NamedTuple):
+    """An item that is held until a time (milliseconds since the epoch), whoever is connected.
+
+    number, nonce: of 64 bits each; they tell this lease from every other of the queue, also of the same
+    item. deadline 0: it has ended.
+    """
+
+    id: int
+    number: int
+    nonce: int
+    deadline: int
+
+
 class Dependent:
     """Who waits for a commit."""
 
@@ -42,11 +68,11 @@ class Dependent:
 class Mark:
     """Where a consumer stands.
 
-    spans: confirmed above the position; returns: unconfirmed items that came back. whole: they are all
-    of them, else what this batch adds.
+    spans: confirmed above the position; returns: unconfirmed items that came back; leases: those that
+    are held under one. whole: they are all of them, else what this batch adds.
     """
 
-    __slots__ = ("consumer", "offset", "position", "returns", "spans", "whole")
+    __slots__ = ("consumer", "leases", "offset", "position", "returns", "spans", "whole")
 
     def __init__(
         self,
@@ -56,6 +82,7 @@ class Mark:
         spans: Sequence[Span],
         whole: bool,
         returns: Sequence[Returned] = (),
+        leases: Sequence[Lease] = (),
     ) -> None:
         self.consumer = consumer
         self.position = position
@@ -63,6 +90,7 @@ class Mark:
         self.spans = spans
         self.whole = whole
         self.returns = returns
+        self.leases = leases
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mark) and self._values() == other._values()
@@ -72,7 +100,7 @@ class Mark:
 
     def _values(self) -> tuple[object, ...]:
         place = self.consumer, self.position, self.offset
-        return *place, list(self.spans), self.whole, list(self.returns)
+        return *place, list(self.spans), self.whole, list(self.returns), list(self.leases)
 
 
 class Completion:
@@ -102,7 +130,8 @@ class Batch(Completion):
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. dropped: names of
-    consumers that are gone. lasting: beside its items, it does what a power cut must not take back.
+    consumers that are gone. paused: what of the queue is, after it. lasting: beside its items, it does
+    what a power cut must not take back.
     sync: an fsync was asked for. next_id, next_offset: the queue's after it. created: when its first
     item came, milliseconds since the epoch. begun: when its first item was opened, monotonic
     milliseconds.
@@ -121,6 +150,7 @@ class Batch(Completion):
         "next_id",
         "next_offset",
         "number",
+        "paused",
         "size",
         "sync",
     )
@@ -135,6 +165,7 @@ class Batch(Completion):
         self.large = False
         self.marks: list[Mark] = []
         self.kept: Sequence[Span] = ()
+        self.paused = 0
         self.dropped: tuple[bytes, ...] = ()
         self.full = self.lasting = self.sync = False
         self.next_id = 0

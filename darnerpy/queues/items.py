@@ -28,7 +28,8 @@ class Item:
     """One element of a queue's log.
 
     id: 1, 2, 3 … without gaps. size: bytes of the data. data: None while it is only on disk.
-    flags: the client's 32 bits. created, expiry: milliseconds since the epoch, expiry 0 is never.
+    flags: the client's 32 bits. created, expiry, due: milliseconds since the epoch; when it was put, when
+    it expires (0 is never), from when on it may be handed out (0 is at once).
     offset: bytes of all items before it, ever. large: number of its own file, 0 if it has none, and
     crc the checksum of that, known when it is in the journal. origin: where it was moved from, None
     if a client put it.
@@ -38,6 +39,7 @@ class Item:
         "crc",
         "created",
         "data",
+        "due",
         "expiry",
         "flags",
         "id",
@@ -59,6 +61,7 @@ class Item:
         large: int = 0,
         origin: Origin | None = None,
         crc: int = 0,
+        due: int = 0,
     ) -> None:
         self.id = id
         self.size = size
@@ -70,6 +73,7 @@ class Item:
         self.large = large
         self.origin = origin
         self.crc = crc
+        self.due = due
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Item) and self._values() == other._values()
@@ -89,6 +93,7 @@ class Item:
             self.large,
             self.origin,
             self.crc,
+            self.due,
         )
 
 
@@ -110,4 +115,5 @@ def bare(item: Item) -> Item:
         item.large,
         item.origin,
         item.crc,
+        item.due,
     )
