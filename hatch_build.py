@@ -30,7 +30,8 @@ HOT = {
     "positions queue recoverable upkeep waiting windows",
     "journals": "marks records",
     "journals/leveldb": "blocks journal",
-    "brokers": "committer handle loader local mover open_journals store stored trimmer",
+    "brokers": "committer condition handle loader local mover open_journals store stored syncing "
+    "trimmer",
     "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
     "waits writes",
     "server": "connection",

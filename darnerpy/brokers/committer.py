@@ -24,7 +24,17 @@ _BATCH_OVERHEAD: Final = 100
 
 
 class Committer:
-    __slots__ = ("_handle", "_inline_run", "_loader", "_queue", "_store", "_trimmer", "_writing")
+    __slots__ = (
+        "_handle",
+        "_inline_run",
+        "_loader",
+        "_queue",
+        "_store",
+        "_syncing",
+        "_tightened",
+        "_trimmer",
+        "_writing",
+    )
 
     def __init__(
         self, store: Store, queue: Queue, handle: JournalHandle, loader: Loader, trimmer: Trimmer
@@ -34,6 +44,8 @@ class Committer:
         self._handle = handle
         self._loader = loader
         self._trimmer = trimmer
+        self._syncing = handle.syncing
+        self._tightened = False
         self._writing = False
         self._inline_run = 0
 
@@ -49,8 +61,13 @@ class Committer:
         self._handle.last_used = store.journals.turn
         # A confirmation that a power cut takes back repeats an item. But an item would be lost, a new
         # consumer would miss what is put after it came, and what was flushed would be there again.
-        owed = store.syncs and (batch.lasting or len(batch.items) > 0)
-        sync = batch.sync or (owed and store.always)
+        sync, owed, syncing = batch.sync, False, self._syncing
+        if syncing.owes:
+            owed = batch.lasting or len(batch.items) > 0
+            if syncing.always:
+                sync = sync or owed
+            elif syncing.counts and not sync:
+                sync = syncing.is_due(self._queue.operations(batch))
         if (
             sync
             or batch.size > _INLINE_BATCH
@@ -60,6 +77,8 @@ class Committer:
         ):
             self._inline_run = 0
             self._writing = True
+            if sync:
+                syncing.settle()
             work = partial(_timed_write, journal, batch, sync)
             self._handle.run(work, partial(self._written, batch, journal, owed and not sync))
             return
@@ -70,6 +89,11 @@ class Committer:
             self._handle.fail(error)
             return
         self._wrote(batch, journal, owed)
+
+    def tighten(self) -> None:
+        """The policy has become stricter: what was written by the old one is synced at once."""
+        self._tightened = self._writing  # a sync that begins now may not reach that
+        self._handle.sync_all()
 
     def reset(self) -> None:
         """The journal has failed, so that the write under way is void, or was opened anew."""
@@ -90,12 +114,15 @@ class Committer:
             return
         self._store.commit_ms = seconds * 1000
         self._wrote(batch, journal, owed)
+        if self._tightened:
+            self._tightened = False
+            self._handle.sync_all()
         self.commit()
 
     def _wrote(self, batch: Batch, journal: Journal, owed: bool) -> None:
         """owed: it has to last, and is not synced yet."""
-        if owed and self._store.sync_interval_s is not None:
-            self._handle.sync_within(self._store.sync_interval_s)
+        if owed:
+            self._syncing.wrote()
         queue = self._queue
         queue.wrote(batch)
         batch.end(None)

@@ -1,6 +1,6 @@
 """The handle on the journal of one queue: opened when it is needed, shut, opened anew after a failure.
 
-Owns whether the journal is open, what is under way with it, and the sync that it is still owed. Promises
+Owns whether the journal is open, what is under way with it, and its syncs. Promises
 that it stays open while anything is under way, and that after any error nothing goes on before it was
 closed, opened and read again. Knows what a journal held only as what its owner is told of it.
 """
@@ -14,11 +14,13 @@ from typing import Any, Protocol
 from ..config import QueueSettings
 from ..errors import JournalError
 from ..journals.contract import Damage, Journal
+from ..journals.durable import sync_tree
 from ..journals.large import LargeFiles
 from ..journals.workers import Done
 from .opening import Opened, open_journal
 from .scheduling import Timer
 from .store import Store
+from .syncing import Syncing
 
 __all__ = ["JournalHandle", "Owner"]
 
@@ -46,7 +48,8 @@ class Owner(Protocol):
 class JournalHandle:
     """journal: to be used; None if it is not open or has failed. error: why it cannot be used for now.
     known: what it holds was learnt once, or nothing was ever stored. size: bytes on disk, as last
-    measured. quarantine: where damaged files of it were put last, "" if none were.
+    measured. quarantine: where damaged files of it were put last, "" if none were. syncing: what it is
+    owed.
 
     settings: of the queue; they hold from the next opening on. last_used: see `OpenJournals`.
     uploads: large items on their way, which keep it open. untried: it has never been opened, so that
@@ -61,7 +64,7 @@ class JournalHandle:
         "_retry_s",
         "_retry_timer",
         "_store",
-        "_sync_timer",
+        "_unsynced",
         "_users",
         "error",
         "journal",
@@ -72,6 +75,7 @@ class JournalHandle:
         "quarantine",
         "settings",
         "size",
+        "syncing",
         "untried",
         "uploads",
     )
@@ -98,7 +102,8 @@ class JournalHandle:
         self._removed = False
         self._retry_s = _FIRST_RETRY_S
         self._retry_timer: Timer | None = None
-        self._sync_timer: Timer | None = None
+        self._unsynced = False
+        self.syncing = Syncing(settings, store.scheduler.call_later, self.sync)
 
     @property
     def directory(self) -> Path:
@@ -164,15 +169,18 @@ class JournalHandle:
         log.debug("journal opened", extra={"queue": self.name, "bytes": what.size})
         self._owner.opened(what, first, failed)
         self.untried = False
+        if failed and self.syncing.owes:
+            self.sync()  # the failure may have come before what was owed
 
     def shut(self, sync: bool = False) -> None:
         """Close an idle journal, synced first if asked or owed; it is opened again when needed."""
         journal = self._take()
         if journal is not None:
-            owed = self._forget_sync()
+            sync = self.syncing.settle() or sync
+            self._unsynced = not (sync or self.syncing.always)
             log.debug("journal closed", extra={"queue": self.name})
             # A database cannot be open twice: this counts as work under way.
-            self.run(partial(_close, journal, sync or owed), self._synced)
+            self.run(partial(_close, journal, sync), self._synced)
 
     def _take(self) -> Journal | None:
         """Nobody gets the journal any more."""
@@ -242,28 +250,29 @@ class JournalHandle:
             extra={"queue": self.name, "path": self.directory, "ids": ids},
         )
 
-    # -- the sync that is owed ---------------------------------------------------------------------
+    def configure(self, settings: QueueSettings) -> None:
+        """The settings were replaced."""
+        self.settings = settings
+        self.syncing.configure(settings)
 
-    def sync_within(self, seconds: float) -> None:
-        """Put what was written on disk, at most so much later."""
-        if self._sync_timer is None:
-            self._sync_timer = self._store.scheduler.call_later(seconds, self._sync)
-
-    def _sync(self) -> None:
-        self._sync_timer = None
+    def sync(self) -> None:
+        """Put on disk what was written and has to be."""
+        self.syncing.settle()
         if self.journal is not None:
             self.run(self.journal.sync, self._synced)
+
+    def sync_all(self) -> None:
+        """Put on disk all that was written, also what did not have to be, and while it was open before."""
+        self.syncing.settle()
+        if self.journal is not None:
+            self.run(partial(_sync_all, self.journal, self.directory), self._synced)
+        elif self._unsynced:
+            self._store.in_background(partial(sync_tree, self.directory), self._synced)
+        self._unsynced = False
 
     def _synced(self, result: None, error: BaseException | None) -> None:
         if error is not None:
             self.fail(error)
-
-    def _forget_sync(self) -> bool:
-        """Whether one was owed."""
-        timer, self._sync_timer = self._sync_timer, None
-        if timer is not None:
-            timer.cancel()
-        return timer is not None
 
     # -- failing -----------------------------------------------------------------------------------
 
@@ -275,7 +284,7 @@ class JournalHandle:
         journal = self._take()
         if journal is not None:
             self._failed_journal = journal
-        self._forget_sync()
+        self.syncing.settle()
         self._owner.failed(self.error)
         self._retry_later()
 
@@ -311,7 +320,8 @@ class JournalHandle:
 
         It is not opened any more, unless that fails: then the journal has failed.
         """
-        self._forget_sync()
+        self.syncing.settle()
+        self._unsynced = False
         self._forget_retry()
         self._removed = True
         self._users += 1
@@ -343,6 +353,11 @@ def _close(journal: Journal, sync: bool) -> None:
             journal.sync()
     finally:
         journal.close()
+
+
+def _sync_all(journal: Journal, directory: Path) -> None:
+    journal.sync()
+    sync_tree(directory)
 
 
 def _ignore(result: object, error: BaseException | None) -> None:

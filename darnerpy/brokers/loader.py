@@ -27,7 +27,6 @@ class Loader:
     """
 
     __slots__ = (
-        "_clean_prefix",
         "_halted",
         "_handle",
         "_loading",
@@ -36,13 +35,14 @@ class Loader:
         "_queue",
         "_unnoted",
         "_windows",
+        "clean_prefix",
         "recovered_to",
     )
 
     def __init__(
         self, queue: Queue, windows: Windows, handle: JournalHandle, clean_prefix: bool
     ) -> None:
-        self._clean_prefix = clean_prefix
+        self.clean_prefix = clean_prefix
         self.recovered_to = 1
         self._lost: Positions | None = None  # most queues never lose anything
         self._queue = queue
@@ -185,7 +185,7 @@ class Loader:
             self._count(span)
             self._queue.lose(span, keep=kept and not damage.missing)
             passed = span.stop
-            if self._clean_prefix and damage.missing and passed < self.recovered_to:
+            if self.clean_prefix and damage.missing and passed < self.recovered_to:
                 self._keep_back(span, [later for later, _ in lost[number + 1 :]])
                 passed = self.recovered_to
         return passed

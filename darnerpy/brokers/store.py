@@ -28,8 +28,7 @@ _COMMIT_THREADS = 8
 
 
 class Store:
-    """journals: which are open. syncs, always, sync_interval_s: what a batch is owed by the policy of
-    `sync`: anything, a sync of its own, or one within so long.
+    """journals: which are open.
     trimming: so many steps are under way in the background, or wait for their turn: nothing is
     written on the loop meanwhile, for LevelDB would stall it. commit_ms: how long the last write in a
     thread took.
@@ -54,10 +53,6 @@ class Store:
         self.call_later = scheduler.call_later  # once, not a bound method for each queue
         self.room = self.space.room
         self.engines: dict[str, Engine] = {"leveldb": LevelDbEngine(), "memory": MemoryEngine()}
-        self.always = settings.sync.always
-        interval = settings.sync.interval_ms
-        self.sync_interval_s: float | None = None if interval is None else interval / 1000
-        self.syncs = self.always or interval is not None
         self.trimming = 0
         self.commit_ms = 0.0
         self._workers = workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")

@@ -2,32 +2,32 @@
 
 Owns a queue and all that keeps it: when commands may be decided, what opening the journal means for the
 queue, and how the queue is deleted. The queue outlives the handle on its journal (`handle`); writing
-is in `committer`, reading in `loader`, giving back disk in `trimmer`. Knows no other queue.
+is in `committer`, reading in `loader`, giving back disk in `trimmer`, what it tells of itself in
+`condition`. Knows no other queue.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ..config import QueueSettings
 from ..errors import JournalError, ServerError
-from ..journals.contract import Journal
-from ..journals.large import LargeFiles, Upload
+from ..journals.large import Upload
 from ..journals.workers import Done
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 from ..queues.queue import Queue
 from .alarms import Alarm
-from .arrivals import Arrivals
 from .committer import Committer
+from .condition import Condition
 from .handle import JournalHandle
 from .loader import Loader
 from .opening import Opened
 from .store import Store
 from .sweeps import Sweep
+from .syncing import is_stricter
 from .trimmer import Trimmer
 
 __all__ = ["StoredQueue"]
@@ -35,12 +35,9 @@ __all__ = ["StoredQueue"]
 log = logging.getLogger("darnerpy.journal")
 
 
-class StoredQueue:
-    """ready: whether commands may be decided now; if not, `when_ready` calls back.
-
-    stored: whether there is, or soon will be, something on disk. deletion: under way, or done; then
-    this object is of no use any more. left_alone: since when it has been empty and unused, and after
-    which batch, as last looked at.
+class StoredQueue(Condition):
+    """ready: whether commands may be decided now; if not, `when_ready` calls back. left_alone: since
+    when it has been empty and unused, and after which batch, as last looked at.
 
     changed, gone, look_after: told when there is something to commit, when the queue is deleted, and
     when something has to be done in time.
@@ -48,24 +45,12 @@ class StoredQueue:
 
     __slots__ = (
         "_alarm",
-        "_arrivals",
-        "_callbacks",
-        "_changed",
         "_committer",
         "_gone",
-        "_handle",
         "_held_back",
-        "_loader",
-        "_look_after",
         "_store",
-        "_trimmer",
-        "deletion",
         "left_alone",
-        "name",
-        "queue",
         "ready",
-        "settings",
-        "stored",
     )
 
     def __init__(
@@ -77,27 +62,21 @@ class StoredQueue:
         gone: Callable[["StoredQueue"], None],
         look_after: Callable[["StoredQueue"], None],
     ) -> None:
-        self.name = name
-        self.settings: QueueSettings = store.settings.queue(name)
-        self._arrivals: Arrivals | None = None  # most queues are no target
+        settings = store.settings.queue(name)
+        super().__init__(name, settings, stored)
         self._store = store
-        self._changed = changed
         self._gone = gone
-        self._look_after = look_after
-        handle = self._handle = JournalHandle(store, name, self.settings, stored, self)
-        self._alarm = Alarm(store.clock, store.scheduler, self._ring)
-        self.queue = Queue(
-            name, store.clock, store.windows, self._touched, self._settings_of, self._alarm.set
-        )
-        self.stored = stored
         self.ready = not stored
-        self.deletion: Completion | None = None
         self.left_alone = (0, 0)
-        self._trimmer = Trimmer(self.queue, handle.run, store.call_later, store.room, handle.fail)
-        self._loader = Loader(self.queue, store.windows, handle, not store.always)
-        self._committer = Committer(store, self.queue, handle, self._loader, self._trimmer)
         self._held_back = False
-        self._callbacks: list[Callable[[], None]] = []
+        handle = self._handle = JournalHandle(store, name, settings, stored, self)
+        self._alarm = Alarm(store.clock, store.scheduler, partial(look_after, self))
+        windows, on_change = store.windows, partial(changed, self)
+        queue = Queue(name, store.clock, windows, on_change, self._settings_of, self._alarm.set)
+        self.queue = queue
+        self._trimmer = Trimmer(queue, handle.run, store.call_later, store.room, handle.fail)
+        self._loader = Loader(queue, windows, handle, clean_prefix=not settings.sync.always)
+        self._committer = Committer(store, queue, handle, self._loader, self._trimmer)
 
     # -- being ready -------------------------------------------------------------------------------
 
@@ -116,102 +95,6 @@ class StoredQueue:
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
-
-    # -- how it is ---------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> str:
-        """As stats have it: ready, failed, or loading until the journal was opened once."""
-        if self.error is not None:
-            return "failed"
-        return "ready" if self.known else "loading"
-
-    @property
-    def error(self) -> JournalError | None:
-        """Why the journal cannot be used for now; commands answer it."""
-        return self._handle.error
-
-    @property
-    def known(self) -> bool:
-        """Whether its journal has been opened: before, no count of it means anything."""
-        return self._handle.known
-
-    @property
-    def works(self) -> bool:
-        """Whether its contents are known, and it is not failed or going."""
-        return self.known and self.error is None and self.deletion is None
-
-    @property
-    def exists(self) -> bool:
-        """Whether it holds or held items; else there are only waiters."""
-        return self.stored or self.queue.next_id > 1
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is on its way to or from the journal."""
-        return self._handle.idle and not self.queue.unwritten
-
-    @property
-    def unused(self) -> bool:
-        """Whether nothing was ever stored, nobody waits, and nothing is on its way to be stored."""
-        queue = self.queue
-        waited_for = self._callbacks or queue.own.line or self._handle.uploads
-        return not (self.stored or waited_for or queue.unwritten or self.deletion)
-
-    @property
-    def in_use(self) -> bool:
-        """Whether anything waits, is held or waited for, or is on its way in."""
-        queue = self.queue
-        busy = any(queue.count(c) or c.open or c.line for c in queue.consumers.values())
-        return bool(busy or self._handle.uploads or self._callbacks)
-
-    @property
-    def journal(self) -> Journal | None:
-        """The journal, if it is open; only what `run` does with it may take time."""
-        return self._handle.journal
-
-    @property
-    def directory(self) -> Path:
-        return self._handle.directory
-
-    @property
-    def large(self) -> LargeFiles:
-        return self._handle.large
-
-    @property
-    def disk_bytes(self) -> int:
-        """As last measured."""
-        return self._handle.size
-
-    @property
-    def quarantine(self) -> str:
-        """Where damaged files of the journal were put last, "" if none were."""
-        return self._handle.quarantine
-
-    @property
-    def arrivals(self) -> Arrivals:
-        """What was moved here lately."""
-        if self._arrivals is None:
-            self._arrivals = Arrivals()
-        return self._arrivals
-
-    @property
-    def lost(self) -> int:
-        """Items that cannot be served because of damage."""
-        return self._loader.lost
-
-    @property
-    def kept(self) -> int:
-        """Whole items that stay on disk and are not served."""
-        return self._loader.kept
-
-    @property
-    def trims(self) -> int:
-        return self._trimmer.trims
-
-    @property
-    def compactions(self) -> int:
-        return self._trimmer.compactions
 
     # -- what the handle tells ---------------------------------------------------------------------
 
@@ -289,9 +172,6 @@ class StoredQueue:
 
     # -- writing and reading -----------------------------------------------------------------------
 
-    def _touched(self) -> None:
-        self._changed(self)
-
     def commit(self) -> None:
         """The turn is over: write what changed."""
         if self._handle.journal is not None:
@@ -355,14 +235,16 @@ class StoredQueue:
         if fresh.engine != engine:
             log.warning("engine stays %s until a restart", engine, extra={"queue": self.name})
             fresh = replace(fresh, engine=engine)
-        self.settings = self._handle.settings = fresh
+        before, self.settings = self.settings, fresh
+        self._handle.configure(fresh)
+        if is_stricter(fresh, before):
+            self._committer.tighten()
+        if not fresh.sync.always:
+            self._loader.clean_prefix = True
         self.queue.configure()
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:
         return self._store.settings.queue(self.name, consumer) if consumer else self.settings
-
-    def _ring(self) -> None:
-        self._look_after(self)
 
     # -- deleting ----------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from ..config import (
     Settings,
     add_flags,
     check_variables,
+    laid_over,
     load,
     options,
 )
@@ -78,7 +79,7 @@ def _tables(rules: Sequence[QueueRule]) -> list[QueueRule]:
     # What goes before it would be hidden by defaults: a glob that is as general as *.
     first = rules[0]
     return (
-        [QueueRule(b"*", defaults | dict(first.values)), *rules[1:]]
+        [QueueRule(b"*", laid_over(defaults, first.values)), *rules[1:]]
         if first.glob == b"*"
         else [*rules]
     )

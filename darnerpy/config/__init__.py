@@ -4,7 +4,8 @@ from ..units import Address, SyncPolicy, UnixAddress
 from .kinds import DROP, SYNC, text_of_name
 from .options import options
 from .origins import Origins
-from .settings import Aliases, QueueRule, QueueSettings, Settings, restart_needed
+from .queue_settings import QueueRule, QueueSettings, laid_over
+from .settings import Aliases, Settings, restart_needed
 from .sources import load
 from .unknown import check_variables
 from .words import add_flags, describe, written, written_queue
@@ -23,6 +24,7 @@ __all__ = [
     "add_flags",
     "check_variables",
     "describe",
+    "laid_over",
     "load",
     "options",
     "restart_needed",

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from .. import names
 from ..errors import ClientError, ConfigError
 from .kinds import DROP, text_of_name
-from .settings import QueueRule, QueueSettings, Settings
+from .queue_settings import QueueRule, QueueSettings
+from .settings import Settings
 
 __all__ = ["check"]
 

@@ -22,7 +22,7 @@ class Option:
 
     live: a running server can change it, where others need a restart. for_consumers: a named
     consumer may have its own. table_only: it makes no sense for every queue alike, so it is no
-    variable and no flag.
+    variable and no flag. top_level: of queues, but above the first table it is for every one.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Option:
     live: bool
     for_consumers: bool
     table_only: bool
+    top_level: bool
 
     @property
     def variable(self) -> str:
@@ -69,6 +70,7 @@ def option(
     live: bool = False,
     for_consumers: bool = False,
     table_only: bool = False,
+    top_level: bool = False,
 ) -> T:
     """Declare a setting: a dataclass field which knows how it is written and explained."""
     declared: T = field(
@@ -80,6 +82,7 @@ def option(
             "live": live,
             "for_consumers": for_consumers,
             "table_only": table_only,
+            "top_level": top_level,
         },
     )
     return declared

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .options import options
-from .settings import QueueSettings, Settings
+from .queue_settings import QueueSettings
+from .settings import Settings
 
 __all__ = ["Origins"]
 
@@ -41,6 +42,8 @@ class Origins:
         """Of an option in a table of queues or consumers."""
         outside = self._outside.get(name) if glob == "*" else None
         found = outside or self._in_file(("queues", glob, name))
+        if glob == "*" and options(QueueSettings)[name].top_level:
+            found = found or self._in_file((name,))
         return found or ("default" if glob == "*" else f"{self._config_path}")
 
     def of_alias(self, name: str) -> str:

@@ -13,7 +13,8 @@ from ..errors import ClientError, ConfigError
 from .checks import check
 from .kinds import name_of
 from .options import options, shown
-from .settings import QueueRule, QueueSettings, Settings
+from .queue_settings import QueueRule, QueueSettings, laid_over
+from .settings import Settings
 from .unknown import check_variables, refuse_unknown
 
 __all__ = ["load"]
@@ -32,14 +33,23 @@ def load(config_path: str | None, environ: Mapping[str, str], flags: _Values) ->
     prefix = f"{config_path}: " if config_path else ""
     tables = document.pop("queues", {})
     aliases = dict(_aliases(document.pop("aliases", {}), prefix))
+    above = [name for name, each in options(QueueSettings).items() if each.top_level]
+    of_queues = {name: document.pop(name) for name in above if name in document}
     refuse_unknown(document, Settings, prefix)
     values = _chosen(Settings, document, prefix)
     values |= _chosen_outside(Settings, environ, flags)
 
     rules = dict(_queue_tables(tables, prefix))
-    for_every_queue = _chosen_outside(QueueSettings, environ, flags)
-    if for_every_queue:
-        rules["*"] = rules.get("*", {}) | for_every_queue
+    for_every_queue: dict[str, Any] = {}
+    for layer in (
+        _chosen(QueueSettings, of_queues, prefix),
+        rules.get("*", {}),
+        _chosen_outside(QueueSettings, environ, {}),
+        _chosen_outside(QueueSettings, {}, flags),
+    ):
+        for_every_queue = laid_over(for_every_queue, layer)
+    if for_every_queue or "*" in rules:
+        rules["*"] = for_every_queue
     ordered = [QueueRule(name_of(glob), given) for glob, given in rules.items()]
     ordered.sort(key=lambda rule: rule.specificity)
     settings = Settings(**values, queue_rules=tuple(ordered), aliases=aliases)
@@ -124,7 +134,9 @@ def _chosen(
     settings: type[Settings] | type[QueueSettings], table: _Values, prefix: str
 ) -> dict[str, Any]:
     known = options(settings)
-    return {name: known[name].parse(value, prefix + name) for name, value in table.items()}
+    found = {name: known[name].parse(value, prefix + name) for name, value in table.items()}
+    _refuse_ops_under_always(found, prefix + "sync_ops")
+    return found
 
 
 def _chosen_outside(
@@ -138,4 +150,10 @@ def _chosen_outside(
             found[name] = each.parse(environ[each.variable], each.variable)
         if name in flags:
             found[name] = each.parse(flags[name], each.flag)
+    _refuse_ops_under_always(found, "--sync-ops" if flags else "DARNERPY_SYNC_OPS")
     return found
+
+
+def _refuse_ops_under_always(values: Mapping[str, Any], where: str) -> None:
+    if values.get("sync_ops") and "sync" in values and values["sync"].always:
+        raise ConfigError(f'{where}: expected sync = "never" or a duration beside it, not "always"')

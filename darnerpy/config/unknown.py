@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from ..errors import ConfigError
 from .options import options
-from .settings import QueueSettings, Settings
+from .queue_settings import QueueSettings
+from .settings import Settings
 
 __all__ = ["check_variables", "refuse_unknown"]
 

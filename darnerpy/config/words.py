@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Callable, Iterator
 
 from .options import Option, options
-from .settings import QueueSettings, Settings
+from .queue_settings import QueueSettings
+from .settings import Settings
 
 __all__ = ["add_flags", "describe", "written", "written_queue"]
 
@@ -52,7 +53,11 @@ def _table(
     yield from (f"### {title}", "", f"| key | meaning | value | default | {trait} |")
     yield "|---|---|---|---|---|"
     for each in options(settings).values():
-        help = f"{each.help} In the file only." if each.table_only else each.help
+        help = each.help
+        if each.table_only:
+            help += " In the file only."
+        if each.top_level:
+            help += " Above the first table it is for every queue."
         default = each.default or '""'
         yes = "yes" if has_trait(each) else ""
         yield f"| `{each.name}` | {help} | {each.kind.expected} | `{default}` | {yes} |"

@@ -1,9 +1,9 @@
-"""Names that outlive a power cut: whoever writes a file syncs it, but its name is the directory's."""
+"""What outlives a power cut: whoever writes a file syncs it, but its name is the directory's."""
 
 import os
 from pathlib import Path
 
-__all__ = ["make_directory", "sync_directory"]
+__all__ = ["make_directory", "sync_directory", "sync_tree"]
 
 
 def sync_directory(path: Path) -> None:
@@ -13,6 +13,21 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sync_tree(path: Path) -> None:
+    """All that lies in a directory is on disk when this returns, but for what others take away."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                handle = os.open(os.path.join(folder, name), os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        sync_directory(Path(folder))
 
 
 def make_directory(path: Path) -> None:

@@ -265,6 +265,16 @@ class Log:
         batch.next_offset = self.next_offset
         return batch
 
+    def operations(self, batch: Batch) -> int:
+        """How many items the batch that was sealed last puts and confirms; what it does to a whole
+        consumer is one more.
+        """
+        found = len(batch.items) + batch.lasting
+        for consumer in self._all:
+            if consumer.unwritten and consumer.unwritten[-1][0] == batch.number:
+                found += sum(isinstance(step, Item) for step in consumer.unwritten[-1][1])
+        return found
+
     def wrote(self, batch: Batch) -> None:
         """A sealed batch is in the journal; call before its dependents are released."""
         number = batch.number

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ..brokers.stored import StoredQueue
 from ..brokers.totals import Totals
-from ..config import written, written_queue
+from ..config import QueueSettings, options, written, written_queue
 from ..names import split
 from ..protocol import replies
 from .contract import Host
@@ -68,7 +68,9 @@ def stats_dump(host: Host, queues: Sequence[bytes]) -> Iterator[Step]:
 
 def config_dump(host: Host, queues: Sequence[bytes]) -> Iterator[Step]:
     """The reply to `dump_config`: of the server, and what holds for these queues, or for all."""
-    yield replies.block(b"server", written(host.settings))
+    of_queues, known = written_queue(host.settings.queue(b"")), options(QueueSettings)
+    above = [each for each in of_queues if known[each[0]].top_level]
+    yield replies.block(b"server", [*written(host.settings), *above])
     for name in queues or (stored.name for stored in host.broker.existing()):
         chosen = written_queue(host.settings.queue(*split(name)))
         yield replies.queue_block(name, chosen)

@@ -38,9 +38,12 @@ def alias_stats(host: Host, name: bytes) -> Iterator[Stat]:
 
 
 def server_stats(host: Host, totals: Totals) -> Iterator[Stat]:
-    """Of the whole server. `sync` is the policy, `commit_ms` how long the last commit took."""
+    """Of the whole server. `sync` and `sync_ops` are the policy of queues for which no table has another,
+    `commit_ms` is how long the last commit took.
+    """
     counters, broker, settings = host.counters, host.broker, host.settings
-    policy = settings.sync
+    every_queue = settings.queue(b"")
+    policy = every_queue.sync
     loaded = broker.windows.used
     yield "uptime", (host.clock.monotonic_ms() - counters.started) // 1000
     yield "time", host.clock.now_ms() // 1000
@@ -74,6 +77,7 @@ def server_stats(host: Host, totals: Totals) -> Iterator[Stat]:
         "sync",
         "always" if policy.always else f"{policy.interval_ms}ms" if policy.interval_ms else "never",
     )
+    yield "sync_ops", every_queue.sync_ops or "off"
     yield "commit_ms", f"{broker.commit_ms:.3f}"
     yield "open_journals", broker.open_journals
     yield "loading", int(broker.loading)

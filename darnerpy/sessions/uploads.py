@@ -22,7 +22,8 @@ log = logging.getLogger("darnerpy.journal")
 
 
 class Incoming:
-    """waiting: bytes that are not written yet. number, path: of the file.
+    """waiting: bytes that are not written yet. number, path: of the file. sync: also if its queue does
+    not ask for it.
 
     moved: called when waiting has become less. finished: called once after `end`, with why the file
     is not whole or None.
@@ -86,7 +87,9 @@ class Incoming:
             chunks, self._chunks = self._chunks, []
             self._run(partial(self._upload.write, chunks), self._written)
         elif self._ending:
-            self._run(partial(self._upload.finish, self._sync), self._completed)
+            self._run(
+                partial(self._upload.finish, self._sync or self.stored.syncs), self._completed
+            )
 
     def _run(self, work: Callable[[], Any], done: Done) -> None:
         self._writing = True

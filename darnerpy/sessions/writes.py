@@ -212,7 +212,7 @@ class Writes:
                 self._refuse_full(store, error)
                 return
         self.upload = Incoming(
-            places[0].stored, store, self._must_sync(store), self._moved, self._arrived
+            places[0].stored, store, _must_sync(store, places), self._moved, self._arrived
         )
 
     def add_chunk(self, command: Chunk) -> None:
@@ -230,10 +230,6 @@ class Writes:
         if upload is not None:
             self._session.obstacles &= ~Obstacle.UPLOAD
             upload.discard()
-
-    def _must_sync(self, store: Store) -> bool:
-        policy = self._session.host.settings.sync
-        return store.sync or policy.always or policy.interval_ms is not None
 
     def _moved(self) -> None:
         if self._session.outlet.paused:
@@ -284,6 +280,10 @@ class Writes:
                 place.stored.in_thread(copy.discard, lambda *_: None)
         self._slots.release()
         self._session.clear(Obstacle.UPLOAD)
+
+
+def _must_sync(store: Store, places: list[_Place]) -> bool:
+    return store.sync or any(place.stored.syncs for place in places)
 
 
 def _too_large(store: Store, stored: StoredQueue) -> ServerError:

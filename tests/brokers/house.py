@@ -15,7 +15,7 @@ from darnerpy.brokers.datadir import DataDir
 from darnerpy.brokers.local import LocalBroker
 from darnerpy.brokers.stored import StoredQueue
 from darnerpy.clock import SystemClock
-from darnerpy.config import Settings
+from darnerpy.config import QueueRule, Settings
 from darnerpy.errors import JournalError, ServerError
 from darnerpy.journals.contract import Engine, Journal
 from darnerpy.journals.large import LargeFiles
@@ -157,11 +157,17 @@ class Promise(Dependent):
 
 
 class House:
-    """`async with House(path) as house`: on leaving, the broker is closed as the server does it."""
+    """`async with House(path) as house`: on leaving, the broker is closed as the server does it.
+
+    sync, sync_ops: of every queue for which no rule has its own.
+    """
 
     def __init__(self, directory: Path, faults: Faults | None = None, **settings: Any) -> None:
         self.directory = directory
         self.faults = faults or Faults()
+        names = {"sync", "sync_ops"} & settings.keys()
+        every: dict[str, Any] = {name: settings.pop(name) for name in names}
+        settings["queue_rules"] = QueueRule(b"*", every), *settings.get("queue_rules", ())
         self._settings = replace(Settings(data=directory), **settings)
 
     async def __aenter__(self) -> Self:

@@ -9,7 +9,7 @@ import pytest
 
 from darnerpy.brokers.stored import StoredQueue
 from darnerpy.clock import SystemClock
-from darnerpy.config.settings import QueueRule
+from darnerpy.config import QueueRule
 from darnerpy.errors import JournalError
 from darnerpy.queues.batches import Batch
 from darnerpy.queues.items import DEAD, EXPIRED, Item

@@ -53,6 +53,28 @@ def test_a_power_cut_under_load(disk: Disk, sync: str) -> None:
     assert first.wrong == second.wrong == []
 
 
+def test_a_power_cut_costs_no_more_operations_than_may_be_unsynced(disk: Disk) -> None:
+    server = ServerProcess(disk.mounted, sync_ops="50", min_free_disk="off")
+    items = [b"%d" % n for n in range(1234)]
+    try:
+        server.start()
+        with server.connect() as wire:
+            for item in items:
+                wire.put("q", item)
+            with stopped(server):
+                image = disk.cut()
+        server.kill()
+        with disk.after(image) as path:
+            server = ServerProcess(path, min_free_disk="off")
+            server.start()
+            left = drain(server.address)["q"]
+            server.kill()
+    finally:
+        server.kill()
+    assert left == items[: len(left)]
+    assert len(items) - 50 < len(left)
+
+
 def test_what_lies_behind_a_gap_is_kept_and_reported(disk: Disk) -> None:
     """Unsynced, the kernel may write the newer of LevelDB's two logs, and not the older."""
     for _ in range(5):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from darnerpy.config import SyncPolicy
+from darnerpy.config import QueueRule, Settings, SyncPolicy
 from darnerpy.journals.large import Upload
 from tests.brokers.house import PATIENCE, House, until
 from tests.sessions.desk import Desk, host_of
@@ -64,3 +64,31 @@ async def test_a_disk_that_fails_is_logged(
         client.say(b"set work 0 0 300000\r\n" + b"x" * 300_000 + b"\r\n")
         await client.hears(b"SERVER_ERROR the disk is on fire\r\n")
     assert "a large item failed: the disk is on fire" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["work", "both"])
+async def test_it_is_synced_by_the_policy_of_the_moment_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """both: an alias, which has a queue that syncs and one that does not."""
+    synced: list[bool] = []
+    finish = Upload.finish
+
+    def noted(self: Upload, sync: bool) -> None:
+        synced.append(sync)
+        finish(self, sync)
+
+    monkeypatch.setattr(Upload, "finish", noted)
+    never = {"sync": SyncPolicy(always=False)}
+    aliases = {b"both": ((b"lax", b""), (b"sure", b""))}
+    rules = QueueRule(b"lax", never), QueueRule(b"work", never)
+    async with House(tmp_path, queue_rules=rules, aliases=aliases) as house:
+        client = Desk(host_of(house))
+        begin, end = b"set %b 0 0 300000\r\n" % key.encode() + b"x" * 100_000, b"x" * 200_000
+        client.say(begin + end + b"\r\n")
+        await client.hears(b"STORED\r\n")
+        client.say(begin)
+        house.broker.configure(Settings(aliases=aliases))
+        client.say(end + b"\r\n")
+        await client.hears(b"STORED\r\n")
+    assert synced == ([False, True] if key == "work" else [True, True])

@@ -44,7 +44,8 @@ def test_the_defaults() -> None:
     assert settings == Settings()
     assert settings.data == Path("data")
     assert settings.listen == (Address("127.0.0.1", 22133),)
-    assert settings.sync == SyncPolicy(always=True)
+    assert settings.queue(b"q").sync == SyncPolicy(always=True)
+    assert settings.queue(b"q").sync_ops is None
     assert settings.window_memory == 16 << 20
     assert settings.client_timeout is None
     assert settings.queue(b"work").max_item_bytes == 64 << 20
@@ -161,7 +162,7 @@ def test_a_size_may_be_a_number_in_toml(toml: Write) -> None:
     ],
 )
 def test_sync(text: str, policy: SyncPolicy) -> None:
-    assert load(None, {}, {"sync": text}).sync == policy
+    assert load(None, {}, {"sync": text}).queue(b"q").sync == policy
 
 
 @pytest.mark.parametrize(
@@ -327,7 +328,7 @@ def test_the_words_of_a_refusal(toml: Write) -> None:
         ("queues = 5", 'queues: expected tables such as [queues."*"], not 5'),
         ("[queues]\nengine = 'memory'", 'queues."engine": expected a table [queues."engine"]'),
         ('[queues."*"]\nengin = 1', 'queues."*".engin: unknown key; did you mean engine?'),
-        ('[queues."*"]\nsync = "never"', 'queues."*".sync: is for the whole server, above the'),
+        ('[queues."*"]\ndialect = "kestrel"', 'queues."*".dialect: is for the whole server, above'),
         ('sync = "always"\nsync', "(at line 2,"),
         ('sync = "always"\nsync = "never"', "(at line 2,"),
     ],

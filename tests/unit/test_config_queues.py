@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darnerpy.config import QueueRule, Settings
+from darnerpy.config import SYNC, QueueRule, Settings, load
 from darnerpy.errors import ConfigError
 from tests.unit.configured import from_flags, from_toml, refusal
 
@@ -92,6 +92,91 @@ def test_a_class_without_a_member_is_plain_text() -> None:
 
 
 # --- Consumers
+
+
+# --- Syncing
+
+
+def policy(settings: Settings, name: bytes) -> tuple[str, int | None]:
+    found = settings.queue(name)
+    return SYNC.write(found.sync), found.sync_ops
+
+
+def test_above_the_first_table_it_is_for_every_queue() -> None:
+    settings = from_toml("""
+        sync = "1s"
+        sync_ops = 1000
+        [queues.pay]
+        sync = "always"
+        [queues.log]
+        sync_ops = 10
+        [queues.scratch]
+        sync = "never"
+        sync_ops = "off"
+    """)
+    assert policy(settings, b"q") == ("1s", 1000)
+    assert policy(settings, b"pay") == ("always", None)
+    assert policy(settings, b"log") == ("1s", 10)
+    assert policy(settings, b"scratch") == ("never", None)
+
+
+def test_operations_alone_mean_that_nothing_else_is_synced() -> None:
+    settings = from_toml("""
+        sync_ops = 1000
+        [queues.plain]
+        sync_ops = "off"
+        [queues."slow-*"]
+        sync = "5s"
+    """)
+    assert policy(settings, b"q") == ("never", 1000)
+    assert policy(settings, b"plain") == ("always", None)
+    assert policy(settings, b"slow-q") == ("5s", 1000)
+
+
+def test_the_word_that_goes_before_decides_between_always_and_operations() -> None:
+    settings = from_toml("""
+        sync = "always"
+        [queues."*"]
+        sync_ops = 5
+        [queues."a*"]
+        sync = "always"
+        [queues."ab*"]
+        sync_ops = 7
+    """)
+    assert policy(settings, b"q") == ("never", 5)
+    assert policy(settings, b"a") == ("always", None)
+    assert policy(settings, b"ab") == ("never", 7)
+
+
+def test_the_order_of_sources_is_that_of_every_option(tmp_path: Path) -> None:
+    file = tmp_path / "darnerpy.toml"
+    file.write_text('sync_ops = 5\n[queues.x]\nsync = "2s"\n')
+    environ = {"DARNERPY_SYNC": "always"}
+    assert policy(load(str(file), {}, {}), b"q") == ("never", 5)
+    assert policy(load(str(file), environ, {}), b"q") == ("always", None)
+    assert policy(load(str(file), environ, {"sync_ops": "7"}), b"q") == ("never", 7)
+    assert policy(load(str(file), environ, {"sync_ops": "7"}), b"x") == ("2s", 7)
+    file.write_text('sync = "1s"\n[queues."*"]\nsync = "2s"\n')
+    assert policy(load(str(file), {}, {}), b"q") == ("2s", None)
+
+
+def test_both_in_one_place_are_refused(tmp_path: Path) -> None:
+    expected = 'sync_ops: expected sync = "never" or a duration beside it, not "always"'
+    assert refusal('sync = "always"\nsync_ops = 1') == expected
+    table = '[queues."a*"]\nsync = "always"\nsync_ops = 1'
+    assert refusal(table) == f'queues."a*".{expected}'
+    given: list[tuple[dict[str, str], dict[str, str], str]] = [
+        ({"DARNERPY_SYNC": "always", "DARNERPY_SYNC_OPS": "1"}, {}, "DARNERPY_SYNC_OPS"),
+        ({}, {"sync": "always", "sync_ops": "1"}, "--sync-ops"),
+    ]
+    for environ, flags, where in given:
+        with pytest.raises(ConfigError, match=f"^{where}: expected sync = "):
+            load(None, environ, flags)
+
+
+def test_a_consumer_has_no_policy_of_its_own() -> None:
+    assert "sync: is for a whole queue" in refusal('[queues."a+b"]\nsync = "never"')
+    assert refusal('sync_ops = "0"').startswith('sync_ops: expected "off" or a whole number')
 
 
 def test_a_consumer_follows_its_queue_and_then_the_tables_of_consumers() -> None:

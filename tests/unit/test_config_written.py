@@ -45,7 +45,8 @@ addresses = st.lists(
 ).map(tuple)
 syncs = st.builds(SyncPolicy, st.just(False), st.none() | durations) | st.just(SyncPolicy(True))
 grown = {"max_item_bytes": st.integers(1, 1 << 30), "max_attempts": counts, "consumers": consumers}
-grown |= dict.fromkeys(["max_items", "max_lag_items"], counts | st.none())
+grown["sync"] = syncs
+grown |= dict.fromkeys(["max_items", "sync_ops", "max_lag_items"], counts | st.none())
 grown |= dict.fromkeys(["max_bytes", "max_lag_bytes"], sizes | st.none())
 grown |= dict.fromkeys(["expire_to", "dead_letter", "copy_from"], queue_names)
 grown |= dict.fromkeys(
@@ -56,7 +57,6 @@ served = {
     "data": paths.filter(bool).map(Path),
     "listen": addresses,
     "text_listen": addresses | st.just(()),
-    "sync": syncs,
     "min_free_disk": sizes | st.none(),
     "status_grace_period": durations | st.just(0),
 }
@@ -97,10 +97,11 @@ def test_the_form_a_person_would_write() -> None:
     assert text["text_listen"] == text["receive_timeout"] == "off"
     assert (text["client_timeout"], text["send_timeout"]) == ("90s", "1500ms")
     assert (text["window_memory"], text["admin_commands"]) == ("16MiB", "true")
-    assert (text["sync"], text["max_connections"]) == ("always", "0")
-    assert dict(written(Settings(sync=SyncPolicy(False, 50))))["sync"] == "50ms"
+    assert text["max_connections"] == "0"
     queue = dict(written_queue(QueueSettings(consumers=(b"a", b"b\xff"), max_bytes=1025)))
     assert (queue["consumers"], queue["max_bytes"]) == ("a, b\udcff", "1025")
+    assert (queue["sync"], queue["sync_ops"]) == ("always", "off")
+    assert dict(written_queue(QueueSettings(sync=SyncPolicy(False, 50))))["sync"] == "50ms"
     assert (queue["max_retry_delay"], queue["max_age"], queue["dead_letter"]) == ("1h", "off", "")
 
 
@@ -118,7 +119,6 @@ def test_what_a_running_server_cannot_change() -> None:
             "text_listen": "a:2",
             "listen_mode": "0660",
             "listen_group": "1",
-            "sync": "never",
             "dialect": "kestrel",
             "pump": "off",
             "loop": "asyncio",
@@ -148,7 +148,6 @@ def test_what_a_running_server_cannot_change() -> None:
         "text_listen",
         "listen_mode",
         "listen_group",
-        "sync",
         "dialect",
         "pump",
         "loop",

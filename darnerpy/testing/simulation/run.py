@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...config import Settings, SyncPolicy
+from ...config import QueueRule, Settings, SyncPolicy
 from ..accounting import check_accounting
 from ..history import Finding, History
 from ..order import check_order
@@ -33,7 +33,7 @@ def simulate(seed: int, length: int = 400) -> Outcome:
     sync = chance.choice(_SYNCS)
     settings = replace(
         Settings(),
-        sync=sync,
+        queue_rules=(QueueRule(b"*", {"sync": sync}),),
         min_free_disk=None,
         max_open_journals=chance.choice((1, 64)),
         window_memory=chance.choice((1_000, 4_000, 1 << 24)),
