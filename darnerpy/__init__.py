@@ -10,18 +10,47 @@ from typing import TYPE_CHECKING
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .errors import ClosedError, DarnerError, ForkedError
+    from .errors import (
+        ClosedError,
+        DamageError,
+        DarnerError,
+        ForkedError,
+        Lagged,
+        MessageTooLargeError,
+        NoRingError,
+        RingError,
+        RingInUseError,
+    )
     from .queue_errors import Empty, Full
+    from .ring import Ring, RingReader, RingWriter
 
 _HOMES = {
-    "errors": "ClosedError DarnerError ForkedError",
+    "errors": "ClosedError DamageError DarnerError ForkedError Lagged MessageTooLargeError NoRingError "
+    "RingError RingInUseError",
     "queue_errors": "Empty Full",
+    "ring": "Ring RingReader RingWriter",
 }
 """In which module each name is; the imports above tell those who only check types."""
 
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
-__all__ = ["__version__", "DarnerError", "ClosedError", "Empty", "ForkedError", "Full"]
+__all__ = [
+    "__version__",
+    "Ring",
+    "RingReader",
+    "RingWriter",
+    "DarnerError",
+    "ClosedError",
+    "DamageError",
+    "Empty",
+    "ForkedError",
+    "Full",
+    "Lagged",
+    "MessageTooLargeError",
+    "NoRingError",
+    "RingError",
+    "RingInUseError",
+]
 
 
 def __getattr__(name: str) -> object:

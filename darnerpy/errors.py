@@ -17,9 +17,14 @@ __all__ = [
     "ForkedError",
     "JournalError",
     "JournalGoneError",
+    "Lagged",
     "ListenError",
+    "MessageTooLargeError",
     "NewerFormatError",
+    "NoRingError",
     "QueueFullError",
+    "RingError",
+    "RingInUseError",
     "ServerError",
     "UnavailableError",
 ]
@@ -98,3 +103,40 @@ class ClosedError(DarnerError):
 
 class ForkedError(DarnerError):
     """It was opened before this process was forked from another, and is the other's: open it anew."""
+
+
+class RingError(DarnerError):
+    """A file cannot be used as the ring that was asked for; nothing in it was changed."""
+
+
+class NoRingError(RingError):
+    """There is no ring in that place, or none yet: its writer has to come first."""
+
+
+class RingInUseError(RingError):
+    """The ring has a writer, which is alive, and can have but one."""
+
+
+class MessageTooLargeError(DarnerError):
+    """A message is longer than half the ring; none of those that came with it was published."""
+
+
+class Lagged(DarnerError):
+    """The writer was a lap ahead: messages that this reader had yet to read are overwritten.
+
+    The next read goes on with the oldest one there is.
+
+    path: the file of the ring.
+    missed: how many they are, exactly.
+    """
+
+    path: str
+    missed: int
+
+    def __init__(self, path: str, missed: int) -> None:
+        super().__init__(path, missed)
+        self.path = path
+        self.missed = missed
+
+    def __str__(self) -> str:
+        return f"{self.missed:,} messages of {self.path} were overwritten before they were read"

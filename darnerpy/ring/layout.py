@@ -1,0 +1,151 @@
+"""The bytes of a ring: where what is, and the check that everything read from it has to pass.
+
+Owns the format (docs/ring.md), and the one rule that makes it safe without locks and without any promise
+of the processor's about order: bytes are copied first and proved afterwards. What does not pass was torn, is
+not visible yet, or is damaged; which of them, others find out. Knows no file, no map and no time.
+"""
+
+from collections.abc import Iterator
+from struct import Struct, pack, unpack_from
+from typing import Final
+from zlib import adler32, crc32
+
+__all__ = [
+    "DATA",
+    "FORMAT",
+    "HEAD",
+    "HEAD_SIZE",
+    "LEAST_SIZE",
+    "MOST_SIZE",
+    "STATE",
+    "STATES",
+    "WRITER",
+    "Place",
+    "State",
+    "is_intact",
+    "latest",
+    "pack_beginning",
+    "pack_head",
+    "pack_state",
+    "pack_table",
+    "unpack_messages",
+    "unpack_title",
+]
+
+FORMAT: Final = 1
+
+DATA: Final = 4096
+"""Where the frames begin. Before them the title, at 0, and the two states, side by side."""
+
+LEAST_SIZE: Final = 4096
+MOST_SIZE: Final = 4 << 30
+
+HEAD: Final = Struct(">QHIII")
+"""Before each frame: the sequence of its first message, how many messages it has, how many bytes follow,
+and their check, a CRC-32 and an Adler-32."""
+
+HEAD_SIZE: Final = HEAD.size
+
+Place = tuple[int, int]
+"""A sequence, and the position of the frame that begins with it.
+
+A position counts all bytes ever written: the byte is at its remainder by the size.
+"""
+
+State = tuple[int, Place, Place, bool]
+"""How a ring stands: generation, oldest message, next message, whether it is closed."""
+
+_MAGIC: Final = b"DARNRING"
+_TITLE: Final = Struct(">8sIIQQ")
+_CHECK: Final = Struct(">II")
+_STATE: Final = Struct(">QQQQQII")
+"""Twice the generation, one more if it is closed; oldest; next; check. The later is greater as bytes, too."""
+
+_STATE_BODY: Final = 40
+_FIRST: Final = slice(64, 64 + _STATE.size)
+_SECOND: Final = slice(_FIRST.stop, _FIRST.stop + _STATE.size)
+
+STATE: Final = (_FIRST, _SECOND)
+"""Where a state is in the file, by whether its generation is even or odd."""
+
+STATES: Final = slice(_FIRST.start, _SECOND.stop)
+"""The two states. They are written in turn, so that one is whole whenever the writer dies."""
+
+WRITER: Final = slice(192, 200)
+"""The writer's pid, for people."""
+
+_pack_head = HEAD.pack
+_pack_body = Struct(">QQQQQ").pack
+_pack_check = _CHECK.pack
+_unpack_state = _STATE.unpack
+
+
+def pack_head(sequence: int, count: int, data: bytes, salt: int) -> bytes:
+    """What stands before a frame of that data.
+
+    Of the seed of a CRC the lower 32 bits count. Two CRCs with different seeds would be 32 bits, however
+    long: for data of one length they differ by a constant. So the other half of the check is a sum.
+    Together they cost a third of the cheapest hash of 64 bits that the standard library has.
+    """
+    seed = sequence ^ (count << 16) ^ salt
+    return _pack_head(sequence, count, len(data), crc32(data, seed), adler32(data))
+
+
+def is_intact(sequence: int, count: int, data: bytes, salt: int, crc: int, adler: int) -> bool:
+    """Whether a frame was written with that head."""
+    return crc32(data, sequence ^ (count << 16) ^ salt) == crc and adler32(data) == adler
+
+
+def pack_table(lengths: list[int]) -> bytes:
+    """What a frame of several messages begins with: their lengths."""
+    return pack(f">{len(lengths)}I", *lengths)
+
+
+def unpack_messages(count: int, data: bytes) -> Iterator[bytes]:
+    """The messages of a frame that is intact."""
+    if count == 1:
+        yield data
+        return
+    start = 4 * count
+    for length in unpack_from(f">{count}I", data):
+        yield data[start : start + length]
+        start += length
+
+
+def pack_beginning(size: int, salt: int) -> bytes:
+    """How the file of a new ring begins: with a title, which never changes, and a state.
+
+    The salt is a number by chance. Since it is in the seeds of all checks, nothing passes that was made for
+    another ring, or made up by whoever sends what is published.
+    """
+    body = _TITLE.pack(_MAGIC, FORMAT, 0, size, salt)
+    title = body + _pack_check(crc32(body), adler32(body))
+    return title.ljust(_FIRST.start, b"\0") + pack_state(0, (0, 0), (0, 0), salt)
+
+
+def unpack_title(data: bytes) -> tuple[int, int, int] | None:
+    """Format, size and salt; None if it is no title."""
+    body, end = data[: _TITLE.size], data[_TITLE.size : _TITLE.size + _CHECK.size]
+    if len(end) < _CHECK.size or end != _pack_check(crc32(body), adler32(body)):
+        return None
+    magic, number, _, size, salt = _TITLE.unpack(body)
+    return (number, size, salt) if magic == _MAGIC else None
+
+
+def pack_state(
+    generation: int, oldest: Place, following: Place, salt: int, *, closed: bool = False
+) -> bytes:
+    """How the ring stands, and the check of that."""
+    body = _pack_body(2 * generation + closed, oldest[0], oldest[1], following[0], following[1])
+    return body + _pack_check(crc32(body, salt), adler32(body))
+
+
+def latest(states: bytes, salt: int) -> State | None:
+    """The later of two states if it is whole, else the other; None if neither is."""
+    first, second = states[: _STATE.size], states[_STATE.size :]
+    for state in (first, second) if first > second else (second, first):
+        marked, oldest, oldest_at, following, following_at, crc, adler = _unpack_state(state)
+        body = state[:_STATE_BODY]
+        if crc32(body, salt) == crc and adler32(body) == adler:
+            return marked >> 1, (oldest, oldest_at), (following, following_at), bool(marked & 1)
+    return None

@@ -1,0 +1,103 @@
+"""The bytes of a ring, mapped: its states, and its frames by where they are.
+
+Owns the arithmetic: a position counts all bytes ever written, and is turned into a place here. Whatever
+is read is a copy, and is proved before anyone sees it. Knows nothing of who may read or write.
+"""
+
+import fcntl
+import mmap
+import os
+import time
+
+from ..errors import DamageError, RingError
+from .layout import (
+    DATA,
+    HEAD,
+    HEAD_SIZE,
+    STATES,
+    State,
+    is_intact,
+    latest,
+)
+
+__all__ = ["PATIENCE_S", "Mapped"]
+
+PATIENCE_S = 0.05
+"""After that long any processor shows what another wrote: what does not fit then never will."""
+
+
+class Mapped:
+    """A ring's bytes.
+
+    path, size: the file; bytes that frames have room in.
+    salt: the ring's own number, for the seeds of checks.
+    map: all of the file. Whoever is fast reads and writes it without us.
+    """
+
+    def __init__(self, path: str, descriptor: int, size: int, salt: int, *, writable: bool) -> None:
+        self.path = path
+        self.size = size
+        self.salt = salt
+        self._descriptor = descriptor
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        try:
+            self.map = mmap.mmap(descriptor, DATA + size, access=access)
+        except OSError as error:
+            raise RingError(f"cannot map {path}: {error.strerror}") from error
+
+    def state(self) -> State:
+        """How the ring stands now. Raises `DamageError` if that cannot be told."""
+        until = time.perf_counter() + PATIENCE_S
+        late = False
+        while True:
+            state = latest(self.map[STATES], self.salt)
+            if state is not None:
+                return state
+            if late:
+                raise DamageError(f"{self.path}: both states of the ring are damaged")
+            late = time.perf_counter() > until
+            time.sleep(0)
+
+    def read(self, position: int, length: int) -> bytes:
+        """A copy of the bytes from there on, which may be anything."""
+        start = DATA + position % self.size
+        over = start + length - DATA - self.size
+        if over <= 0:
+            return self.map[start : start + length]
+        return self.map[start:] + self.map[DATA : DATA + over]
+
+    def write(self, position: int, data: bytes) -> None:
+        start = DATA + position % self.size
+        over = start + len(data) - DATA - self.size
+        if over <= 0:
+            self.map[start : start + len(data)] = data
+        else:
+            self.map[start:] = data[:-over]
+            self.map[DATA : DATA + over] = data[-over:]
+
+    def frame(self, sequence: int, position: int, most: int) -> tuple[int, bytes] | None:
+        """How many messages the frame there has, and its bytes; None if it is not the one of that sequence.
+
+        most: with its head it cannot be longer.
+        """
+        if most < HEAD_SIZE:
+            return None
+        found, count, length, crc, adler = HEAD.unpack(self.read(position, HEAD_SIZE))
+        if found != sequence or length > most - HEAD_SIZE:
+            return None
+        data = self.read(position + HEAD_SIZE, length)
+        return (count, data) if is_intact(sequence, count, data, self.salt, crc, adler) else None
+
+    def has_writer(self) -> bool:
+        """Whether a process holds the lock."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        return False
+
+    def close(self) -> None:
+        """Let go of the map and, with all its copies in this process, of the lock."""
+        self.map.close()
+        os.close(self._descriptor)

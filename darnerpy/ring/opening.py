@@ -1,0 +1,154 @@
+"""Which file is a ring, and who may write it.
+
+A ring has one writer: whoever holds the lock (flock) of its file, which the kernel frees with the process.
+Promises that a file that is no ring is refused and left as it is, and that there is room for all of one
+that is, so that a full disk is an error here and no SIGBUS later.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+import time
+
+from ..errors import NoRingError, RingError, RingInUseError
+from .layout import DATA, FORMAT, WRITER, pack_beginning, unpack_title
+from .mapped import Mapped
+
+__all__ = ["create_file", "open_file"]
+
+_PROBES_S = 0.05
+"""For how long a lock may be held by one that only asks whether there is a writer."""
+
+_BLOCK = 1 << 20
+
+
+def open_file(path: str) -> Mapped:
+    """For readers. Raises `NoRingError` if there is none, and `RingError` if it is something else."""
+    descriptor = _open(path, os.O_RDONLY, 0)
+    try:
+        title = os.pread(descriptor, DATA, 0)
+        if _is_zero(title):
+            raise NoRingError(f"{path} is no ring yet: nothing is in it")
+        size, salt = _known(path, title, os.fstat(descriptor).st_size)
+        return Mapped(path, descriptor, size, salt, writable=False)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def create_file(path: str, size: int, mode: int) -> Mapped:
+    """For the one writer: a new ring, or one whose writer is gone."""
+    while True:
+        descriptor = _open(path, os.O_RDWR | os.O_CREAT, mode)
+        try:
+            if not _locked(descriptor):
+                raise RingInUseError(f"{path} has a writer already{_whose(descriptor)}")
+            if _is_at(path, descriptor):
+                salt = _prepared(path, descriptor, size)
+                return Mapped(path, descriptor, size, salt, writable=True)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # it was removed meanwhile
+
+
+def _open(path: str, flags: int, mode: int) -> int:
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK, mode)  # a pipe would block
+    except FileNotFoundError as error:
+        raise NoRingError(f"there is no ring {path}: {error.strerror}") from error
+    except OSError as error:
+        raise RingError(f"cannot open {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RingError(f"{path} is no file")
+    return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock; False if a writer has it."""
+    until = time.perf_counter() + _PROBES_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.perf_counter() >= until:
+                return False
+            time.sleep(0.001)
+        else:
+            return True
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _prepared(path: str, descriptor: int, size: int) -> int:
+    """Make a ring of a file that we have the lock of, if it is none yet; its salt."""
+    title = os.pread(descriptor, DATA, 0)
+    length = os.fstat(descriptor).st_size
+    fresh = _is_zero(title)
+    if fresh:
+        _refuse_contents(path, descriptor)
+        salt = secrets.randbits(64)
+    else:
+        found, salt = _known(path, title, length)
+        if found != size:
+            raise RingError(
+                f"{path} is a ring of {found} bytes, not of {size}: remove it to have another size"
+            )
+    try:
+        if fresh:
+            os.ftruncate(descriptor, DATA + size)
+        os.posix_fallocate(descriptor, 0, DATA + size)
+    except OSError as error:
+        os.ftruncate(descriptor, length)
+        raise RingError(f"{path}: no room for a ring of {size} bytes: {error.strerror}") from error
+    if fresh:
+        # At once, so that nothing between no ring and a ring is ever there.
+        os.pwrite(descriptor, pack_beginning(size, salt), 0)
+    return salt
+
+
+def _known(path: str, title: bytes, length: int) -> tuple[int, int]:
+    """Size and salt of a ring of ours; raises `RingError` for anything else."""
+    known = unpack_title(title)
+    if known is None:
+        raise RingError(f"{path} is no ring: it begins with {title[:8]!r}")
+    number, size, salt = known
+    if number != FORMAT:
+        raise RingError(f"{path} is a ring of format {number}; this darnerpy knows {FORMAT}")
+    if length != DATA + size:
+        raise RingError(f"{path} has {length} bytes, where a ring of {size} has {DATA + size}")
+    return size, salt
+
+
+def _refuse_contents(path: str, descriptor: int) -> None:
+    """Raise `RingError` if there is anything but zeros in the file."""
+    at = 0
+    while True:
+        try:
+            at = os.lseek(descriptor, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return
+        block = os.pread(descriptor, _BLOCK, at)
+        if not _is_zero(block):
+            raise RingError(f"{path} is no ring, and not empty: there is something from {at} on")
+        at += len(block)
+
+
+def _is_zero(data: bytes) -> bool:
+    return data.count(0) == len(data)
+
+
+def _whose(descriptor: int) -> str:
+    """Which process wrote last, for people."""
+    pid = int.from_bytes(os.pread(descriptor, DATA, 0)[WRITER], "big")
+    return f": process {pid}" if pid else ""
