@@ -21,7 +21,7 @@ __all__ = ["Condition"]
 
 
 class Condition:
-    """stored: whether there is, or soon will be, something on disk. deletion: under way, or done; then
+    """stored: whether there is, or soon will be, something in the journal. deletion: under way, or done; then
     this object is of no use any more.
     """
 
@@ -107,6 +107,16 @@ class Condition:
     def journal(self) -> Journal | None:
         """The journal, if it is open; only what `run` does with it may take time."""
         return self._handle.journal
+
+    @property
+    def engine(self) -> str:
+        """The journal's, whatever the settings say by now."""
+        return self._handle.engine
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether what it holds outlives this process."""
+        return self._handle.on_disk
 
     @property
     def directory(self) -> Path:

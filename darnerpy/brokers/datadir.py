@@ -73,14 +73,14 @@ class DataDir:
     def _prepare(self) -> None:
         upgrade(self.path)
         make_directory(self.queues)
+        self._trash.mkdir(exist_ok=True)
+        for fresh in list(self._ready.glob("*")):
+            self._exchange(fresh)
         for leftover in (self._trash, self._scratch):
             shutil.rmtree(leftover, ignore_errors=True)
             leftover.mkdir(exist_ok=True)
         for half in self.backups.glob(".*"):
             shutil.rmtree(half, ignore_errors=True)
-        if self._ready.exists():
-            for fresh in list(self._ready.iterdir()):
-                self._exchange(fresh)
 
     def close(self) -> None:
         """Let others have it."""
@@ -115,10 +115,13 @@ class DataDir:
         self._exchange(ready)
 
     def _exchange(self, ready: Path) -> None:
-        self.discard(self.queues / ready.name)
+        """What the queue had goes only when it has what is ready, durably."""
+        grave = self.discard(self.queues / ready.name)
         os.rename(ready, self.queues / ready.name)
         sync_directory(self.queues)
         sync_directory(self._ready)
+        if grave is not None:
+            shutil.rmtree(grave, ignore_errors=True)
 
     def discard(self, directory: Path) -> Path | None:
         """Make a queue's directory disappear, durably; returns what is left to be removed."""

@@ -51,9 +51,9 @@ class JournalHandle:
     measured. quarantine: where damaged files of it were put last, "" if none were. syncing: what it is
     owed.
 
-    settings: of the queue; they hold from the next opening on. last_used: see `OpenJournals`.
-    uploads: large items on their way, which keep it open. untried: it has never been opened, so that
-    of a queue that is new it is not yet sure that nothing is there.
+    settings: of the queue; they hold from the next opening on. engine: the journal's, by name.
+    last_used: see `OpenJournals`. uploads: large items on their way, which keep it open. untried: it has
+    never been opened, so that of a queue that is new it is not yet sure that nothing is there.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class JournalHandle:
         "_store",
         "_unsynced",
         "_users",
+        "engine",
         "error",
         "journal",
         "known",
@@ -81,11 +82,18 @@ class JournalHandle:
     )
 
     def __init__(
-        self, store: Store, name: bytes, settings: QueueSettings, stored: bool, owner: Owner
+        self,
+        store: Store,
+        name: bytes,
+        settings: QueueSettings,
+        engine: str,
+        stored: bool,
+        owner: Owner,
     ) -> None:
         self.name = name
         self._store = store
         self.settings = settings
+        self.engine = engine or settings.engine
         self.large = LargeFiles(self.directory / "large")
         self.journal: Journal | None = None
         self.error: JournalError | None = None
@@ -108,11 +116,12 @@ class JournalHandle:
     @property
     def directory(self) -> Path:
         data = self._store.data
-        return (
-            data.scratch(self.name)
-            if self.settings.engine == "memory"
-            else data.directory(self.name)
-        )
+        return data.directory(self.name) if self.on_disk else data.scratch(self.name)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether what the journal holds outlives this process."""
+        return self._store.engines[self.engine].on_disk
 
     @property
     def idle(self) -> bool:
@@ -124,6 +133,14 @@ class JournalHandle:
         """Whether something is being done with the journal, or it is being opened."""
         return bool(self._users or self._opening)
 
+    def configure(self, settings: QueueSettings) -> None:
+        """Settings were replaced; the engine is another one only while there is nothing in the journal."""
+        self.settings = settings
+        self.syncing.configure(settings)
+        if self.untried and self.known and self.idle:
+            self.engine = settings.engine
+            self.large = LargeFiles(self.directory / "large")
+
     # -- opening and closing -----------------------------------------------------------------------
 
     def open(self) -> None:
@@ -134,7 +151,8 @@ class JournalHandle:
             store = self._store
             work = partial(
                 open_journal,
-                store.engines[self.settings.engine],
+                store.engines,
+                self.engine,
                 self.directory,
                 self.name,
                 self.large,
@@ -151,6 +169,7 @@ class JournalHandle:
             self.fail(error)
             return
         first, failed = not self.known, self.error is not None
+        self.engine = what.engine
         self.journal = what.journal
         self.known = True
         self.error = None
@@ -164,7 +183,7 @@ class JournalHandle:
             path = self.directory / quarantine
             log.warning("damaged files are put aside", extra={"queue": self.name, "path": path})
         self.quarantine = quarantine
-        if self.settings.engine != "memory":  # closing it would forget what it holds
+        if self.on_disk:  # closing one that is not it would forget what it holds
             self._store.journals.add(self)
         log.debug("journal opened", extra={"queue": self.name, "bytes": what.size})
         self._owner.opened(what, first, failed)
@@ -249,11 +268,6 @@ class JournalHandle:
             damage.what,
             extra={"queue": self.name, "path": self.directory, "ids": ids},
         )
-
-    def configure(self, settings: QueueSettings) -> None:
-        """The settings were replaced."""
-        self.settings = settings
-        self.syncing.configure(settings)
 
     def sync(self) -> None:
         """Put on disk what was written and has to be."""

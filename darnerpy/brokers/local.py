@@ -14,7 +14,7 @@ from heapq import heapify, heappop
 from ..clock import Clock
 from ..config import Settings
 from ..errors import DarnerError, ServerError
-from ..journals.leveldb.journal import LevelDbEngine
+from ..journals.engines import engine_in, name_in
 from ..names import is_queue
 from ..queues.batches import Completion
 from ..queues.upkeep import clock_was_set
@@ -24,6 +24,7 @@ from .backups import Kept, delete, kept
 from .clockwatch import ClockWatch
 from .datadir import DataDir
 from .maintenance import Maintenance
+from .mismatches import warn_of_mismatches
 from .mover import Mover
 from .scheduling import Scheduler
 from .space import Space
@@ -80,15 +81,16 @@ class LocalBroker:
         self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
         self.alias_puts: dict[bytes, tuple[int, int]] = {}
         for directory, name in data.found().items():
+            path = data.queues / directory
             try:
-                known = name or LevelDbEngine.name_in(data.queues / directory)
+                engine = engine_in(path, self._store.engines.values())
+                known = name or name_in(path)
             except DarnerError as error:
-                log.error("left alone: %s", error, extra={"path": data.queues / directory})
+                log.error("left alone: %s", error, extra={"path": path})
                 continue
             if known and is_queue(known):
-                self._add(known, stored=True)
+                self._add(known, stored=True, engine=engine.name if engine else "")
             elif known:
-                path = data.queues / directory
                 log.warning("left alone: no queue can be called so", extra={"path": path})
         self._mask(settings.aliases)
 
@@ -119,7 +121,7 @@ class LocalBroker:
 
     def back_up(self, names: Sequence[bytes] | None, backup: str, done: Told) -> None:
         """Write queues, all if None, to a new directory among the backups; see `backup`."""
-        known = [stored for stored in self.every if stored.settings.engine != "memory"]
+        known = [stored for stored in self.every if stored.on_disk]
         if names is not None:
             missing = set(names) - {stored.name for stored in known}
             if missing:
@@ -153,7 +155,11 @@ class LocalBroker:
         self._mask(settings.aliases)
         for stored in list(self.queues.values()):
             stored.configure()
+        self._warn_of_mismatches()
         self.space.watch(settings.min_free_disk)
+
+    def _warn_of_mismatches(self) -> None:
+        warn_of_mismatches(self.every, self._store.engines, self._store.data.path)
 
     def _mask(self, aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]]) -> None:
         """A queue with the name of an alias cannot be reached while there is the alias."""
@@ -165,8 +171,8 @@ class LocalBroker:
                 self._masked[name] = self.queues.pop(name)
                 log.warning("a queue is hidden by an alias of the same name", extra={"queue": name})
 
-    def _add(self, name: bytes, stored: bool) -> StoredQueue:
-        queue = self.queues[name] = self._make(name, stored)
+    def _add(self, name: bytes, stored: bool, engine: str = "") -> StoredQueue:
+        queue = self.queues[name] = self._make(name, stored, engine)
         return queue
 
     def _gone(self, stored: StoredQueue) -> None:
@@ -200,6 +206,7 @@ class LocalBroker:
         store = self._store
         self.space.watch(store.settings.min_free_disk)
         self._clock_watch.start()
+        self._warn_of_mismatches()
         queues = list(self.queues.values())
         self._loading = Startup(queues, store.clock, self._scheduler, store.journals.most)
 

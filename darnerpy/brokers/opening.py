@@ -1,10 +1,12 @@
 """Opening a queue's journal, in a thread: everything that can be learnt before the loop goes on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import JournalGoneError
 from ..journals.contract import Engine, Journal, Piece, Recovery
+from ..journals.engines import engine_in
 from ..journals.large import LargeFiles
 from ..queues.positions import Positions
 from ..queues.queue import OWN
@@ -13,7 +15,11 @@ __all__ = ["Opened", "open_journal"]
 
 
 class Opened(NamedTuple):
-    """head: the next item of the queue's own consumer, if it was read. size: bytes on disk."""
+    """engine: the journal's. head: the next item of the queue's own consumer, if it was read. size:
+    bytes on disk.
+    """
+
+    engine: str
 
     journal: Journal
     found: Recovery
@@ -22,7 +28,8 @@ class Opened(NamedTuple):
 
 
 def open_journal(
-    engine: Engine,
+    engines: Mapping[str, Engine],
+    wanted: str,
     directory: Path,
     name: bytes,
     large: LargeFiles,
@@ -33,19 +40,24 @@ def open_journal(
 ) -> Opened:
     """Open it where its engine keeps it; not anew if it has gone.
 
-    memory, compress: see `Engine`. known: it was open before, and only has to be opened again. failed:
-    since then something went wrong, so that nobody knows what of it has reached the journal. Raises
-    `JournalError`.
+    engines: by name. wanted: a new one's; what is on disk has the engine that it has. memory, compress:
+    see `Engine`. known: it was open before, and only has to be opened again. failed: since then something
+    went wrong, so that nobody knows what of it has reached the journal. Raises `JournalError`.
     """
-    if large.made and not engine.exists(directory):
-        raise JournalGoneError(f"directory {directory.name} was taken away")
+    engine = engines[wanted]
+    if engine.on_disk:
+        found_engine = engine_in(directory, engines.values())
+        if found_engine is not None:
+            engine = found_engine
+        elif large.made:
+            raise JournalGoneError(f"directory {directory.name} was taken away")
     journal = engine.open(directory, name, large, memory, compress)
     try:
         found = journal.recover(origins=failed or not known)
         if failed or not known:
             large.clean(found.trimmed, found.next_id, found.kept)
         head = None if known else _read_head(journal, found)
-        return Opened(journal, found, head, journal.size())
+        return Opened(engine.name, journal, found, head, journal.size())
     except BaseException:
         journal.close()
         raise

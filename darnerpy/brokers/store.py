@@ -12,9 +12,7 @@ from typing import Any
 
 from ..clock import Clock
 from ..config import Settings
-from ..journals.contract import Engine
-from ..journals.leveldb.journal import LevelDbEngine
-from ..journals.memory import MemoryEngine
+from ..journals.engines import engines
 from ..journals.workers import Done, Workers
 from ..queues.windows import Windows
 from .datadir import DataDir
@@ -52,7 +50,7 @@ class Store:
         self.space = Space(data.path, scheduler)
         self.call_later = scheduler.call_later  # once, not a bound method for each queue
         self.room = self.space.room
-        self.engines: dict[str, Engine] = {"leveldb": LevelDbEngine(), "memory": MemoryEngine()}
+        self.engines = engines()
         self.trimming = 0
         self.commit_ms = 0.0
         self._workers = workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")

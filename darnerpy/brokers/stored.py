@@ -8,7 +8,6 @@ is in `committer`, reading in `loader`, giving back disk in `trimmer`, what it t
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +38,7 @@ class StoredQueue(Condition):
     """ready: whether commands may be decided now; if not, `when_ready` calls back. left_alone: since
     when it has been empty and unused, and after which batch, as last looked at.
 
+    engine: of a journal that is there already, or "".
     changed, gone, look_after: told when there is something to commit, when the queue is deleted, and
     when something has to be done in time.
     """
@@ -58,6 +58,7 @@ class StoredQueue(Condition):
         store: Store,
         name: bytes,
         stored: bool,
+        engine: str,
         changed: Callable[["StoredQueue"], None],
         gone: Callable[["StoredQueue"], None],
         look_after: Callable[["StoredQueue"], None],
@@ -69,7 +70,7 @@ class StoredQueue(Condition):
         self.ready = not stored
         self.left_alone = (0, 0)
         self._held_back = False
-        handle = self._handle = JournalHandle(store, name, settings, stored, self)
+        handle = self._handle = JournalHandle(store, name, settings, engine, stored, self)
         self._alarm = Alarm(store.clock, store.scheduler, partial(look_after, self))
         windows, on_change = store.windows, partial(changed, self)
         queue = Queue(name, store.clock, windows, on_change, self._settings_of, self._alarm.set)
@@ -230,11 +231,7 @@ class StoredQueue(Condition):
 
     def configure(self) -> None:
         """The settings were replaced: they hold from now on."""
-        engine = self.settings.engine
         fresh = self._store.settings.queue(self.name)
-        if fresh.engine != engine:
-            log.warning("engine stays %s until a restart", engine, extra={"queue": self.name})
-            fresh = replace(fresh, engine=engine)
         before, self.settings = self.settings, fresh
         self._handle.configure(fresh)
         if is_stricter(fresh, before):

@@ -17,6 +17,7 @@ from tempfile import NamedTemporaryFile
 from ..clock import SystemClock
 from ..errors import ConfigError
 from ..inspection.export import FORMATS, ExportedSource
+from ..journals.engines import DEFAULT, DISK_ENGINES
 from ..migration.darner import DarnerSource
 from ..migration.kestrel import KestrelSource
 from ..migration.report import text
@@ -55,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose directory it is, or in which format the file is",
     )
     add_data_argument(parser)
+    parser.add_argument(
+        "--engine",
+        choices=DISK_ENGINES,
+        default=DEFAULT.name,
+        help=f"how the queues are to be kept on disk; default {DEFAULT.name}",
+    )
     parser.add_argument("--dry-run", action="store_true", help="read and report, write nothing")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
@@ -63,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     _check_apart(args.source, args.data)
     progress = _show if sys.stderr.isatty() else _show_nothing
     with _source(args.kind, args.source) as source, as_owner(args.data):
-        report = transfer(source, args.data, SystemClock(), args.dry_run, progress)
+        engine = DISK_ENGINES[args.engine]
+        report = transfer(source, args.data, engine, SystemClock(), args.dry_run, progress)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if args.json:

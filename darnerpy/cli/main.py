@@ -32,6 +32,7 @@ COMMANDS = {
     "backup": "have the server copy its queues; list and prune the copies",
     "export": "write a queue on disk into a file",
     "check": "tell whether the queues on disk are whole, and repair those that are not",
+    "convert": "have queues on disk kept by another engine",
     "config": "check a configuration, or show where each of its values comes from",
 }
 

@@ -4,7 +4,6 @@ from collections import deque
 from pathlib import Path
 
 from ..errors import JournalError
-from ..journals.leveldb.quarantine import newest
 from ..names import from_file_name
 from .findings import QueueCheck
 from .offline import open_queue
@@ -22,9 +21,9 @@ def check_queue(directory: Path, progress: Progress, synced: bool) -> QueueCheck
     try:
         with open_queue(directory) as queue:
             check.name = queue.name
-            quarantine = newest(directory / "leveldb")
-            if quarantine:
-                check.notes.append(f"damaged files are put aside in {quarantine}")
+            check.engine = queue.engine.name
+            if queue.put_aside:
+                check.notes.append(f"damaged files are put aside in {queue.put_aside}")
             deque(Walk(queue, check, progress, synced).items(), maxlen=0)
     except JournalError as error:
         check.refused = str(error)

@@ -1,77 +1,38 @@
-"""Copies of a queue's files that share what never changes.
-
-Tables and large items are written once and then only removed, so a copy links to them; all else of a
-LevelDB, a few megabytes, is copied.
-"""
+"""Copies of a queue's files that share what never changes: large items, and what its engine says."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import DamageError
+from ..journals.contract import DiskEngine
 from ..journals.durable import sync_directory
-from ..journals.leveldb.format import read_manifest
-from ..journals.leveldb.quarantine import unfinished
 
-__all__ = ["keep_queue", "open_apart"]
-
-_TABLE = re.compile(r"(\d+)\.(?:ldb|sst)")
-_NOT_DATA = ("LOCK", "LOG", "LOG.old")
+__all__ = ["keep", "keep_queue"]
 
 
-def open_apart(directory: Path, scratch: Path) -> None:
-    """Have the journal of a queue's directory in scratch, to be opened there.
-
-    Whatever is done to it there, even a repair, changes no byte of the journal itself.
-    """
-    source, target = directory / "leveldb", scratch / "leveldb"
-    target.mkdir(parents=True)
-    live = _live_tables(source)
-    for entry in os.scandir(source) if source.exists() else ():
-        table = _TABLE.fullmatch(entry.name)
-        if entry.name in _NOT_DATA or not entry.is_file():
-            continue
-        if table and (live is None or int(table[1]) in live):
-            (target / entry.name).symlink_to(Path(entry.path).absolute())
-        else:  # LevelDB may give the number of a table that is not in use to a new one
-            shutil.copyfile(entry.path, target / entry.name)
-    note = directory / "leveldb.repair"
-    if note.exists():
-        shutil.copyfile(note, scratch / note.name)
-    for folder in unfinished(source):
-        _share_quarantine(folder, scratch / folder.relative_to(directory))
-
-
-def _share_quarantine(folder: Path, target: Path) -> None:
-    """Have what is in quarantine, and is not won back yet, in another directory: nothing changes it."""
-    target.mkdir(parents=True)
-    for entry in os.scandir(folder):
-        (target / entry.name).symlink_to(Path(entry.path).absolute())
-
-
-def _live_tables(database: Path) -> set[int] | None:
-    """The tables in use; None if that cannot be known: then LevelDB will not open it unrepaired,
-    and a repair gives no number twice."""
-    try:
-        name = (database / "CURRENT").read_text().strip()
-        levels = read_manifest((database / name).read_bytes()).levels
-        return {number for tables in levels.values() for number in tables}
-    except (OSError, UnicodeDecodeError, DamageError):
-        return None
-
-
-def keep_queue(directory: Path, target: Path) -> None:
+def keep_queue(engine: DiskEngine, directory: Path, target: Path) -> None:
     """Copy a queue's directory, durably; a link where a file never changes and can be linked."""
+    _keep_tree(directory, target, lambda path: path.suffix == ".item" or engine.is_final(path))
+    sync_directory(target.parent)
+
+
+def keep(path: Path, target: Path) -> None:
+    """Have a file or directory that nobody changes any more in another place, too."""
+    if path.is_dir():
+        _keep_tree(path, target, lambda path: True)
+    else:
+        _transfer(path, target, os.link)
+
+
+def _keep_tree(directory: Path, target: Path, is_final: Callable[[Path], bool]) -> None:
     for path, _, names in os.walk(directory):
         into = target / Path(path).relative_to(directory)
         into.mkdir(parents=True)
         for name in names:
-            unchanging = _TABLE.fullmatch(name) or name.endswith(".item")
-            _transfer(Path(path) / name, into / name, os.link if unchanging else shutil.copyfile)
+            source = Path(path) / name
+            _transfer(source, into / name, os.link if is_final(source) else shutil.copyfile)
         sync_directory(into)
-    sync_directory(target.parent)
 
 
 def _transfer(source: Path, target: Path, how: Callable[[Path, Path], object]) -> None:

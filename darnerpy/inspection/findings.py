@@ -31,7 +31,8 @@ class Finding:
 
 @dataclass(slots=True)
 class QueueCheck:
-    """One queue. directory: its name on disk; name: None if nothing tells it any more.
+    """One queue. directory: its name on disk; name: None if nothing tells it any more. engine: of its
+    journal, "" if it could not be looked at.
 
     items: whole ones that somebody is to get; kept: those of them that no server would serve, because
     they lie behind a gap or were passed over with one. damaged, missing: ids that are not whole, and
@@ -42,6 +43,7 @@ class QueueCheck:
 
     directory: str
     name: bytes | None = None
+    engine: str = ""
     items: int = 0
     damaged: int = 0
     missing: int = 0
@@ -77,6 +79,7 @@ class QueueCheck:
         return {
             "queue": self.title,
             "directory": self.directory,
+            "engine": self.engine or None,
             "clean": self.is_clean,
             "items": self.items,
             "damaged": self.damaged,

@@ -1,7 +1,8 @@
 """A queue on disk, read without a server and without changing a byte of it.
 
-Owns the way to everything that can still be read: where LevelDB gives up, a copy is mended, as a server
-mends the queue itself, before anything is told. What was wrong on the way is in `damage`.
+Owns the way to everything that can still be read: where an engine gives up, what it looks at apart is
+mended, as a server mends the queue itself, before anything is told. What was wrong on the way is in
+`damage`.
 """
 
 import tempfile
@@ -9,50 +10,22 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from ..errors import DamageError, JournalError, NewerFormatError
-from ..journals.contract import Damage, Recovery
+from ..errors import JournalError, NewerFormatError
+from ..journals.contract import Damage, DiskEngine, DiskJournal, Entry, Recovery
+from ..journals.engines import DEFAULT, DISK_ENGINES, engine_in
 from ..journals.large import LargeFiles
-from ..journals.leveldb.journal import LevelDbEngine, LevelDbJournal
-from ..journals.marks import MarkRecord, decode_mark
-from ..journals.records import BLOCK, decode_block, split_key
 from ..names import file_name, from_file_name
-from ..queues.items import Item
-from .copies import open_apart
 
-__all__ = ["Block", "Entry", "OfflineQueue", "Standing", "open_queue"]
-
-
-class Block(NamedTuple):
-    """Items that are whole, of the ids from first up to stop. wrong: what the others have; "" is nothing.
-
-    sure: stop is what was written; if not, there may have been more.
-    """
-
-    items: list[Item]
-    first: int
-    stop: int
-    wrong: str
-    sure: bool
-
-
-class Standing(NamedTuple):
-    """A mark: where consumers stood when the next id to come was this one. record: None if damaged."""
-
-    next_id: int
-    record: MarkRecord | None
-    wrong: str
-
-
-Entry = Block | Standing
+__all__ = ["OfflineQueue", "open_queue"]
 
 
 @contextmanager
 def open_queue(directory: Path) -> Iterator["OfflineQueue"]:
     """The queue in a directory. Raises `JournalError` if nothing of it can be read."""
+    engine = engine_in(directory, DISK_ENGINES.values()) or DEFAULT
     with tempfile.TemporaryDirectory(prefix="darnerpy-") as scratch:
-        queue = OfflineQueue(directory, Path(scratch))
+        queue = OfflineQueue(engine, directory, Path(scratch))
         try:
             yield queue
         finally:
@@ -60,22 +33,24 @@ def open_queue(directory: Path) -> Iterator["OfflineQueue"]:
 
 
 class OfflineQueue:
-    """directory: the queue's own; name: None if nothing tells it any more. found: what a server would
-    go on from once it has met all that is damaged. large: its large items. damage: of the database as
-    a whole; grows while it is read.
+    """engine: of its journal. directory: the queue's own; name: None if nothing tells it any more.
+    journal: opened apart. found: what a server would go on from once it has met all that is damaged.
+    large: its large items. damage: of the journal as a whole; grows while it is read. put_aside: where
+    in the directory damaged files were put last, "" if none were.
     """
 
-    def __init__(self, directory: Path, scratch: Path) -> None:
+    def __init__(self, engine: DiskEngine, directory: Path, scratch: Path) -> None:
+        self.engine = engine
         self.directory = directory
         self.large = LargeFiles(directory / "large")
         self.damage: list[Damage] = []
+        self.put_aside = engine.put_aside(directory)
         self._scratch = scratch / "queue"
-        open_apart(directory, self._scratch)
-        self._journal = self._open()
+        self.journal = self._open()
         try:
             self.found = self._recover()
         except BaseException:
-            self._journal.close()
+            self.journal.close()
             raise
         self.damage += self.found.damage
         self.name = self._name()
@@ -86,40 +61,36 @@ class OfflineQueue:
         Raises `NewerFormatError` for what a later version has written.
         """
         try:
-            for key, value in self._journal.entries():
-                yield _decode(key, value)
+            yield from self.journal.contents()
         except NewerFormatError:
             raise
         except JournalError as error:
             self.damage.append(Damage(str(error)))
 
     def close(self) -> None:
-        self._journal.close()
+        self.journal.close()
 
-    def _open(self) -> LevelDbJournal:
-        """Open the copy; what could not be read before is repaired first."""
-        engine = LevelDbEngine()
+    def _open(self) -> DiskJournal:
+        """Open it apart; what could not be read before is mended first."""
         try:
-            journal = engine.open(self._scratch, b"", self.large)
+            return self.engine.look(self.directory, self._scratch, self.large)
         except JournalError as error:
             self.damage.append(Damage(str(error)))
-            journal = engine.open(self._scratch, b"", self.large)
-        assert isinstance(journal, LevelDbJournal)
-        return journal
+            return self.engine.look(self.directory, self._scratch, self.large)
 
     def _recover(self) -> Recovery:
         """Read everything once: where a read fails, the next opening mends it, and what is lost is only
         known then."""
         try:
-            found = self._journal.recover()
-            deque(self._journal.entries(), maxlen=0)
+            found = self.journal.recover()
+            deque(self.journal.contents(), maxlen=0)
         except NewerFormatError:
             raise
         except JournalError as error:
             self.damage.append(Damage(str(error)))
-            self._journal.close()
-            self._journal = self._open()
-            return self._journal.recover()
+            self.journal.close()
+            self.journal = self._open()
+            return self.journal.recover()
         return found
 
     def _name(self) -> bytes | None:
@@ -129,20 +100,3 @@ class OfflineQueue:
         told = f"is {name!r}" if name else "is not there"
         self.damage.append(Damage(f"the name in the journal {told}"))
         return from_file_name(self.directory.name)
-
-
-def _decode(key: bytes, value: bytes) -> Entry:
-    try:
-        first, kind, _ = split_key(key)
-    except DamageError as error:
-        return Standing(0, None, str(error))
-    if kind == BLOCK:
-        try:
-            items, stop, wrong = decode_block(key, value)
-        except DamageError as error:
-            return Block([], first, first + 1, str(error), sure=False)
-        return Block(items, first, stop, wrong, sure=True)
-    try:
-        return Standing(first, decode_mark(key, value), "")
-    except DamageError as error:
-        return Standing(first, None, str(error))

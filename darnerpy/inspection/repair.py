@@ -48,12 +48,12 @@ class Repair:
             return
         make_directory(self.kept)
         kept = self.kept / directory.name
-        keep_queue(directory, kept)
         items = 0
         with open_queue(directory) as queue:
+            keep_queue(queue.engine, directory, kept)
             consumers = {name: name for name in queue.found.positions if name}
             seen = Walk(queue, QueueCheck(directory.name), progress, synced=True).items()
-            with QueueWriter(self._data, check.name, consumers, exact=True) as writer:
+            with QueueWriter(self._data, check.name, queue.engine, consumers, exact=True) as writer:
                 for item in incoming(queue, seen):
                     writer.put(item, item.created)
                     items += 1

@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..journals.contract import Block, Standing
 from ..queues.batches import Returned
 from ..queues.items import Item
 from ..queues.positions import Positions, Span, shared, without
 from ..units import counted
 from .findings import Finding, QueueCheck, shown
-from .offline import Block, OfflineQueue, Standing
+from .offline import OfflineQueue
 
 __all__ = ["Progress", "Seen", "Walk"]
 
 Progress = Callable[[int, int], None]
 """Told now and then how many ids were read, of how many."""
 
-_JOURNAL = "leveldb"
 _TELL_EVERY = 200
 
 
@@ -94,8 +94,8 @@ class Walk:
                 self._find(damage.what)
         self._look_for_leftovers()
 
-    def _find(self, what: str, first: int = 0, stop: int = 0, file: str = _JOURNAL) -> None:
-        self._check.find(Finding(file, what, first, stop))
+    def _find(self, what: str, first: int = 0, stop: int = 0, file: str = "") -> None:
+        self._check.find(Finding(file or self._queue.engine.name, what, first, stop))
 
     # -- items -------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ One journal holds one queue. Its methods may be called from any thread: one writ
 new one, recover, and only then go on.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -13,8 +14,21 @@ from ..queues.batches import Batch, Returned
 from ..queues.items import Item, Origin
 from ..queues.positions import Positions, Span
 from .large import LargeFiles
+from .marks import MarkRecord
 
-__all__ = ["Damage", "Engine", "Journal", "Piece", "Recovery", "Trimmed"]
+__all__ = [
+    "Block",
+    "Damage",
+    "DiskEngine",
+    "DiskJournal",
+    "Engine",
+    "Entry",
+    "Journal",
+    "Piece",
+    "Recovery",
+    "Standing",
+    "Trimmed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +154,19 @@ class Journal(Protocol):
 
 
 class Engine(Protocol):
-    """How journals of one kind come to be."""
+    """How journals of one kind come to be.
+
+    name: as settings have it. on_disk: what is written outlives the process.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def on_disk(self) -> bool: ...
 
     def exists(self, directory: Path) -> bool:
-        """Whether there is a journal in a directory that had one."""
+        """Whether a journal of this kind lies in a queue's directory, in whatever state it is."""
         ...
 
     def open(
@@ -154,4 +177,71 @@ class Engine(Protocol):
         memory: bytes of what is written that it may gather before they go to their place on disk.
         compress: what is written from now on, in order to save disk; what is there is read either way.
         """
+        ...
+
+
+# -- while no server has them ----------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """Items that are whole, of the ids from first up to stop. wrong: what the others have; "" is nothing.
+
+    sure: stop is what was written; if not, there may have been more.
+    """
+
+    items: list[Item]
+    first: int
+    stop: int
+    wrong: str
+    sure: bool
+
+
+class Standing(NamedTuple):
+    """A mark: where consumers stood when the next id to come was this one. record: None if damaged."""
+
+    next_id: int
+    record: MarkRecord | None
+    wrong: str
+
+
+Entry = Block | Standing
+
+
+class DiskJournal(Journal, Protocol):
+    """A journal that can be checked in full."""
+
+    def contents(self) -> Iterator[Entry]:
+        """All that is stored, in order, every checksum looked at: what is wrong is told in its place.
+
+        Raises `JournalError` where nothing behind can be read, `NewerFormatError` for what a later
+        version has written.
+        """
+        ...
+
+
+class DiskEngine(Engine, Protocol):
+    """An engine that keeps a journal as files in the queue's directory.
+
+    What is called as the engine there, or so with a dot and more behind it, belongs to the engine; the
+    rest of the directory it leaves alone when it is removed.
+    """
+
+    def name_in(self, directory: Path) -> bytes | None:
+        """The queue whose journal lies in a directory; None if there is none. Raises `JournalError`."""
+        ...
+
+    def look(self, directory: Path, scratch: Path, large: LargeFiles) -> DiskJournal:
+        """Open a journal for reading, without changing a byte in its directory. Raises `JournalError`.
+
+        scratch: a directory for whatever that takes. Called once more after an error, with the same: it
+        then gives what can be read.
+        """
+        ...
+
+    def put_aside(self, directory: Path) -> str:
+        """Where in the queue's directory damaged files of it were put last; "" if none were."""
+        ...
+
+    def is_final(self, path: Path) -> bool:
+        """Whether a file of a journal is never written again, so that a link is as good as a copy."""
         ...

@@ -21,8 +21,11 @@ __all__ = ["MemoryEngine", "MemoryJournal"]
 
 
 class MemoryEngine:
+    name = "memory"
+    on_disk = False
+
     def exists(self, directory: Path) -> bool:
-        return True
+        return False
 
     def open(
         self, directory: Path, name: bytes, large: LargeFiles, memory: int, compress: bool

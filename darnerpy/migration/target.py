@@ -1,21 +1,16 @@
 """Writing one queue into a data directory that no server has open.
 
-The queue is written where the data directory keeps what is unfinished, synced, and only then given
-its place: it is there whole or not at all. The same core and the same journal do the work as when a
-client puts items; only the time is not today's but the one at which each item was put.
+The queue is there whole or not at all (`brokers/drafts.py`). The same core and the same journal do the
+work as when a client puts items; only the time is not today's but the one at which each item was put.
 """
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..brokers.datadir import DataDir
-from ..journals.durable import make_directory, sync_directory
-from ..journals.large import LargeFiles
-from ..journals.leveldb.journal import LevelDbEngine
+from ..brokers.drafts import Draft
+from ..journals.contract import DiskEngine
 from ..queues.batches import Returned
 from ..queues.consumer import Consumer
 from ..queues.positions import span_of
@@ -34,21 +29,21 @@ _WINDOW_BYTES = 64 * 1024
 class QueueWriter:
     """A context: left without `finish`, there is no trace of the queue.
 
-    name: of the new queue. consumers: the names of its consumers by those that items use for them.
+    name, engine: of the new queue. consumers: the names of its consumers by those that items use for them.
     exact: items keep their times to the millisecond; if not, those put within a second may share one,
     which takes less room.
     """
 
     def __init__(
-        self, data: DataDir, name: bytes, consumers: Mapping[bytes, bytes], exact: bool = False
+        self,
+        data: DataDir,
+        name: bytes,
+        engine: DiskEngine,
+        consumers: Mapping[bytes, bytes],
+        exact: bool = False,
     ) -> None:
-        self._data = data
         self._same_time_ms = 1 if exact else _SAME_TIME_MS
-        self._name = name
-        self._directory = scratch = data.scratch(name)
-        make_directory(scratch)
-        self._large = LargeFiles(scratch / "large")
-        self._journal = LevelDbEngine().open(scratch, name, self._large)
+        self._draft = Draft(data, name, engine)
         self._clock = _ItemClock()
         self._queue = Queue(name, self._clock, Windows(_WINDOW_BYTES), _nothing)
         self._consumers: dict[bytes, Consumer] = {OWN: self._queue.own}
@@ -61,8 +56,7 @@ class QueueWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        self._journal.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._draft.close()
 
     def put(self, item: Incoming, created_ms: int) -> None:
         """Append an item that was put at that time.
@@ -100,11 +94,7 @@ class QueueWriter:
         """Everything was put: make the queue one of the data directory's, durably."""
         self._queue.want_full_mark()
         self._commit()
-        self._journal.sync()
-        for directory, _, _ in os.walk(self._directory):
-            sync_directory(Path(directory))
-        self._journal.close()
-        self._data.place(self._directory, self._name)
+        self._draft.place()
 
     def _others(self, readers: Iterable[bytes] | None) -> list[Consumer]:
         """The consumers that are not to get an item."""
@@ -113,7 +103,7 @@ class QueueWriter:
         return [each for name, each in self._consumers.items() if name not in readers]
 
     def _upload(self, item: Incoming) -> int:
-        upload = self._large.upload()
+        upload = self._draft.large.upload()
         if item.file is not None:
             upload.link(item.file)
             return upload.number
@@ -130,7 +120,7 @@ class QueueWriter:
     def _commit(self) -> None:
         batch = self._queue.seal()
         if batch is not None:
-            self._journal.write(batch, sync=False)
+            self._draft.journal.write(batch, sync=False)
             self._queue.wrote(batch)
             batch.end(None)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..brokers.datadir import DataDir
 from ..clock import Clock
 from ..errors import DamageError, JournalError
+from ..journals.contract import DiskEngine
 from ..names import file_name
 from .naming import new_consumer_names, new_names
 from .report import QueueReport, Report
@@ -26,9 +27,15 @@ _TELL_EVERY = 1000
 
 
 def transfer(
-    source: Source, directory: Path, clock: Clock, dry_run: bool, progress: Progress
+    source: Source,
+    directory: Path,
+    engine: DiskEngine,
+    clock: Clock,
+    dry_run: bool,
+    progress: Progress,
 ) -> Report:
-    """Take over every queue; directory: the data directory. Raises `DataDirError` if it is in use.
+    """Take over every queue; directory: the data directory; engine: of the new queues. Raises
+    `DataDirError` if it is in use.
 
     A dry run reads everything and writes nothing.
     """
@@ -36,7 +43,7 @@ def transfer(
     names = new_names({queue.name: queue.consumers for queue in source.queues})
     with ExitStack() as stack:
         data = None if dry_run else stack.enter_context(closing(DataDir(directory)))
-        run = _Run(directory, data, clock, progress, sum(q.size for q in source.queues))
+        run = _Run(directory, engine, data, clock, progress, sum(q.size for q in source.queues))
         for queue in source.queues:
             report.queues.append(run.take(queue, names[queue.name]))
     return report
@@ -46,12 +53,14 @@ class _Run:
     def __init__(
         self,
         directory: Path,
+        engine: DiskEngine,
         data: DataDir | None,
         clock: Clock,
         progress: Progress,
         size: int,
     ) -> None:
         self._directory = directory
+        self._engine = engine
         self._data = data
         self._clock = clock
         self._progress = progress
@@ -87,7 +96,7 @@ class _Run:
                 self._each(queue, content, report, _read)
                 return
             writer = stack.enter_context(
-                QueueWriter(self._data, report.new_name, names, content.exact)
+                QueueWriter(self._data, report.new_name, self._engine, names, content.exact)
             )
             self._each(queue, content, report, writer.put)
             if not report.is_empty:

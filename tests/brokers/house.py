@@ -72,6 +72,8 @@ class FaultyEngine:
     def __init__(self, engine: Engine, faults: Faults) -> None:
         self._engine = engine
         self._faults = faults
+        self.name = engine.name
+        self.on_disk = engine.on_disk
 
     def exists(self, directory: Path) -> bool:
         return self._engine.exists(directory)

@@ -8,7 +8,7 @@ import pytest
 from darnerpy.config import SyncPolicy
 from darnerpy.errors import JournalError
 from darnerpy.journals.large import LargeFiles
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from tests.brokers.house import House, Wait, kept, until
 
 pytestmark = pytest.mark.asyncio

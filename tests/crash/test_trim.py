@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy.inspection.check import check_queue
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from tests.journals.kept import Kept
 
 LIVES = 8

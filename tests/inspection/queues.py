@@ -12,7 +12,8 @@ from darnerpy.inspection.contents import incoming
 from darnerpy.inspection.findings import QueueCheck
 from darnerpy.inspection.offline import open_queue
 from darnerpy.inspection.walk import Walk
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.engines import DEFAULT
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.migration.source import Incoming
 from darnerpy.migration.target import QueueWriter
 from darnerpy.queues.items import Origin
@@ -48,7 +49,10 @@ def kept(data: Path) -> Kept:
 def make(data: Path, name: bytes, consumers: Iterable[bytes], items: Iterable[Incoming]) -> None:
     """A queue with these items, put in order."""
     names = {each: each for each in consumers}
-    with closing(DataDir(data)) as place, QueueWriter(place, name, names, exact=True) as writer:
+    with (
+        closing(DataDir(data)) as place,
+        QueueWriter(place, name, DEFAULT, names, exact=True) as writer,
+    ):
         for item in items:
             writer.put(item, item.created)
         writer.finish()

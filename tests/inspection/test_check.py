@@ -10,8 +10,8 @@ import pytest
 
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
-from darnerpy.inspection.copies import open_apart
 from darnerpy.journals.leveldb import plyvel
+from darnerpy.journals.leveldb.apart import open_apart
 from darnerpy.journals.marks import encode_mark
 from darnerpy.journals.records import block_key, decode_block, encode_blocks
 from darnerpy.queues.batches import Batch, Mark, Returned

@@ -11,6 +11,7 @@ import pytest
 
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.clock import SystemClock
+from darnerpy.journals.engines import DEFAULT
 from darnerpy.migration.source import Incoming
 from darnerpy.migration.target import QueueWriter
 from tests.servers import DARNERPY
@@ -34,7 +35,7 @@ def data(place: Path) -> Path:
     """A data directory of another user, with a queue of a small and a large item."""
     path = place / "data"
     opened = DataDir(path)
-    with QueueWriter(opened, b"work", {}, exact=True) as writer:
+    with QueueWriter(opened, b"work", DEFAULT, {}, exact=True) as writer:
         for item in (b"small", LARGE):
             pieces = None if len(item) < 1000 else lambda: iter([LARGE])
             whole = item if pieces is None else None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy.journals.contract import Engine
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.journals.memory import MemoryEngine
 from tests.journals.kept import Kept
 

@@ -25,8 +25,11 @@ class Kept:
     opening on.
     """
 
-    def __init__(self, directory: Path, engine: Engine, compress: bool = False) -> None:
+    def __init__(
+        self, directory: Path, engine: Engine, compress: bool = False, name: bytes = b"work"
+    ) -> None:
         self.compress = compress
+        self._name = name
         self._directory = directory
         self._engine = engine
         self.open()
@@ -34,7 +37,7 @@ class Kept:
     def open(self) -> Recovery:
         self.large = LargeFiles(self._directory / "large")
         self.journal = self._engine.open(
-            self._directory, b"work", self.large, 1 << 20, self.compress
+            self._directory, self._name, self.large, 1 << 20, self.compress
         )
         try:
             self.found = found = self.journal.recover()
@@ -42,7 +45,7 @@ class Kept:
             self.journal.close()
             raise
         self.large.clean(found.trimmed, found.next_id, found.kept)
-        self.queue = Queue(b"work", StillClock(), Windows(1 << 30), lambda: None)
+        self.queue = Queue(self._name, StillClock(), Windows(1 << 30), lambda: None)
         self.queue.recover(
             found.next_id, found.next_offset, found.batch, found.positions, found.kept
         )

@@ -10,7 +10,8 @@ import pytest
 
 from darnerpy.errors import JournalError
 from darnerpy.journals.leveldb import opening, plyvel
-from darnerpy.journals.leveldb.journal import LevelDbEngine, LevelDbJournal
+from darnerpy.journals.leveldb.engine import LevelDbEngine
+from darnerpy.journals.leveldb.journal import LevelDbJournal
 from darnerpy.journals.records import block_key, split_key
 from tests.journals.kept import Kept, read_all
 

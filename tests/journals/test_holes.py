@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from darnerpy.inspection.check import check_queue
 from darnerpy.journals.leveldb import trimming
-from darnerpy.journals.leveldb.journal import LevelDbEngine, LevelDbJournal
+from darnerpy.journals.leveldb.engine import LevelDbEngine
+from darnerpy.journals.leveldb.journal import LevelDbJournal
 from darnerpy.journals.records import BLOCK, block_key, decode_block, mark_key, split_key
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import Item, Origin

@@ -10,7 +10,7 @@ from darnerpy.errors import JournalError
 from darnerpy.journals import large
 from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.leveldb import opening
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.queues.positions import Span
 from tests.journals.kept import Kept
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darnerpy.errors import NewerFormatError
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.journals.records import block_key, mark_key
 from darnerpy.queues.open_reads import OpenRead
 from tests.journals.kept import Kept
@@ -127,15 +127,6 @@ def test_a_later_format_is_refused_and_left_alone(durable: Kept, key: bytes) -> 
     for _ in range(2):  # the second time because the first has changed nothing
         with pytest.raises(NewerFormatError, match="format 2"):
             durable.reopen()
-
-
-@pytest.mark.parametrize("name", [b"work", b"..", b"\xff" * 250])
-def test_the_name_can_be_read_from_the_directory(tmp_path: Path, name: bytes) -> None:
-    engine = LevelDbEngine()
-    directory = tmp_path / "deep" / "down"
-    assert engine.name_in(directory) is None
-    engine.open(directory, name, Kept(tmp_path / "other", engine).large).close()
-    assert engine.name_in(directory) == name
 
 
 Actions = st.lists(

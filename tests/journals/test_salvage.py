@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from darnerpy.errors import JournalError, NewerFormatError
 from darnerpy.inspection.check import check_queue
 from darnerpy.journals.leveldb import opening, plyvel, quarantine, salvage
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.journals.leveldb.format import FOOTER_BYTES, index_handle
-from darnerpy.journals.leveldb.journal import LevelDbEngine
 from darnerpy.journals.leveldb.tables import read_table
 from darnerpy.journals.records import LOST_KEY, mark_key
 from tests.inspection.queues import only

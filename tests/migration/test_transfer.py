@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from darnerpy.journals.contract import Recovery
+from darnerpy.journals.engines import DEFAULT
 from darnerpy.journals.large import LargeFiles
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.migration.darner import DarnerSource
 from darnerpy.migration.kestrel import KestrelSource
 from darnerpy.migration.report import Report
@@ -40,7 +41,9 @@ def data(tmp_path: Path) -> Path:
 
 def take(source: Source, data: Path) -> Report:
     told: list[float] = []
-    report = transfer(source, data, Clock(), False, lambda name, items, part: told.append(part))
+    report = transfer(
+        source, data, DEFAULT, Clock(), False, lambda name, items, part: told.append(part)
+    )
     assert told == sorted(told)
     assert all(0 <= part <= 1 for part in told)
     return report

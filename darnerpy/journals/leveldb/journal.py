@@ -7,14 +7,14 @@ never going on after an error. See docs/journals.md for the measurements behind 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import DamageError, JournalError
 from ...queues.batches import Batch
 from ...queues.items import Item, Origin
 from ...queues.positions import Span
-from ..contract import Damage, Journal, Piece, Recovery, Trimmed
+from ..contract import Block, Damage, Entry, Piece, Recovery, Standing, Trimmed
 from ..large import LargeFiles
 from ..marks import MarkRecord, decode_lost, decode_mark, encode_mark, is_full_mark
 from ..records import (
@@ -29,51 +29,16 @@ from ..records import (
 )
 from ..replay import confirmed_by, replay
 from .blocks import block_holding, key_before
-from .opening import FAILURES, WRITE_BUFFER, Database, journal_errors
+from .opening import FAILURES, Database, journal_errors
 from .salvage import note_lost
 from .trimming import Trimming
 
-__all__ = ["LevelDbEngine", "LevelDbJournal"]
+__all__ = ["LevelDbJournal"]
 
 _ORIGIN_BYTES = 64 * 1024
 _COPY_STEP = 64 * 1024
 _COPY_REST_S = 0.002
 """Without a rest after each step, the p99 of sets was 23 ms while 200 MB were copied; with it, 2."""
-
-
-class LevelDbEngine:
-    """opening: gives the database in a directory, with so much memory, compressed or not; a simulation
-    puts its own in.
-    """
-
-    def __init__(self, opening: Callable[[Path, int, bool], Database] = Database) -> None:
-        self._opening = opening
-
-    def open(
-        self,
-        directory: Path,
-        name: bytes,
-        large: LargeFiles,
-        memory: int = WRITE_BUFFER,
-        compress: bool = False,
-    ) -> Journal:
-        return LevelDbJournal(self._opening(directory / "leveldb", memory, compress), name, large)
-
-    def exists(self, directory: Path) -> bool:
-        return self._opening is not Database or (directory / "leveldb" / "CURRENT").exists()
-
-    @staticmethod
-    def name_in(directory: Path) -> bytes | None:
-        """The queue whose journal lies in a directory; None if there is none."""
-        path = directory / "leveldb"
-        if not (path / "CURRENT").exists():
-            return None
-        database = Database(path)
-        try:
-            with database.errors("open"):
-                return database.handle.get(NAME_KEY, verify_checksums=True)
-        finally:
-            database.handle.close()
 
 
 class LevelDbJournal:
@@ -260,6 +225,10 @@ class LevelDbJournal:
         ):
             yield from entries
 
+    def contents(self) -> Iterator[Entry]:
+        for key, value in self.entries():
+            yield _entry(key, value)
+
     def _check_files(self, piece: Piece, start: int) -> int:
         """Look at the files of large items among those from start on; returns their bytes.
 
@@ -368,6 +337,24 @@ def _decode(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
         return decode_block(key, value)
     except DamageError as error:
         return [], split_key(key)[0] + 1, str(error)
+
+
+def _entry(key: bytes, value: bytes) -> Entry:
+    """Raises `NewerFormatError` for what a later version has written."""
+    try:
+        first, kind, _ = split_key(key)
+    except DamageError as error:
+        return Standing(0, None, str(error))
+    if kind == BLOCK:
+        try:
+            items, stop, wrong = decode_block(key, value)
+        except DamageError as wrong_block:
+            return Block([], first, first + 1, str(wrong_block), sure=False)
+        return Block(items, first, stop, wrong, sure=True)
+    try:
+        return Standing(first, decode_mark(key, value), "")
+    except DamageError as wrong_mark:
+        return Standing(first, None, str(wrong_mark))
 
 
 def _wrong_before(piece: Piece, item_id: int) -> str:

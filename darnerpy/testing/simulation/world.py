@@ -13,7 +13,7 @@ from ...brokers.scheduling import Scheduler
 from ...brokers.store import Store
 from ...clock import Clock
 from ...config import Settings
-from ...journals.leveldb.journal import LevelDbEngine
+from ...journals.leveldb.engine import LevelDbEngine
 from ...names import from_file_name
 from ...protocol import replies
 from ...protocol.text import CodecLimits, TextCodec
