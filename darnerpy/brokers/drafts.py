@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..config import QueueSettings
 from ..journals.contract import DiskEngine
 from ..journals.durable import make_directory, sync_directory
 from ..journals.large import LargeFiles
@@ -33,7 +34,7 @@ class Draft:
         make_directory(self.directory)
         self.large = LargeFiles(self.directory / "large")
         try:
-            self.journal = engine.open(self.directory, name, self.large, _MEMORY, False)
+            self.journal = engine.open(self.directory, name, self.large, _MEMORY, QueueSettings())
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise

@@ -157,7 +157,7 @@ class JournalHandle:
                 self.name,
                 self.large,
                 memory=store.journals.lend(self),
-                compress=self.settings.compression == "snappy",
+                settings=self.settings,
                 known=self.known,
                 failed=self.error is not None,
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..config import QueueSettings
 from ..errors import JournalGoneError
 from ..journals.contract import Engine, Journal, Piece, Recovery
 from ..journals.engines import engine_in
@@ -34,13 +35,13 @@ def open_journal(
     name: bytes,
     large: LargeFiles,
     memory: int,
-    compress: bool,
+    settings: QueueSettings,
     known: bool,
     failed: bool,
 ) -> Opened:
     """Open it where its engine keeps it; not anew if it has gone.
 
-    engines: by name. wanted: a new one's; what is on disk has the engine that it has. memory, compress:
+    engines: by name. wanted: a new one's; what is on disk has the engine that it has. memory, settings:
     see `Engine`. known: it was open before, and only has to be opened again. failed: since then something
     went wrong, so that nobody knows what of it has reached the journal. Raises `JournalError`.
     """
@@ -51,7 +52,7 @@ def open_journal(
             engine = found_engine
         elif large.made:
             raise JournalGoneError(f"directory {directory.name} was taken away")
-    journal = engine.open(directory, name, large, memory, compress)
+    journal = engine.open(directory, name, large, memory, settings)
     try:
         found = journal.recover(origins=failed or not known)
         if failed or not known:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ..config import QueueSettings
 from ..queues.batches import Batch, Returned
 from ..queues.items import Item, Origin
 from ..queues.positions import Positions, Span
@@ -170,12 +171,18 @@ class Engine(Protocol):
         ...
 
     def open(
-        self, directory: Path, name: bytes, large: LargeFiles, memory: int, compress: bool
+        self,
+        directory: Path,
+        name: bytes,
+        large: LargeFiles,
+        memory: int,
+        settings: QueueSettings,
     ) -> Journal:
         """Open or create the journal of a queue in its directory. Raises `JournalError`.
 
         memory: bytes of what is written that it may gather before they go to their place on disk.
-        compress: what is written from now on, in order to save disk; what is there is read either way.
+        settings: of the queue; what they say of how it is kept holds for what is written from now on, and
+        what is there is read either way.
         """
         ...
 

@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 
+from ..config import QueueSettings
 from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Span
@@ -28,7 +29,12 @@ class MemoryEngine:
         return False
 
     def open(
-        self, directory: Path, name: bytes, large: LargeFiles, memory: int, compress: bool
+        self,
+        directory: Path,
+        name: bytes,
+        large: LargeFiles,
+        memory: int,
+        settings: QueueSettings,
     ) -> Journal:
         directory.mkdir(parents=True, exist_ok=True)
         return MemoryJournal(name, large)

@@ -15,7 +15,7 @@ from darnerpy.brokers.datadir import DataDir
 from darnerpy.brokers.local import LocalBroker
 from darnerpy.brokers.stored import StoredQueue
 from darnerpy.clock import SystemClock
-from darnerpy.config import QueueRule, Settings
+from darnerpy.config import QueueRule, QueueSettings, Settings
 from darnerpy.errors import JournalError, ServerError
 from darnerpy.journals.contract import Engine, Journal
 from darnerpy.journals.large import LargeFiles
@@ -79,9 +79,14 @@ class FaultyEngine:
         return self._engine.exists(directory)
 
     def open(
-        self, directory: Path, name: bytes, large: LargeFiles, memory: int, compress: bool
+        self,
+        directory: Path,
+        name: bytes,
+        large: LargeFiles,
+        memory: int,
+        settings: QueueSettings,
     ) -> Journal:
-        how = directory, name, large, memory, compress
+        how = directory, name, large, memory, settings
         journal = self._faults.run("open", self._engine.open, *how)
         return FaultyJournal(journal, self._faults)
 

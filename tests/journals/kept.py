@@ -1,7 +1,9 @@
 """A queue on a journal, driven one step at a time: what a broker does, without threads."""
 
 from pathlib import Path
+from typing import Any
 
+from darnerpy.config import QueueSettings
 from darnerpy.errors import JournalError
 from darnerpy.journals.contract import Engine, Recovery
 from darnerpy.journals.large import LargeFiles
@@ -21,14 +23,14 @@ class StillClock:
 
 
 class Kept:
-    """queue, journal: as they are now. found: what the last recovery found. compress: from the next
+    """queue, journal: as they are now. found: what the last recovery found. settings: from the next
     opening on.
     """
 
     def __init__(
-        self, directory: Path, engine: Engine, compress: bool = False, name: bytes = b"work"
+        self, directory: Path, engine: Engine, *, name: bytes = b"work", **settings: Any
     ) -> None:
-        self.compress = compress
+        self.settings = settings
         self._name = name
         self._directory = directory
         self._engine = engine
@@ -37,7 +39,7 @@ class Kept:
     def open(self) -> Recovery:
         self.large = LargeFiles(self._directory / "large")
         self.journal = self._engine.open(
-            self._directory, self._name, self.large, 1 << 20, self.compress
+            self._directory, self._name, self.large, 1 << 20, QueueSettings(**self.settings)
         )
         try:
             self.found = found = self.journal.recover()

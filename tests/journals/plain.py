@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from darnerpy.config import QueueSettings
 from darnerpy.errors import JournalError
 from darnerpy.journals.contract import (
     Block,
@@ -46,8 +47,8 @@ class PlainEngine:
         directory: Path,
         name: bytes,
         large: LargeFiles,
-        memory: int = 0,
-        compress: bool = False,
+        memory: int,
+        settings: QueueSettings,
     ) -> Journal:
         return self._open(directory, name, large)
 

@@ -17,7 +17,7 @@ EACH = [*DISK_ENGINES.values(), PlainEngine()]
 
 
 def make(engine: DiskEngine, directory: Path, name: bytes = b"work") -> None:
-    engine.open(directory, name, LargeFiles(directory / "large"), 1 << 20, False).close()
+    engine.open(directory, name, LargeFiles(directory / "large"), 1 << 20, QueueSettings()).close()
 
 
 def test_settings_know_every_engine() -> None:

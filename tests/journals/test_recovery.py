@@ -93,7 +93,7 @@ def test_what_was_written_compressed_or_not_is_read_either_way(
 ) -> None:
     items = [b"one of many, " * 20 + b"%d" % n for n in range(3000)]
     for compress, part in ((before, items[:2000]), (not before, items[2000:])):
-        durable.compress = compress
+        durable.settings = {"compression": "snappy" if compress else "off"}
         durable.reopen()
         for at in range(0, len(part), 5):
             durable.put(*part[at : at + 5])

@@ -61,7 +61,9 @@ def make(
 ) -> Sample:
     """Items in batches of one to thirty, which do not compress, and some of them confirmed."""
     chance = random.Random(7)
-    kept = Kept(directory / "queues" / "work", LevelDbEngine(), compress)
+    kept = Kept(
+        directory / "queues" / "work", LevelDbEngine(), compression="snappy" if compress else "off"
+    )
     items: dict[int, bytes] = {}
     blocks: dict[int, int] = {}
     while len(items) < count:
@@ -420,7 +422,9 @@ def test_a_power_cut_in_the_last_record_is_no_damage(tmp_path: Path, log: Sample
 
 
 def table_of_text(directory: Path, compress: bool) -> Sample:
-    kept = Kept(directory / "queues" / "work", LevelDbEngine(), compress)
+    kept = Kept(
+        directory / "queues" / "work", LevelDbEngine(), compression="snappy" if compress else "off"
+    )
     items = {n: b"the item of number %06d, " % n * 3 for n in range(1, 2001)}
     for data in items.values():
         kept.put(data)

@@ -7,6 +7,7 @@ opened only to read, so to look at one a copy is opened that shares what never c
 from collections.abc import Callable
 from pathlib import Path
 
+from ...config import QueueSettings
 from ..contract import DiskJournal, Journal
 from ..large import LargeFiles
 from ..records import NAME_KEY
@@ -16,6 +17,9 @@ from .opening import WRITE_BUFFER, Database
 from .quarantine import newest
 
 __all__ = ["LevelDbEngine"]
+
+
+_DEFAULTS = QueueSettings()
 
 
 class LevelDbEngine:
@@ -35,9 +39,9 @@ class LevelDbEngine:
         name: bytes,
         large: LargeFiles,
         memory: int = WRITE_BUFFER,
-        compress: bool = False,
+        settings: QueueSettings = _DEFAULTS,
     ) -> Journal:
-        return self._open(directory, name, large, memory, compress)
+        return self._open(directory, name, large, memory, settings.compression == "snappy")
 
     def exists(self, directory: Path) -> bool:
         if self._opening is not Database:
