@@ -21,7 +21,7 @@ SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
 # Those that run the program as a user does.
 BEHAVIOUR := tests/integration tests/crash tests/hostile tests/inspection tests/migration
 
-.PHONY: install serve test test-compiled lint bench compare profile soak fuzz test-image clean
+.PHONY: install serve test test-compiled lint bench bench-library compare profile soak fuzz test-image clean
 
 install: $(STAMP)
 
@@ -67,6 +67,14 @@ lint: $(STAMP)
 
 bench: $(STAMP) $(COMPILED)
 	$(PY) -m bench.run --write $(ARGS)
+
+.venv-peers/.installed: bench/embedded/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python $(INSTALL) --requirement $<
+	touch $@
+
+bench-library: $(STAMP) $(COMPILED) .venv-peers/.installed
+	$(PY) -m bench.embedded --write $(ARGS)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)
