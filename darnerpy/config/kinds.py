@@ -120,14 +120,15 @@ def _seconds(most: int) -> Kind[int]:
     return Kind(expected, parse, write_duration, metavar="DURATION")
 
 
-def size(most: int | None = None) -> Kind[int]:
+def size(least: int = 1, most: int | None = None) -> Kind[int]:
     def parse(value: object) -> int:
         size = parse_size(value)
-        if size == 0 or (most is not None and size > most):
+        if size < least or (most is not None and size > most):
             raise ValueError(value)
         return size
 
-    limit = "" if most is None else f", at most {write_size(most)}"
+    limit = "" if least == 1 else f", at least {write_size(least)}"
+    limit += "" if most is None else f", at most {write_size(most)}"
     return Kind(
         f"a size such as 512, 64KiB, 8MiB or 1GiB{limit}", parse, write_size, metavar="SIZE"
     )

@@ -152,10 +152,19 @@ class QueueSettings:
         "Take lag_action when items wait for a named consumer that nobody has read for this long.",
         for_consumers=True,
     )
-    engine: Literal["leveldb", "memory"] = option(
-        one_of("leveldb", "memory"),
+    engine: Literal["leveldb", "arena", "memory"] = option(
+        one_of("leveldb", "arena", "memory"),
         "leveldb",
-        "Where items live: on disk, or in memory only and gone with the process.",
+        "Where items live: on disk, in a LevelDB or in memory-mapped files; or in memory only and gone "
+        "with the process.",
+    )
+    arena_size: int = option(
+        size(least=4096, most=1 << 30),
+        "128MiB",
+        "The largest file that items of an arena are kept in; those of a small queue are smaller.",
+    )
+    max_arenas_in_memory: int = option(
+        integer(2), "3", "So many files of an arena, at most, are mapped into memory at once."
     )
     compression: Literal["off", "snappy"] = option(
         one_of("off", "snappy"),

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from darnerpy.journals.arena.engine import ArenaEngine
 from darnerpy.journals.contract import Engine
 from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.journals.memory import MemoryEngine
 from tests.journals.kept import Kept
 
 
-@pytest.fixture(params=[LevelDbEngine, MemoryEngine])
+@pytest.fixture(params=[LevelDbEngine, ArenaEngine, MemoryEngine])
 def engine(request: pytest.FixtureRequest) -> Engine:
     made: Engine = request.param()
     return made
@@ -25,9 +26,15 @@ def kept(tmp_path: Path, engine: Engine) -> Iterator[Kept]:
     keeper.close()
 
 
+@pytest.fixture(params=[LevelDbEngine, ArenaEngine])
+def disk_engine(request: pytest.FixtureRequest) -> Engine:
+    made: Engine = request.param()
+    return made
+
+
 @pytest.fixture
-def durable(tmp_path: Path) -> Iterator[Kept]:
-    """A queue on a journal that survives being closed."""
-    keeper = Kept(tmp_path / "work", LevelDbEngine())
+def durable(tmp_path: Path, disk_engine: Engine) -> Iterator[Kept]:
+    """A queue on a journal that survives being closed, of each engine in turn."""
+    keeper = Kept(tmp_path / "work", disk_engine)
     yield keeper
     keeper.close()

@@ -2,15 +2,13 @@
 
 import tempfile
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darnerpy.errors import NewerFormatError
+from darnerpy.journals.arena.engine import ArenaEngine
 from darnerpy.journals.leveldb.engine import LevelDbEngine
-from darnerpy.journals.records import block_key, mark_key
 from darnerpy.queues.open_reads import OpenRead
 from tests.journals.kept import Kept
 
@@ -78,35 +76,6 @@ def test_a_half_upload_leaves_no_trace(durable: Kept, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("large/*")] == ["1-1.item"]
 
 
-def test_a_long_drain_does_not_leave_its_marks_behind(durable: Kept) -> None:
-    durable.put(*(b"%d" % number for number in range(500)))
-    for _ in range(500):
-        durable.take(1)
-    durable.trim()
-    keys = [key for key, _ in durable.journal._db.iterator()]  # type: ignore[attr-defined]
-    assert len(keys) <= 4
-
-
-@pytest.mark.parametrize("before", [False, True])
-def test_what_was_written_compressed_or_not_is_read_either_way(
-    durable: Kept, before: bool, tmp_path: Path
-) -> None:
-    items = [b"one of many, " * 20 + b"%d" % n for n in range(3000)]
-    for compress, part in ((before, items[:2000]), (not before, items[2000:])):
-        durable.settings = {"compression": "snappy" if compress else "off"}
-        durable.reopen()
-        for at in range(0, len(part), 5):
-            durable.put(*part[at : at + 5])
-    durable.trim()  # which writes some of it anew
-    assert durable.reopen().damage == []
-    assert durable.waiting == items
-    copy = tmp_path / "copy"
-    durable.journal.copy(copy)
-    copied = Kept(copy, LevelDbEngine())
-    assert copied.waiting == items
-    copied.close()
-
-
 def test_trimming_goes_on_after_a_restart(durable: Kept) -> None:
     for number in range(30):
         durable.put(b"%d" % number, b"%d" % number)
@@ -118,15 +87,15 @@ def test_trimming_goes_on_after_a_restart(durable: Kept) -> None:
     assert durable.waiting == [b"%d" % (number // 2) for number in range(50, 60)]
 
 
-@pytest.mark.parametrize("key", [block_key(2), mark_key(3, 9)], ids=["block", "mark"])
-def test_a_later_format_is_refused_and_left_alone(durable: Kept, key: bytes) -> None:
-    durable.put(b"1")
-    body = b"\x02 who knows what a later version writes here"
-    value = body + crc32(body, crc32(key)).to_bytes(4, "little")
-    durable.journal._db.put(key, value)  # type: ignore[attr-defined]
-    for _ in range(2):  # the second time because the first has changed nothing
-        with pytest.raises(NewerFormatError, match="format 2"):
-            durable.reopen()
+@pytest.mark.parametrize("name", [b"work", b"..", b"\xff" * 250])
+@pytest.mark.parametrize("engine", [LevelDbEngine(), ArenaEngine()], ids=lambda e: type(e).__name__)
+def test_the_name_can_be_read_from_the_directory(
+    tmp_path: Path, engine: LevelDbEngine | ArenaEngine, name: bytes
+) -> None:
+    directory = tmp_path / "deep" / "down"
+    assert engine.name_in(directory) is None
+    engine.open(directory, name, Kept(tmp_path / "other", engine).large).close()
+    assert engine.name_in(directory) == name
 
 
 Actions = st.lists(
@@ -142,10 +111,13 @@ Actions = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(Actions, min_size=1, max_size=4))
-def test_any_history_is_recovered(lives: list[list[tuple[str, int]]]) -> None:
+@pytest.mark.parametrize("kind", [LevelDbEngine, ArenaEngine])
+def test_any_history_is_recovered(
+    kind: type[LevelDbEngine | ArenaEngine], lives: list[list[tuple[str, int]]]
+) -> None:
     """The model: the ids that wait, those that are held, and what that was at the last commit."""
     with tempfile.TemporaryDirectory() as directory:
-        kept = Kept(Path(directory), LevelDbEngine())
+        kept = Kept(Path(directory), kind())
         for actions in lives:
             expected = _live(kept, actions)
             kept.reopen()

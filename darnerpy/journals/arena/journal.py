@@ -1,0 +1,170 @@
+"""A journal in an arena: segment files that are mapped and appended to.
+
+Owns one folder `arena/` and puts its parts together: what is found when it is opened (`recovery`), what is
+read (`reading`), appended (`appending`), put on disk (`syncing`) and given back (`trimming`). Promises
+what is in `contract`; how, and what the bytes are, is told in docs/arena.md.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...errors import DamageError, JournalError, NewerFormatError
+from ...queues.batches import Batch
+from ...queues.positions import Span
+from ..contract import Damage, Piece, Recovery, Trimmed
+from ..large import LargeFiles
+from ..replay import confirmed_by
+from .appending import Appender
+from .copying import copy_segments
+from .files import Files, Folder
+from .lost import known_as_lost, note_lost
+from .reading import Reader
+from .recovery import find_end, recover
+from .segments import find_segments
+from .state import State
+from .syncing import Syncs
+from .trimming import Trimming
+
+__all__ = ["ArenaJournal"]
+
+_INLINE_RUN = 1024 * 1024
+
+
+class ArenaJournal:
+    """Raises `JournalError` if it cannot be opened."""
+
+    inline_run = _INLINE_RUN
+
+    def __init__(self, files: Files, name: bytes, large: LargeFiles, arena_size: int) -> None:
+        self._files = files
+        self._large = large
+        state = self._state = State(files)
+        with self._errors("open"):
+            found = find_segments(files)
+            self._damage = [Damage(what) for what in found.damage]
+            self._name = name if found.name is None and not found.segments else found.name or b""
+            state.segments = tuple(found.segments)
+            state.synced = max((each.note.synced for each in found.segments), default=0)
+            state.born = 1 << 63
+            self._end = find_end(state)
+            state.sequence = self._end.sequence
+            state.born = state.sequence + 1
+            self._syncs = Syncs(state)
+            for segment in found.segments:
+                if segment.last_sequence > state.synced:
+                    self._syncs.wrote(segment)
+            self._appender = Appender(
+                state, self._syncs, name or self._name, arena_size, found.highest
+            )
+            try:
+                self._start(found.leftovers)
+            except BaseException:
+                self.close()
+                raise
+        self._reader = Reader(state, large)
+        self._trimming = Trimming(state, self._syncs, self._appender)
+
+    def _start(self, leftovers: list[str]) -> None:
+        for name in leftovers:
+            self._files.remove(name)
+        segments = self._state.segments
+        if not segments:
+            self._appender.begin(1)
+        elif self._end.clean:
+            self._appender.resume(segments[-1])
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def recover(self, origins: bool = True) -> Recovery:
+        state = self._state
+        with self._errors("recover"):
+            found, link = recover(state, self._end, origins)
+            found.name = self._name
+            found.damage[:0] = self._damage
+            lost = self._known_as_lost(found)
+        # What told of the last items may be lost with them: their ids are not given again.
+        found.next_id = max(found.next_id, *(span.stop for span, _ in lost), 1)
+        found.lost = [each for each in lost if each[0].stop > found.trimmed]
+        self._appender.recovered(found.next_id, found.trimmed, link)
+        return found
+
+    def _known_as_lost(self, found: Recovery) -> list[tuple[Span, Damage]]:
+        try:
+            lost = known_as_lost(self._files)
+        except DamageError as error:
+            found.damage.append(Damage(str(error)))
+            return []
+        return [
+            (span, Damage("lost to damage", span.first, span.stop, missing=not damaged))
+            for span, damaged in lost
+        ]
+
+    def read(self, first: int, stop: int, max_bytes: int) -> Piece:
+        with self._errors("read"):
+            return self._reader.read(first, stop, max_bytes)
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def write(self, batch: Batch, sync: bool) -> None:
+        if batch.large:
+            self._large.publish([item for item in batch.items if item.large], sync)
+        lock = self._state.lock
+        lock.acquire()
+        try:  # and no context manager: this is where every command passes
+            self._appender.append(batch)
+            if batch.full:
+                self._trimming.wrote_full(batch.number)
+        except OSError as error:
+            raise self._failed("write", error) from error
+        finally:
+            lock.release()
+        if sync:
+            self.sync()
+
+    def sync(self) -> None:
+        with self._errors("sync"):
+            self._large.sync_names()
+            self._syncs.sync()
+
+    def note_lost(self, lost: list[tuple[Span, Damage]]) -> None:
+        with self._errors("write"):
+            told = [(span, not damage.missing) for span, damage in lost]
+            note_lost(self._files, told, self._appender.trimmed)
+
+    def trim(self, full: Batch, thorough: bool) -> Trimmed:
+        gone, done = confirmed_by(full)
+        # What allows the deletion must not be lost while the deletion survives.
+        self.sync()
+        with self._errors("trim"):
+            self._trimming.trim(full, gone, thorough)
+        self._large.trim(gone)
+        return done
+
+    def compact(self) -> None:
+        pass
+
+    def copy(self, directory: Path) -> None:
+        with self._errors("copy"):
+            copy_segments(self._state, Folder(directory / "arena"))
+
+    def size(self) -> int:
+        return sum(segment.size for segment in self._state.segments) + self._large.size()
+
+    def close(self) -> None:
+        with self._state.lock:
+            self._appender.close()
+        self._syncs.close()
+        self._state.close()
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(what, error) from error
+        except NewerFormatError as error:
+            raise NewerFormatError(f"cannot {what} the journal: {error}") from error
+
+    def _failed(self, what: str, error: OSError) -> JournalError:
+        return JournalError(f"cannot {what} the journal: {error.strerror}")

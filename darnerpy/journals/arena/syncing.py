@@ -1,0 +1,96 @@
+"""Which files of an arena are still to be put on disk, and doing so.
+
+Owns the open file of the segment that is appended to. Several may ask at once, beside a writer: one sync
+after the other, and what is written meanwhile is for the next.
+"""
+
+from threading import Lock
+
+from .files import File
+from .segments import Segment
+from .state import State
+
+__all__ = ["Syncs"]
+
+
+class Syncs:
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._turn = Lock()
+        self._segment: Segment | None = None
+        self._file: File | None = None
+        self._retired: list[File] = []
+        self._unsynced: list[Segment] = []
+        self._names = False
+
+    def appends_to(self, segment: Segment, file: File) -> None:
+        """From now on another segment is written to. Called by who holds the state's lock."""
+        before = self._file
+        self._segment, self._file = segment, file
+        if before is not None:
+            self._retired.append(before)
+            if self._turn.acquire(blocking=False):  # else a sync under way may need it
+                self._close_retired()
+                self._turn.release()
+
+    def wrote(self, segment: Segment) -> None:
+        """A segment has something that is not on disk. Called by who holds the state's lock."""
+        segment.unsynced = True
+        self._unsynced.append(segment)
+
+    def named(self) -> None:
+        """A file was made, renamed or removed."""
+        self._names = True
+
+    def sync(self) -> None:
+        """All that was written until now is on disk when this returns. Raises `OSError`."""
+        state = self._state
+        with self._turn:
+            with state.lock:
+                segments, self._unsynced = self._unsynced, []
+                names, self._names = self._names, False
+                for segment in segments:
+                    segment.unsynced = False
+                sequence, active, file = state.sequence, self._segment, self._file
+            try:
+                if active is not None and file is not None:
+                    state.files.check(active.name, file)
+                for segment in segments:
+                    if segment is active and file is not None:
+                        file.sync()
+                    else:
+                        self._sync_other(segment)
+                if names:
+                    state.files.sync_names()
+            except BaseException:
+                with state.lock:
+                    self._names = self._names or names
+                    for segment in segments:
+                        if not segment.unsynced:
+                            self.wrote(segment)
+                raise
+            state.synced = max(state.synced, sequence)
+            self._close_retired()
+
+    def _sync_other(self, segment: Segment) -> None:
+        try:
+            file = self._state.files.open(segment.name, writable=True)
+        except FileNotFoundError:
+            if self._state.index_of(segment) < 0:
+                return  # it was removed meanwhile
+            raise
+        try:
+            file.sync()
+        finally:
+            file.close()
+
+    def _close_retired(self) -> None:
+        while self._retired:
+            self._retired.pop().close()
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        file, self._file = self._file, None
+        self._close_retired()
+        if file is not None:
+            file.close()
