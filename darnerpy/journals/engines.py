@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import JournalError
+from .arena.engine import ArenaEngine
 from .contract import DiskEngine, Engine
 from .leveldb.engine import LevelDbEngine
 from .memory import MemoryEngine
 
 __all__ = ["DEFAULT", "DISK_ENGINES", "engine_in", "engines", "name_in"]
 
-DISK_ENGINES: Mapping[str, DiskEngine] = {each.name: each for each in (LevelDbEngine(),)}
+DISK_ENGINES: Mapping[str, DiskEngine] = {
+    each.name: each for each in (LevelDbEngine(), ArenaEngine())
+}
 """Those whose journals are files in a queue's directory, by name."""
 
 DEFAULT: DiskEngine = LevelDbEngine()

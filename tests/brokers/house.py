@@ -169,11 +169,15 @@ class House:
     sync, sync_ops: of every queue for which no rule has its own.
     """
 
+    engine = "leveldb"
+    """Of all queues, unless a rule says otherwise; a fixture goes through several."""
+
     def __init__(self, directory: Path, faults: Faults | None = None, **settings: Any) -> None:
         self.directory = directory
         self.faults = faults or Faults()
         names = {"sync", "sync_ops"} & settings.keys()
         every: dict[str, Any] = {name: settings.pop(name) for name in names}
+        every["engine"] = self.engine
         settings["queue_rules"] = QueueRule(b"*", every), *settings.get("queue_rules", ())
         self._settings = replace(Settings(data=directory), **settings)
 

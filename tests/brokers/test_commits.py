@@ -9,7 +9,7 @@ import pytest
 from darnerpy.config import SyncPolicy
 from tests.brokers.house import House, kept, until
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_engine")]
 
 ALWAYS = SyncPolicy(always=True)
 NEVER = SyncPolicy(always=False)

@@ -12,7 +12,7 @@ from darnerpy.errors import JournalError
 from darnerpy.queues.batches import Batch
 from tests.brokers.house import House, Wait, kept, until
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_engine")]
 
 ALWAYS = SyncPolicy(always=True)
 NEVER = SyncPolicy(always=False)

@@ -16,7 +16,7 @@ from darnerpy.queues.items import DEAD, EXPIRED, Item
 from darnerpy.queues.queue import Queue
 from tests.brokers.house import PATIENCE, Faults, House, kept, until
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_engine")]
 
 
 def rules(**tables: dict[str, Any]) -> dict[str, Any]:

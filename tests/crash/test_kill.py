@@ -10,12 +10,16 @@ from tests.conftest import MakeServer
 from tests.crash.load import Load, drain, verify
 
 SYNCS = ("always", "never", "20ms")
+ENGINES = ("leveldb", "arena")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("round_", range(6))
-def test_killed_under_load(make_server: MakeServer, round_: int) -> None:
+def test_killed_under_load(make_server: MakeServer, round_: int, engine: str) -> None:
     chance = random.Random(round_)
-    server = make_server(sync=SYNCS[round_ % 3], max_open_journals=(2, 64)[round_ % 2])
+    server = make_server(
+        sync=SYNCS[round_ % 3], max_open_journals=(2, 64)[round_ % 2], engine=engine
+    )
     for life in range(2):
         load = Load(server.address, chance.randrange(1 << 30), f"life{life}")
         load.start()

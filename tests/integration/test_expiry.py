@@ -11,6 +11,7 @@ from tests.servers import ServerProcess, Wire, wait_until
 SERVERS = {
     "uvloop": {"loop": "uvloop"},
     "memory": {"loop": "asyncio", "engine": "memory"},
+    "arena": {"engine": "arena"},
     "pump": {"loop": "pump"},
 }
 

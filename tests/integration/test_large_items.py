@@ -19,6 +19,7 @@ SERVERS = {
     "pump": {"loop": "pump"},
     "pump-synced": {"loop": "pump", "sync": "always"},
     "memory": {"engine": "memory"},
+    "arena": {"engine": "arena"},
 }
 
 KIB, MIB = 1 << 10, 1 << 20

@@ -16,6 +16,7 @@ SERVERS = {
     "pump": {"loop": "pump"},
     "pump-synced": {"loop": "pump", "sync": "always"},
     "memory": {"engine": "memory"},
+    "arena-synced": {"engine": "arena", "sync": "always"},
 }
 
 FIRST = b"CLIENT_ERROR close current item first\r\n"

@@ -10,6 +10,7 @@ SERVERS = {
     "uvloop-synced": {"loop": "uvloop", "sync": "always"},
     "pump": {"loop": "pump"},
     "asyncio-memory": {"loop": "asyncio", "engine": "memory"},
+    "arena-little-memory": {"engine": "arena", "window_memory": "1MiB"},
     "uvloop-little-memory": {"loop": "uvloop", "window_memory": "1MiB"},
 }
 

@@ -87,7 +87,10 @@ def test_an_address_that_is_taken(make_server: MakeServer, tmp_path: Path) -> No
     [
         ('listen = ["nowhere"]', "listen: expected addresses"),
         ('sync = "often"', 'sync: expected "always", "never" or a duration'),
-        ('[queues."*"]\nengine = "rocks"', 'queues."*".engine: expected "leveldb" or "memory"'),
+        (
+            '[queues."*"]\nengine = "rocks"',
+            'queues."*".engine: expected "leveldb" or "arena" or "memory"',
+        ),
         ("windowmemory = 5", "windowmemory: unknown key; did you mean window_memory?"),
         ("sync = ", "(at line 1, "),
     ],

@@ -87,17 +87,6 @@ def test_trimming_goes_on_after_a_restart(durable: Kept) -> None:
     assert durable.waiting == [b"%d" % (number // 2) for number in range(50, 60)]
 
 
-@pytest.mark.parametrize("name", [b"work", b"..", b"\xff" * 250])
-@pytest.mark.parametrize("engine", [LevelDbEngine(), ArenaEngine()], ids=lambda e: type(e).__name__)
-def test_the_name_can_be_read_from_the_directory(
-    tmp_path: Path, engine: LevelDbEngine | ArenaEngine, name: bytes
-) -> None:
-    directory = tmp_path / "deep" / "down"
-    assert engine.name_in(directory) is None
-    engine.open(directory, name, Kept(tmp_path / "other", engine).large).close()
-    assert engine.name_in(directory) == name
-
-
 Actions = st.lists(
     st.tuples(
         st.sampled_from(

@@ -295,7 +295,7 @@ class Appender:
 
 def _is_plain(item: Item) -> bool:
     """Whether its data, and the head of a record, is all there is to say."""
-    return item.data is not None and item.origin is None
+    return item.data is not None and item.origin is None and not item.due
 
 
 def _parts(items: list[Item]) -> list[Part]:

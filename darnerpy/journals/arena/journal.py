@@ -12,10 +12,11 @@ from pathlib import Path
 from ...errors import DamageError, JournalError, NewerFormatError
 from ...queues.batches import Batch
 from ...queues.positions import Span
-from ..contract import Damage, Piece, Recovery, Trimmed
+from ..contract import Damage, Entry, Piece, Recovery, Trimmed
 from ..large import LargeFiles
 from ..replay import confirmed_by
 from .appending import Appender
+from .contents import contents
 from .copying import copy_segments
 from .files import Files, Folder
 from .lost import known_as_lost, note_lost
@@ -32,11 +33,21 @@ _INLINE_RUN = 1024 * 1024
 
 
 class ArenaJournal:
-    """Raises `JournalError` if it cannot be opened."""
+    """as_it_is: to look at; nothing is changed, and it cannot be written to.
+
+    Raises `JournalError` if it cannot be opened.
+    """
 
     inline_run = _INLINE_RUN
 
-    def __init__(self, files: Files, name: bytes, large: LargeFiles, arena_size: int) -> None:
+    def __init__(
+        self,
+        files: Files,
+        name: bytes,
+        large: LargeFiles,
+        arena_size: int = 0,
+        as_it_is: bool = False,
+    ) -> None:
         self._files = files
         self._large = large
         state = self._state = State(files)
@@ -58,7 +69,8 @@ class ArenaJournal:
                 state, self._syncs, name or self._name, arena_size, found.highest
             )
             try:
-                self._start(found.leftovers)
+                if not as_it_is:
+                    self._start(found.leftovers)
             except BaseException:
                 self.close()
                 raise
@@ -103,6 +115,10 @@ class ArenaJournal:
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         with self._errors("read"):
             return self._reader.read(first, stop, max_bytes)
+
+    def contents(self) -> Iterator[Entry]:
+        with self._errors("read"):
+            yield from contents(self._state)
 
     # -- writing -----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import pytest
 
 from darnerpy.journals.contract import Engine
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 
 
 @pytest.fixture

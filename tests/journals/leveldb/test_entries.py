@@ -6,7 +6,7 @@ from zlib import crc32
 import pytest
 
 from darnerpy.errors import NewerFormatError
-from darnerpy.journals.leveldb.journal import LevelDbEngine
+from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.journals.records import block_key, mark_key
 from tests.journals.kept import Kept
 
