@@ -17,7 +17,7 @@ from ..journals.contract import Damage, Journal
 from ..journals.durable import sync_tree
 from ..journals.large import LargeFiles
 from ..journals.workers import Done
-from .opening import Opened, open_journal
+from .opening import Opened, close_journal, open_journal
 from .scheduling import Timer
 from .store import Store
 from .syncing import Syncing
@@ -53,7 +53,8 @@ class JournalHandle:
 
     settings: of the queue; they hold from the next opening on. engine: the journal's, by name.
     last_used: see `OpenJournals`. uploads: large items on their way, which keep it open. untried: it has
-    never been opened, so that of a queue that is new it is not yet sure that nothing is there.
+    never been opened, so that of a queue that is new it is not yet sure that nothing is there. resting:
+    the journal has to be woken before it is used.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class JournalHandle:
         "last_used",
         "name",
         "quarantine",
+        "resting",
         "settings",
         "size",
         "syncing",
@@ -101,6 +103,7 @@ class JournalHandle:
         self.size = 0
         self.quarantine = ""
         self.last_used = 0
+        self.resting = False
         self.untried = True
         self.uploads = 0
         self._owner = owner
@@ -183,7 +186,9 @@ class JournalHandle:
             path = self.directory / quarantine
             log.warning("damaged files are put aside", extra={"queue": self.name, "path": path})
         self.quarantine = quarantine
-        if self.on_disk:  # closing one that is not it would forget what it holds
+        if self.journal.can_rest:
+            self._store.journals.woke(self)
+        elif self.on_disk:  # closing one that is not would forget what it holds
             self._store.journals.add(self)
         log.debug("journal opened", extra={"queue": self.name, "bytes": what.size})
         self._owner.opened(what, first, failed)
@@ -199,13 +204,30 @@ class JournalHandle:
             self._unsynced = not (sync or self.syncing.always)
             log.debug("journal closed", extra={"queue": self.name})
             # A database cannot be open twice: this counts as work under way.
-            self.run(partial(_close, journal, sync), self._synced)
+            self.run(partial(close_journal, journal, sync), self._synced)
 
     def _take(self) -> Journal | None:
         """Nobody gets the journal any more."""
         journal, self.journal = self.journal, None
+        self.resting = False
         self._store.journals.remove(self)
         return journal
+
+    def rest(self) -> None:
+        """Have an idle journal give back what it holds of the system."""
+        journal = self.journal
+        if journal is not None:
+            self.resting = True
+            try:
+                journal.rest()
+                self.size = journal.size()
+            except Exception as error:  # whatever it is, it is this queue's alone
+                self.fail(error)
+
+    def wake(self) -> None:
+        """The journal is about to be used: it takes again what it gave back."""
+        self.resting = False
+        self._store.journals.woke(self)
 
     # -- what is done with it ----------------------------------------------------------------------
 
@@ -213,6 +235,8 @@ class JournalHandle:
         """The journal, to be read; if it is closed, None, and it is being opened."""
         if self.journal is not None:
             self.last_used = self._store.journals.turn
+            if self.resting:
+                self.wake()
         elif self.error is None:
             self.open()
         return self.journal
@@ -220,6 +244,8 @@ class JournalHandle:
     def run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
         """Have something done with the journal, which is kept open meanwhile."""
         self._users += 1
+        if self.resting:
+            self.wake()
         submit = self._store.in_background if background else self._store.in_thread
         submit(work, partial(self._ran, done))
 
@@ -234,6 +260,8 @@ class JournalHandle:
     def look(self, work: Callable[[], Any], done: Done) -> None:
         """As `run`, but done is told whatever happens to the journal meanwhile."""
         self._users += 1
+        if self.resting:
+            self.wake()
         self._store.in_thread(work, partial(self._looked, done))
 
     def _looked(self, done: Done, result: Any, error: BaseException | None) -> None:
@@ -247,8 +275,8 @@ class JournalHandle:
         done(result, error)
 
     def measure(self, done: Callable[[], None]) -> bool:
-        """Look how much it takes on disk, then call back; False if it is not open."""
-        if self.journal is None:
+        """Look how much it takes on disk, then call back; False if it is not open or rests."""
+        if self.journal is None or self.resting:
             return False
 
         def measured(size: int | None, error: BaseException | None) -> None:
@@ -312,7 +340,7 @@ class JournalHandle:
             return
         journal, self._failed_journal = self._failed_journal, None
         if journal is not None:
-            self.run(partial(_close, journal, False), _ignore)
+            self.run(partial(close_journal, journal, False), _ignore)
             return
         self._forget_retry()
         self._retry_timer = self._store.scheduler.call_later(self._retry_s, self._retry)
@@ -359,14 +387,6 @@ class JournalHandle:
         if grave is not None:
             self._store.bury(grave)
         done()
-
-
-def _close(journal: Journal, sync: bool) -> None:
-    try:
-        if sync:
-            journal.sync()
-    finally:
-        journal.close()
 
 
 def _sync_all(journal: Journal, directory: Path) -> None:

@@ -2,14 +2,17 @@
 
 Opening a journal costs a hundred times what a command does, so which one is closed for another
 matters. Owns that choice and the journals' share of memory; knows of a journal only whether it can go.
+A journal that can rest is never closed for another: beyond a bound of its own, or left alone for a while,
+it rests, and costs no descriptor until it is used again.
 """
 
+from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from .descriptors import descriptor_limit, journals_possible
+from .descriptors import awake_possible, descriptor_limit, journals_possible
 
-__all__ = ["Evictable", "OpenJournals", "journals_by_default"]
+__all__ = ["Evictable", "OpenJournals", "awake_by_default", "journals_by_default"]
 
 _LARGE, _SMALL = 1024 * 1024, 128 * 1024
 _LARGE_COUNT = 32
@@ -18,6 +21,7 @@ _SMALL_COST = 2 * _SMALL
 """A small write buffer that is full and the one being written to a table, as measured."""
 
 _SAMPLE = 8
+_LEFT_ALONE_S = 10.0
 
 
 class Evictable(Protocol):
@@ -32,6 +36,10 @@ class Evictable(Protocol):
         """Close the journal; it is opened again when it is needed."""
         ...
 
+    def rest(self) -> None:
+        """Have the journal give back what it holds of the system; it takes it again when it is used."""
+        ...
+
 
 def journals_by_default() -> int:
     """How many journals may be open unless it is said: what memory and descriptors allow."""
@@ -39,9 +47,13 @@ def journals_by_default() -> int:
     return min(in_memory, journals_possible(descriptor_limit()))
 
 
-class OpenJournals:
-    """most: how many may be open; more are only while none of them can be closed. turn: turns of the
-    loop so far in which something was written: whoever uses a journal notes it there as `last_used`.
+def awake_by_default() -> int:
+    """How many of those that can rest may be awake."""
+    return awake_possible(descriptor_limit())
+
+
+class _Bounded:
+    """Journals of which so many may be here; more are only while none of them can go.
 
     The one to go is the less recently used of two taken by chance. Who is used all the time stays,
     and going through a few more queues than fit costs a few openings a round, where closing the
@@ -51,24 +63,70 @@ class OpenJournals:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._open: list[Evictable] = []
+        self.here: list[Evictable] = []
         self._places: dict[Evictable, int] = {}
-        self.turn = 0
         self._chance = Random(0)
+
+    def add(self, journal: Evictable) -> None:
+        if journal not in self._places:
+            self._places[journal] = len(self.here)
+            self.here.append(journal)
+
+    def remove(self, journal: Evictable) -> None:
+        place = self._places.pop(journal, None)
+        if place is not None:
+            last = self.here.pop()
+            if last is not journal:
+                self.here[place] = last
+                self._places[last] = place
+
+    @property
+    def excess(self) -> int:
+        """How many are here beyond the bound."""
+        return len(self.here) - self.most
+
+    def victim(self, newest: Evictable) -> Evictable | None:
+        """The one to go for one that came; None if none can."""
+        sample = self._chance.sample(self.here, min(_SAMPLE, len(self.here)))
+        idle = [each for each in sample if each is not newest and each.idle][:2]
+        return min(idle, key=lambda each: each.last_used, default=None)
+
+
+class OpenJournals:
+    """most: how many may be open. most_awake: how many of those that can rest may be awake; they do not
+    count as open. turn: turns of the loop so far in which something was written: whoever uses a journal
+    notes it there as `last_used`. later: calls back after so many seconds.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        most_awake: int,
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        self.turn = 0
+        self._open = _Bounded(most)
+        self._awake = _Bounded(most_awake)
+        self._later = later
+        self._watching = False
+        self._watched_at = 0
         self._buffers: dict[Evictable, int] = {}
         self._large = 0
 
     def __len__(self) -> int:
-        return len(self._open)
+        """How many take descriptors."""
+        return len(self._open.here) + len(self._awake.here)
+
+    @property
+    def most(self) -> int:
+        return self._open.most
 
     def add(self, journal: Evictable) -> None:
-        """A journal was opened: close others beyond the bound."""
-        if journal not in self._places:
-            self._places[journal] = len(self._open)
-            self._open.append(journal)
+        """A journal was opened that cannot rest: close others beyond the bound."""
+        self._open.add(journal)
         journal.last_used = self.turn
-        for _ in range(len(self._open) - self.most):
-            victim = self._choose(journal)
+        for _ in range(self._open.excess):
+            victim = self._open.victim(journal)
             if victim is None:
                 return
             victim.shut()
@@ -76,24 +134,48 @@ class OpenJournals:
     def remove(self, journal: Evictable) -> None:
         """A journal is closed, or about to be, or could not be opened."""
         self._take_back(journal)
-        place = self._places.pop(journal, None)
-        if place is not None:
-            last = self._open.pop()
-            if last is not journal:
-                self._open[place] = last
-                self._places[last] = place
+        self._open.remove(journal)
+        self._awake.remove(journal)
 
-    def _choose(self, newest: Evictable) -> Evictable | None:
-        sample = self._chance.sample(self._open, min(_SAMPLE, len(self._open)))
-        idle = [each for each in sample if each is not newest and each.idle][:2]
-        return min(idle, key=lambda each: each.last_used, default=None)
+    # -- those that can rest -----------------------------------------------------------------------
+
+    def woke(self, journal: Evictable) -> None:
+        """A journal that can rest was opened, or is about to be used: others rest beyond the bound."""
+        self._take_back(journal)
+        self._awake.add(journal)
+        journal.last_used = self.turn
+        self._watch()
+        for _ in range(self._awake.excess):
+            victim = self._awake.victim(journal)
+            if victim is None:
+                return
+            self._lay_down(victim)
+
+    def _lay_down(self, journal: Evictable) -> None:
+        self._awake.remove(journal)
+        journal.rest()
+
+    def _watch(self) -> None:
+        if not self._watching and self._awake.here:
+            self._watching = True
+            # So that whatever is used from now on was used later.
+            self.turn += 1
+            self._watched_at = self.turn
+            self._later(_LEFT_ALONE_S, self._look)
+
+    def _look(self) -> None:
+        self._watching = False
+        for journal in list(self._awake.here):
+            if journal.last_used < self._watched_at and journal.idle:
+                self._lay_down(journal)
+        self._watch()
 
     # -- memory ------------------------------------------------------------------------------------
 
     def lend(self, journal: Evictable) -> int:
         """Bytes that a journal may gather in memory: much for the first ones, little for many.
 
-        `remove` ends the loan.
+        `remove` and `woke` end the loan.
         """
         self._take_back(journal)
         lent = _LARGE if self._large < _LARGE_COUNT else _SMALL

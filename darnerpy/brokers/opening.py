@@ -1,4 +1,4 @@
-"""Opening a queue's journal, in a thread: everything that can be learnt before the loop goes on."""
+"""Opening a queue's journal, in a thread: all that can be learnt before the loop goes on; and closing it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..journals.large import LargeFiles
 from ..queues.positions import Positions
 from ..queues.queue import OWN
 
-__all__ = ["Opened", "open_journal"]
+__all__ = ["Opened", "close_journal", "open_journal"]
 
 
 class Opened(NamedTuple):
@@ -62,6 +62,15 @@ def open_journal(
     except BaseException:
         journal.close()
         raise
+
+
+def close_journal(journal: Journal, sync: bool) -> None:
+    """Close it, synced first if asked for."""
+    try:
+        if sync:
+            journal.sync()
+    finally:
+        journal.close()
 
 
 def _read_head(journal: Journal, found: Recovery) -> Piece | None:

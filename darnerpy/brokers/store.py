@@ -16,7 +16,7 @@ from ..journals.engines import engines
 from ..journals.workers import Done, Workers
 from ..queues.windows import Windows
 from .datadir import DataDir
-from .open_journals import OpenJournals, journals_by_default
+from .open_journals import OpenJournals, awake_by_default, journals_by_default
 from .scheduling import Scheduler
 from .space import Space
 
@@ -55,7 +55,8 @@ class Store:
         self.commit_ms = 0.0
         self._workers = workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")
         self._background = workers(1, scheduler.call_soon_threadsafe, "trim")
-        self.journals = OpenJournals(settings.max_open_journals or journals_by_default())
+        most = settings.max_open_journals or journals_by_default()
+        self.journals = OpenJournals(most, awake_by_default(), scheduler.call_later)
 
     def close(self) -> None:
         """Wait for all threads to finish what they have."""

@@ -99,9 +99,12 @@ class Trimmed(NamedTuple):
 
 
 class Journal(Protocol):
-    """inline_run: bytes that can be written in a row, unsynced, without ever waiting for the disk."""
+    """inline_run: bytes that can be written in a row, unsynced, without ever waiting for the disk.
+    can_rest: whether `rest` gives anything back; a journal that cannot has to be closed for that.
+    """
 
     inline_run: int
+    can_rest: bool
 
     def recover(self, origins: bool = True) -> Recovery:
         """Read what is needed to go on: the last marks and the last items.
@@ -149,6 +152,12 @@ class Journal(Protocol):
 
     def size(self) -> int:
         """Bytes on disk."""
+        ...
+
+    def rest(self) -> None:
+        """Give descriptors and maps back to the system, while nothing else is done. Whatever is asked of
+        the journal next takes them again, at once: nothing of what it has learnt is forgotten.
+        """
         ...
 
     def close(self) -> None: ...

@@ -42,6 +42,7 @@ class MemoryEngine:
 
 class MemoryJournal:
     inline_run = sys.maxsize
+    can_rest = False
 
     def __init__(self, name: bytes, large: LargeFiles) -> None:
         self._name = name
@@ -105,6 +106,9 @@ class MemoryJournal:
 
     def size(self) -> int:
         return sum(item.size for item in list(self._items)) + self._large.size()
+
+    def rest(self) -> None:
+        """It holds nothing of the system."""
 
     def close(self) -> None:
         self._items = []

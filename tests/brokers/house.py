@@ -96,6 +96,7 @@ class FaultyJournal:
         self._journal = journal
         self._faults = faults
         self.inline_run = journal.inline_run
+        self.can_rest = journal.can_rest
 
     def write(self, batch: Batch, sync: bool) -> None:
         self._faults.syncs.append(sync)

@@ -133,3 +133,40 @@ async def test_two_journals_in_one_place_are_left_alone(
         with pytest.raises(JournalError, match="has journals of leveldb and plain"):
             await house.put(b"work", b"x")
         house.broker.queues[b"work"].delete()
+
+
+async def test_journals_that_can_rest_are_opened_once(tmp_path: Path) -> None:
+    async with House(
+        tmp_path, sync=NEVER, queue_rules=using("plain"), max_open_journals=1
+    ) as house:
+        journals = house.broker._store.journals
+        journals._awake.most = 3
+        for n in range(20):
+            await house.put(b"q-%d" % n, b"a", b"b")
+        for n in range(20):
+            assert await house.take(b"q-%d" % n) == b"a"
+        await until(lambda: house.broker.idle)
+        stored = [house.broker.queues[b"q-%d" % n] for n in range(20)]
+        assert house.faults.calls["open"] == 20
+        assert house.faults.calls["rest"] >= 34
+        assert len(journals) == sum(not each._handle.resting for each in stored) == 3
+        assert all(each.journal is not None and each.disk_bytes for each in stored)
+        journals._look()
+        journals._look()
+        assert len(journals) == 0
+        assert await house.drain(b"q-0") == [b"b"]
+        assert len(journals) == 1
+    async with House(tmp_path, sync=NEVER) as house:
+        assert [await house.drain(b"q-%d" % n) for n in range(3)] == [[], [b"b"], [b"b"]]
+
+
+async def test_a_journal_that_cannot_rest_has_failed(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=NEVER, queue_rules=using("plain")) as house:
+        await house.put(b"q", b"a")
+        house.faults.broken.add("rest")
+        stored = house.broker.queues[b"q"]
+        stored._handle.rest()
+        assert "rest is broken" in str(stored.error)
+        house.faults.broken.clear()
+        await until(lambda: stored.error is None)
+        assert await house.drain(b"q") == [b"a"]

@@ -1,11 +1,13 @@
 """Which journal is closed for another: by what that costs whoever uses the queues."""
 
 import resource
+from collections.abc import Callable
 
 import pytest
 
 from darnerpy.brokers.descriptors import (
     JOURNAL_DESCRIPTORS,
+    awake_possible,
     connections_possible,
     journals_possible,
     raise_limit,
@@ -16,13 +18,16 @@ FIT = 64
 
 
 class Handle:
-    """Counts how often its journal had to be opened. idle: it may be closed."""
+    """Counts how often its journal had to be opened. idle: it may be closed. rests: so it can, and has to be
+    woken instead.
+    """
 
     def __init__(self, journals: OpenJournals) -> None:
         self.last_used = 0
         self.idle = True
         self.openings = 0
         self.is_open = False
+        self.rests = False
         self._journals = journals
 
     def ask(self) -> None:
@@ -32,15 +37,39 @@ class Handle:
         else:
             self.openings += 1
             self.is_open = True
-            self._journals.add(self)
+            if self.rests:
+                self._journals.woke(self)
+            else:
+                self._journals.add(self)
 
     def shut(self) -> None:
+        assert not self.rests
         self.is_open = False
         self._journals.remove(self)
 
+    def rest(self) -> None:
+        assert self.rests
+        assert self.idle
+        self.is_open = False
+
+
+class Later:
+    """Calls back when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def __call__(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.waiting.append(callback)
+
+    def pass_by(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for callback in waiting:
+            callback()
+
 
 def handles(count: int) -> tuple[OpenJournals, list[Handle]]:
-    journals = OpenJournals(FIT)
+    journals = OpenJournals(FIT, 1, Later())
     return journals, [Handle(journals) for _ in range(count)]
 
 
@@ -80,6 +109,44 @@ def test_what_is_worked_on_is_not_closed() -> None:
     assert len(journals) == FIT
 
 
+def test_those_that_can_rest_are_woken_and_do_not_count_as_open() -> None:
+    journals = OpenJournals(FIT, FIT, Later())
+    queues = [Handle(journals) for _ in range(1000)]
+    for number, queue in enumerate(queues):
+        queue.rests = number % 2 == 0
+    busy = queues[0]
+    for queue in queues * 2:
+        busy.ask()
+        queue.ask()
+        assert len(journals) <= 2 * FIT
+    assert busy.openings == 1
+    assert sum(queue.is_open for queue in queues if queue.rests) == FIT
+    assert sum(queue.is_open for queue in queues if not queue.rests) == FIT
+
+
+def test_those_that_are_left_alone_rest() -> None:
+    later = Later()
+    journals = OpenJournals(FIT, FIT, later)
+    queues = [Handle(journals) for _ in range(10)]
+    for queue in queues:
+        queue.rests = True
+        queue.ask()
+    used, worked_on, *others = queues
+    worked_on.idle = False
+    assert len(later.waiting) == 1
+    for _ in range(2):  # of the time before the first one nobody knows when it was used
+        used.ask()
+        later.pass_by()
+    assert [queue for queue in queues if queue.is_open] == [used, worked_on]
+    worked_on.idle = True
+    journals.remove(used)
+    later.pass_by()
+    assert len(journals) == 0
+    assert not later.waiting  # nobody to watch
+    others[0].ask()
+    assert len(later.waiting) == 1
+
+
 def test_the_first_journals_get_much_memory_and_many_get_little() -> None:
     journals, queues = handles(200)
     lent = [journals.lend(queue) for queue in queues]
@@ -97,9 +164,11 @@ def test_descriptors_are_shared_out() -> None:
         journals = journals_possible(limit)
         connections = connections_possible(limit, min(160, journals))
         assert 1 <= journals * JOURNAL_DESCRIPTORS <= max(limit // 4, JOURNAL_DESCRIPTORS)
+        assert 1 <= awake_possible(limit) <= max(1, limit // 64)
         assert 1 <= connections <= limit
     assert journals_possible(1024) == 42
-    assert connections_possible(16384, 160) > 12_000
+    assert connections_possible(16384, 160) > 11_000
+    assert 1000 < awake_possible(1 << 30) < 10_000
 
 
 def test_the_limit_is_raised_as_far_as_the_system_allows() -> None:

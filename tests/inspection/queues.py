@@ -16,10 +16,20 @@ from darnerpy.journals.engines import DEFAULT
 from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.migration.source import Incoming
 from darnerpy.migration.target import QueueWriter
-from darnerpy.queues.items import Origin
+from darnerpy.queues.items import DEAD, Origin
 from tests.journals.kept import Kept
 
-__all__ = ["LARGE", "Told", "contents", "data_directory", "fingerprints", "kept", "make", "only"]
+__all__ = [
+    "LARGE",
+    "Told",
+    "contents",
+    "data_directory",
+    "fill",
+    "fingerprints",
+    "kept",
+    "make",
+    "only",
+]
 
 LARGE = 256 * 1024 + 1
 
@@ -78,6 +88,35 @@ def contents(data: Path, name: str = "work") -> list[Told]:
                 )
             )
     return told
+
+
+def fill(kept: Kept) -> None:
+    """Of everything a queue can have, something."""
+    queue = kept.queue
+    for n in range(1, 41):
+        kept.put(b"item %d " % n * n)
+        if n == 10:
+            queue.consumer(b"audit")
+            queue.consumer(b"caf\xe9")
+    kept.put(*(b"together %d" % n for n in range(2000)))
+    kept.put(b"")
+    kept.put_large(b"x" * LARGE)
+    queue.put(b"moved", 5, 2**32 - 1, 2**62, origin=Origin(b"graves", b"audit", 77, DEAD, 123_456))
+    queue.put(b"for audit", 9, 0, 0, only=queue.consumer(b"audit"))
+    kept.commit()
+    kept.load()
+    held = [queue.open(queue.own) for _ in range(8)]
+    for number, each in enumerate(held):
+        assert each is not None
+        if number in (2, 3, 6):
+            queue.close(each)
+        elif number in (4, 5):
+            queue.abort(each)
+    kept.commit()
+    again = queue.open(queue.own)
+    assert again is not None
+    queue.abort(again)
+    kept.commit()
 
 
 def only(directory: Path, pattern: str) -> Path:

@@ -18,10 +18,9 @@ from darnerpy.journals import engines
 from darnerpy.journals.contract import Damage, DiskEngine
 from darnerpy.journals.records import block_key
 from darnerpy.names import file_name
-from darnerpy.queues.items import DEAD, Origin
 from darnerpy.queues.positions import Span
 from tests.inspection.everything import everything
-from tests.inspection.queues import LARGE, data_directory, fingerprints
+from tests.inspection.queues import data_directory, fill, fingerprints
 from tests.journals.kept import Kept
 from tests.journals.plain import PlainEngine
 
@@ -40,35 +39,6 @@ def engine(name: str) -> DiskEngine:
 def queue_of(data: Path, engine_name: str, name: str = "work") -> Kept:
     directory = data_directory(data) / "queues" / file_name(name.encode())
     return Kept(directory, engine(engine_name), name=name.encode())
-
-
-def fill(kept: Kept) -> None:
-    """Of everything a queue can have, something."""
-    queue = kept.queue
-    for n in range(1, 41):
-        kept.put(b"item %d " % n * n)
-        if n == 10:
-            queue.consumer(b"audit")
-            queue.consumer(b"caf\xe9")
-    kept.put(*(b"together %d" % n for n in range(2000)))
-    kept.put(b"")
-    kept.put_large(b"x" * LARGE)
-    queue.put(b"moved", 5, 2**32 - 1, 2**62, origin=Origin(b"graves", b"audit", 77, DEAD, 123_456))
-    queue.put(b"for audit", 9, 0, 0, only=queue.consumer(b"audit"))
-    kept.commit()
-    kept.load()
-    held = [queue.open(queue.own) for _ in range(8)]
-    for number, each in enumerate(held):
-        assert each is not None
-        if number in (2, 3, 6):
-            queue.close(each)
-        elif number in (4, 5):
-            queue.abort(each)
-    kept.commit()
-    again = queue.open(queue.own)
-    assert again is not None
-    queue.abort(again)
-    kept.commit()
 
 
 def convert(

@@ -80,15 +80,22 @@ class PlainEngine:
 
 class PlainJournal:
     inline_run = 1 << 20
+    can_rest = True
 
     def __init__(self, path: Path, name: bytes, large: LargeFiles) -> None:
         self._path = path
         self._large = large
         self._records: list[tuple[str, Any]] = []
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self._open_file: int | None = None
         self._damage = self._read_all()
         if not any(kind == "name" for kind, _ in self._records):
             self._append("name", name)
+
+    @property
+    def _handle(self) -> int:
+        if self._open_file is None:
+            self._open_file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        return self._open_file
 
     def _read_all(self) -> list[Damage]:
         stored = os.pread(self._handle, os.fstat(self._handle).st_size, 0)
@@ -207,9 +214,12 @@ class PlainJournal:
         (directory / self._path.name).write_bytes(self._path.read_bytes())
 
     def size(self) -> int:
-        return os.fstat(self._handle).st_size + self._large.size()
+        return self._path.stat().st_size + self._large.size()
+
+    def rest(self) -> None:
+        self.close()
 
     def close(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        if self._open_file is not None:
+            os.close(self._open_file)
+            self._open_file = None

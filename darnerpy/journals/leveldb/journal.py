@@ -42,6 +42,8 @@ _COPY_REST_S = 0.002
 
 
 class LevelDbJournal:
+    can_rest = False
+
     def __init__(self, database: Database, name: bytes, large: LargeFiles) -> None:
         self._large = large
         self._next_read = 0
@@ -326,6 +328,9 @@ class LevelDbJournal:
 
     def size(self) -> int:
         return self._database.size() + self._large.size()
+
+    def rest(self) -> None:
+        """A database has to be closed."""
 
     def close(self) -> None:
         self._db.close()
