@@ -38,6 +38,7 @@ class DataDir:
         self._trash = path / ".trash"
         self._ready = path / ".ready"
         self._scratch = path / ".scratch"
+        self._as_it_is = as_it_is
         try:
             if as_it_is:
                 check_format(path)
@@ -87,21 +88,28 @@ class DataDir:
         os.close(self._lock)
 
     def directory(self, queue: bytes) -> Path:
-        return self.queues / file_name(queue)
+        return self._at(file_name(queue))
+
+    def _at(self, name: str) -> Path:
+        """Where a queue's directory is: to look at it, it is where its place is not given to it yet."""
+        ready = self._ready / name
+        return ready if self._as_it_is and ready.exists() else self.queues / name
 
     def scratch(self, queue: bytes) -> Path:
         return self._scratch / file_name(queue)
 
-    def found(self) -> dict[str, bytes | None]:
+    def found(self) -> dict[Path, bytes | None]:
         """The directories of queues, each with its queue's name (None: only the journal knows)."""
-        names: dict[str, bytes | None] = {}
-        for entry in sorted(os.scandir(self.queues), key=lambda entry: entry.name):
+        found: dict[Path, bytes | None] = {}
+        names = {entry.name for entry in os.scandir(self.queues) if entry.is_dir()}
+        if self._as_it_is:
+            names |= {path.name for path in self._ready.glob("*")}
+        for name in sorted(names):
             try:
-                if entry.is_dir():
-                    names[entry.name] = from_file_name(entry.name)
+                found[self._at(name)] = from_file_name(name)
             except ValueError:
                 continue  # not ours: left alone
-        return names
+        return found
 
     def place(self, fresh: Path, queue: bytes) -> None:
         """Make a directory, of this file system and synced, a queue's, instead of what it has.

@@ -80,8 +80,7 @@ class LocalBroker:
         self._masked: dict[bytes, StoredQueue] = {}
         self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
         self.alias_puts: dict[bytes, tuple[int, int]] = {}
-        for directory, name in data.found().items():
-            path = data.queues / directory
+        for path, name in data.found().items():
             try:
                 engine = engine_in(path, self._store.engines.values())
                 known = name or name_in(path)

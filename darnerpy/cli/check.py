@@ -87,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _directories(data: DataDir, queues: list[bytes]) -> Iterator[Path]:
     if not queues:
-        yield from (data.queues / name for name in data.found())
+        yield from data.found()
     for queue in queues:
         directory = data.directory(queue)
         if not directory.exists():

@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
 def _chosen(data: DataDir, patterns: list[bytes]) -> tuple[list[Path], list[bytes]]:
     """The directories of the queues that are meant, and the patterns that no queue fits."""
     chosen, fitting = [], set()
-    for directory, known in data.found().items():
-        path = data.queues / directory
+    for path, known in data.found().items():
         try:
             name = known or name_in(path)
         except DarnerError as error:

@@ -402,3 +402,17 @@ def test_a_repair_cut_off_anywhere_loses_nothing(
     capsys.readouterr()
     check(capsys, data, expected=0)
     assert contents(data) == before
+
+
+def test_what_was_repaired_and_has_not_its_place_yet_is_looked_at(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cut off between the two steps in which one queue takes the place of another."""
+    (data / ".ready").mkdir(exist_ok=True)
+    os.rename(data / "queues/work", data / ".ready/work")
+    assert check(capsys, data, expected=0)["items"] == WHOLE
+    assert main(["export", "work", "--data", os.fspath(data)]) == 0
+    with closing(DataDir(data)):
+        assert not (data / ".ready/work").exists()
+    capsys.readouterr()
+    assert check(capsys, data, expected=0)["items"] == WHOLE

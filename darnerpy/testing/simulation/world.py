@@ -35,11 +35,12 @@ class _Data(DataDir):
         self.path = _ROOT
         self.queues = _ROOT / "queues"
         self._scratch = _ROOT / ".scratch"
+        self._ready = _ROOT / ".ready"
+        self._as_it_is = False
         self._disk = disk
 
-    def found(self) -> dict[str, bytes | None]:
-        names = [path.name for path in self._disk.directories(self.queues)]
-        return {name: from_file_name(name) for name in names}
+    def found(self) -> dict[Path, bytes | None]:
+        return {path: from_file_name(path.name) for path in self._disk.directories(self.queues)}
 
     def discard(self, directory: Path) -> Path | None:
         self._disk.fail_perhaps("delete")
