@@ -98,7 +98,7 @@ def fill(kept: Kept) -> None:
         if n == 10:
             queue.consumer(b"audit")
             queue.consumer(b"caf\xe9")
-    kept.put(*(b"together %d" % n for n in range(2000)))
+    kept.put(*(b"together %d" % n for n in range(300)))
     kept.put(b"")
     kept.put_large(b"x" * LARGE)
     queue.put(b"moved", 5, 2**32 - 1, 2**62, origin=Origin(b"graves", b"audit", 77, DEAD, 123_456))

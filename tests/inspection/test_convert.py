@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.journals import engines
+from darnerpy.journals.arena.engine import ArenaEngine
 from darnerpy.journals.contract import Damage, DiskEngine
 from darnerpy.journals.records import block_key
 from darnerpy.names import file_name
@@ -22,14 +23,8 @@ from darnerpy.queues.positions import Span
 from tests.inspection.everything import everything
 from tests.inspection.queues import data_directory, fill, fingerprints
 from tests.journals.kept import Kept
-from tests.journals.plain import PlainEngine
 
-PAIRS = [("leveldb", "plain"), ("plain", "leveldb")]
-
-
-@pytest.fixture(autouse=True)
-def another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(engines.DISK_ENGINES, "plain", PlainEngine())
+PAIRS = [("leveldb", "arena"), ("arena", "leveldb")]
 
 
 def engine(name: str) -> DiskEngine:
@@ -187,18 +182,18 @@ def test_a_damaged_queue_stays_as_it_is_and_the_others_do_not(
             database.put(key, database.get(key)[:-1] + b"?")
         kept.close()
     before = fingerprints(data / "queues/work")
-    code, told = convert(capsys, data, "plain", "work*", "nosuch")
+    code, told = convert(capsys, data, "arena", "work*", "nosuch")
     assert code == 1
     assert [each["converted"] for each in told] == [False, True]
     assert "wrong checksum: have it repaired first" in told[0]["refused"]
     assert fingerprints(data / "queues/work") == before
-    assert engines.engine_in(data / "queues/works", [PlainEngine()])
-    assert not engines.engine_in(data / "queues/play", [PlainEngine()])
-    assert main(["convert", "nosuch", "--engine", "plain", "--data", os.fspath(data)]) == 1
+    assert engines.engine_in(data / "queues/works", [ArenaEngine()])
+    assert not engines.engine_in(data / "queues/play", [ArenaEngine()])
+    assert main(["convert", "nosuch", "--engine", "arena", "--data", os.fspath(data)]) == 1
     assert f"{data}: there is no queue nosuch" in capsys.readouterr().err
     assert main(["check", os.fspath(data), "--repair"]) == 1
     capsys.readouterr()
-    assert convert(capsys, data, "plain")[0] == 0
+    assert convert(capsys, data, "arena")[0] == 0
 
 
 def test_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,20 +201,20 @@ def test_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     kept = queue_of(data, "leveldb", "w[1]")
     kept.put(b"1", b"22")
     kept.close()
-    arguments = ["--engine", "plain", "--data", os.fspath(data)]
+    arguments = ["--engine", "arena", "--data", os.fspath(data)]
     assert main(["convert", "w[1]", *arguments]) == 0  # a name before it is a pattern
-    assert capsys.readouterr().out == "w[1]: leveldb -> plain: 2 items, 3 bytes\n"
+    assert capsys.readouterr().out == "w[1]: leveldb -> arena: 2 items, 3 bytes\n"
     before = fingerprints(data)
     assert main(["convert", "w*", *arguments]) == 0
-    assert capsys.readouterr().out == "w[1]: plain already, nothing was done\n"
+    assert capsys.readouterr().out == "w[1]: arena already, nothing was done\n"
     assert fingerprints(data) == before
 
 
 def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = data_directory(tmp_path / "data")
     with closing(DataDir(data)):
-        assert convert(capsys, data, "plain")[0] == 5
-    assert convert(capsys, tmp_path / "nothing", "plain")[0] == 2
+        assert convert(capsys, data, "arena")[0] == 5
+    assert convert(capsys, tmp_path / "nothing", "arena")[0] == 2
     assert not (tmp_path / "nothing").exists()
     with pytest.raises(SystemExit, match="2"):
         convert(capsys, data, "memory")
@@ -229,13 +224,13 @@ def test_two_journals_in_one_directory_are_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
-    for name in ("leveldb", "plain"):
+    for name in ("leveldb", "arena"):
         queue_of(data, name).close()
-    code, [told] = convert(capsys, data, "plain")
+    code, [told] = convert(capsys, data, "arena")
     assert code == 1
-    assert "has journals of leveldb and plain" in told["refused"]
+    assert "has journals of leveldb and arena" in told["refused"]
     assert main(["check", os.fspath(data)]) == 1
-    assert "has journals of leveldb and plain" in capsys.readouterr().out
+    assert "has journals of leveldb and arena" in capsys.readouterr().out
 
 
 def test_what_is_no_engines_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,12 +243,12 @@ def test_what_is_no_engines_stays(tmp_path: Path, capsys: pytest.CaptureFixture[
     (directory / "damaged/1/000003.log").write_bytes(b"as it was")
     (directory / "damaged/1/DONE").write_text("told")
     (directory / "README").write_text("by hand")
-    assert convert(capsys, data, "plain")[0] == 0
+    assert convert(capsys, data, "arena")[0] == 0
     assert sorted(fingerprints(directory)) == [
         "README",
+        "arena/0000000000000001.segment",
         "damaged/1/000003.log",
         "damaged/1/DONE",
-        "plain",
     ]
 
 
@@ -270,8 +265,8 @@ def test_a_disk_that_is_full_leaves_the_queue_as_it_was(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tests.journals.plain.os.write", full)
-        code, [told] = convert(capsys, data, "plain")
+        patch.setattr("os.posix_fallocate", full)
+        code, [told] = convert(capsys, data, "arena")
     assert (code, told["converted"]) == (1, False)
     assert "No space left" in told["refused"]
     assert fingerprints(data) == before

@@ -39,6 +39,7 @@ class ArenaJournal:
     """
 
     inline_run = _INLINE_RUN
+    can_rest = False
 
     def __init__(
         self,
@@ -166,6 +167,9 @@ class ArenaJournal:
 
     def size(self) -> int:
         return sum(segment.size for segment in self._state.segments) + self._large.size()
+
+    def rest(self) -> None:
+        pass
 
     def close(self) -> None:
         with self._state.lock:
