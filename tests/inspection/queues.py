@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +13,8 @@ from darnerpy.inspection.contents import incoming
 from darnerpy.inspection.findings import QueueCheck
 from darnerpy.inspection.offline import open_queue
 from darnerpy.inspection.walk import Walk
+from darnerpy.journals.contract import DiskEngine
 from darnerpy.journals.engines import DEFAULT
-from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.migration.source import Incoming
 from darnerpy.migration.target import QueueWriter
 from darnerpy.queues.items import DEAD, Origin
@@ -26,6 +27,8 @@ __all__ = [
     "data_directory",
     "fill",
     "fingerprints",
+    "flip",
+    "harm",
     "kept",
     "make",
     "only",
@@ -51,17 +54,23 @@ def data_directory(path: Path) -> Path:
         return path
 
 
-def kept(data: Path) -> Kept:
+def kept(data: Path, engine: DiskEngine = DEFAULT) -> Kept:
     """The queue `work` of a data directory, to be filled by hand; close it."""
-    return Kept(data_directory(data) / "queues" / "work", LevelDbEngine())
+    return Kept(data_directory(data) / "queues" / "work", engine)
 
 
-def make(data: Path, name: bytes, consumers: Iterable[bytes], items: Iterable[Incoming]) -> None:
+def make(
+    data: Path,
+    name: bytes,
+    consumers: Iterable[bytes],
+    items: Iterable[Incoming],
+    engine: DiskEngine = DEFAULT,
+) -> None:
     """A queue with these items, put in order."""
     names = {each: each for each in consumers}
     with (
         closing(DataDir(data)) as place,
-        QueueWriter(place, name, DEFAULT, names, exact=True) as writer,
+        QueueWriter(place, name, engine, names, exact=True) as writer,
     ):
         for item in items:
             writer.put(item, item.created)
@@ -117,6 +126,24 @@ def fill(kept: Kept) -> None:
     assert again is not None
     queue.abort(again)
     kept.commit()
+
+
+def flip(path: Path, at: int) -> None:
+    """Have one bit of a file wrong."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x10
+    path.write_bytes(data)
+
+
+def harm(data: Path, engine: DiskEngine, stored: bytes) -> None:
+    """Have one bit wrong of something that the journal of the queue `work` holds once."""
+    folder = data / "queues/work" / engine.name
+    [(path, at)] = [
+        (path, found.start())
+        for path in folder.iterdir()
+        for found in re.finditer(re.escape(stored), path.read_bytes())
+    ]
+    flip(path, at)
 
 
 def only(directory: Path, pattern: str) -> Path:

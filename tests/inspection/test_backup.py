@@ -26,6 +26,7 @@ async def back_up(house: House, name: str, *queues: bytes) -> None:
         raise error
 
 
+@pytest.mark.usefixtures("every_engine")
 def test_a_backup_has_all_that_was_there_and_nothing_later(tmp_path: Path) -> None:
     async def run() -> None:
         async with House(tmp_path / "data") as house:
@@ -58,6 +59,7 @@ def test_a_backup_has_all_that_was_there_and_nothing_later(tmp_path: Path) -> No
     assert not (backups / "second/queues/%4Fther").exists()
 
 
+@pytest.mark.usefixtures("every_engine")
 def test_a_backup_under_load_is_a_beginning_of_what_was_put(tmp_path: Path) -> None:
     async def run() -> None:
         async with House(tmp_path / "data") as house:
@@ -77,6 +79,7 @@ def test_a_backup_under_load_is_a_beginning_of_what_was_put(tmp_path: Path) -> N
     assert numbers[-1] >= 19_999
 
 
+@pytest.mark.usefixtures("every_engine")
 def test_closed_journals_and_large_items_that_are_trimmed(tmp_path: Path) -> None:
     async def run() -> None:
         async with House(tmp_path / "data", max_open_journals=2) as house:
@@ -103,6 +106,7 @@ def test_names_that_are_refused(name: str, tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.usefixtures("every_engine")
 def test_refusals_leave_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         async with House(tmp_path / "data") as house:

@@ -8,7 +8,6 @@ import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -17,12 +16,12 @@ from hypothesis import strategies as st
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.inspection.lines import Line
-from darnerpy.journals.leveldb import plyvel
-from darnerpy.journals.records import block_key
+from darnerpy.journals.contract import DiskEngine
+from darnerpy.journals.engines import DISK_ENGINES, engine_in
 from darnerpy.migration.source import Incoming
 from darnerpy.queues.batches import Returned
 from darnerpy.queues.items import DEAD, EXPIRED, Origin
-from tests.inspection.queues import LARGE, contents, fingerprints, kept, make
+from tests.inspection.queues import LARGE, contents, fingerprints, harm, kept, make
 from tests.servers import DARNERPY, ServerProcess
 
 FORMATS = ["jsonl", "binary"]
@@ -69,16 +68,26 @@ def export(data: Path, file: Path, form: str, expected: int = 0) -> None:
     assert fingerprints(data) == before, "export changed something"
 
 
-def take_in(file: Path, data: Path, form: str) -> int:
-    return main(["import", "--from", form, os.fspath(file), "--data", os.fspath(data)])
+def take_in(file: Path, data: Path, form: str, engine: str = "leveldb") -> int:
+    flags = ["--data", os.fspath(data), "--engine", engine]
+    code = main(["import", "--from", form, os.fspath(file), *flags])
+    if code == 0:
+        kept_by = engine_in(data / "queues/work", DISK_ENGINES.values())
+        assert kept_by is DISK_ENGINES[engine]
+    return code
 
 
 @settings(max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(items=st.lists(incoming(), min_size=1, max_size=30), form=st.sampled_from(FORMATS))
-def test_all_but_ids_comes_back(items: list[Incoming], form: str) -> None:
+@given(
+    items=st.lists(incoming(), min_size=1, max_size=30),
+    form=st.sampled_from(FORMATS),
+    engines=st.permutations(sorted(DISK_ENGINES)),
+)
+def test_all_but_ids_comes_back(items: list[Incoming], form: str, engines: list[str]) -> None:
+    one, other, *_ = engines
     with TemporaryDirectory() as place:
         path = Path(place)
-        make(path / "a", NAME, CONSUMERS, items)
+        make(path / "a", NAME, CONSUMERS, items, DISK_ENGINES[one])
         before = contents(path / "a")
         everyone = (b"", *sorted(CONSUMERS))
         assert before == [
@@ -94,14 +103,14 @@ def test_all_but_ids_comes_back(items: list[Incoming], form: str) -> None:
             for item in items
         ]
         export(path / "a", path / "file", form)
-        assert take_in(path / "file", path / "b", form) == 0
+        assert take_in(path / "file", path / "b", form, other) == 0
         assert contents(path / "b") == before
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(tmp_path: Path, engine: DiskEngine) -> Path:
     """Two consumers, a large item, attempts, something confirmed out of order."""
-    work = kept(tmp_path / "data")
+    work = kept(tmp_path / "data", engine)
     work.put("täxt".encode(), b"\xff\x00", b"")
     work.put_large(bytes(range(256)) * 5000)
     work.queue.consumer(b"audit")
@@ -254,15 +263,11 @@ def test_a_pipe_is_named(tmp_path: Path) -> None:
 
 
 def test_damage_is_told_and_the_rest_is_there(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, engine: DiskEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    database = plyvel.DB(os.fspath(data / "queues/work/leveldb"))
-    block: Any = bytearray(database.get(block_key(5)) or b"")
-    block[-10] ^= 1
-    database.put(block_key(5), bytes(block))
-    database.close()
+    harm(data, engine, b"item 7")
     export(data, tmp_path / "file", "jsonl", expected=1)
-    assert "damage: leveldb: item " in capsys.readouterr().err
+    assert f"damage: {engine.name}: item 12: " in capsys.readouterr().err
     assert len(contents(data)) == 22
     assert take_in(tmp_path / "file", tmp_path / "new", "jsonl") == 0
     assert contents(tmp_path / "new") == contents(data)
@@ -281,8 +286,8 @@ def test_what_cannot_be_exported_leaves_no_file(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_large_items_take_little_memory(form: str, tmp_path: Path) -> None:
-    work = kept(tmp_path / "data")
+def test_large_items_take_little_memory(form: str, engine: DiskEngine, tmp_path: Path) -> None:
+    work = kept(tmp_path / "data", engine)
     work.put_large(b"x" * (LARGE * 64))
     work.close()
     tracemalloc.start()
