@@ -4,10 +4,9 @@ Owns the arithmetic: a position counts all bytes ever written, and is turned int
 is read is a copy, and is proved before anyone sees it. Knows nothing of who may read or write.
 """
 
-import fcntl
 import mmap
-import os
 import time
+from io import FileIO
 
 from ..errors import DamageError, RingError
 from .layout import (
@@ -19,10 +18,11 @@ from .layout import (
     is_intact,
     latest,
 )
+from .lock import is_taken
 
 __all__ = ["PATIENCE_S", "Mapped"]
 
-PATIENCE_S = 0.05
+PATIENCE_S = 0.01
 """After that long any processor shows what another wrote: what does not fit then never will."""
 
 
@@ -38,12 +38,12 @@ class Mapped:
         self.path = path
         self.size = size
         self.salt = salt
-        self._descriptor = descriptor
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         try:
             self.map = mmap.mmap(descriptor, DATA + size, access=access)
         except OSError as error:
             raise RingError(f"cannot map {path}: {error.strerror}") from error
+        self._file = FileIO(descriptor)
 
     def state(self) -> State:
         """How the ring stands now. Raises `DamageError` if that cannot be told."""
@@ -90,14 +90,9 @@ class Mapped:
 
     def has_writer(self) -> bool:
         """Whether a process holds the lock."""
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        return False
+        return is_taken(self._file.fileno())
 
     def close(self) -> None:
-        """Let go of the map and, with all its copies in this process, of the lock."""
-        self.map.close()
-        os.close(self._descriptor)
+        """Let go of the map and of the lock. A second time it does nothing."""
+        self.map.close()  # which has a descriptor of its own, and so a share of the lock
+        self._file.close()

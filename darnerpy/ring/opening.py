@@ -1,25 +1,20 @@
 """Which file is a ring, and who may write it.
 
-A ring has one writer: whoever holds the lock (flock) of its file, which the kernel frees with the process.
-Promises that a file that is no ring is refused and left as it is, and that there is room for all of one
-that is, so that a full disk is an error here and no SIGBUS later.
+A ring has one writer: whoever has the lock of its file. Promises that a file that is no ring is refused and
+left as it is, and that there is room for all of one that is: a full disk is an error here, no SIGBUS later.
 """
 
 import errno
-import fcntl
 import os
 import secrets
 import stat
-import time
 
 from ..errors import NoRingError, RingError, RingInUseError
 from .layout import DATA, FORMAT, WRITER, pack_beginning, unpack_title
+from .lock import take
 from .mapped import Mapped
 
 __all__ = ["create_file", "open_file"]
-
-_PROBES_S = 0.05
-"""For how long a lock may be held by one that only asks whether there is a writer."""
 
 _BLOCK = 1 << 20
 
@@ -43,7 +38,7 @@ def create_file(path: str, size: int, mode: int) -> Mapped:
     while True:
         descriptor = _open(path, os.O_RDWR | os.O_CREAT, mode)
         try:
-            if not _locked(descriptor):
+            if not take(descriptor):
                 raise RingInUseError(f"{path} has a writer already{_whose(descriptor)}")
             if _is_at(path, descriptor):
                 salt = _prepared(path, descriptor, size)
@@ -65,20 +60,6 @@ def _open(path: str, flags: int, mode: int) -> int:
         os.close(descriptor)
         raise RingError(f"{path} is no file")
     return descriptor
-
-
-def _locked(descriptor: int) -> bool:
-    """Take the lock; False if a writer has it."""
-    until = time.perf_counter() + _PROBES_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.perf_counter() >= until:
-                return False
-            time.sleep(0.001)
-        else:
-            return True
 
 
 def _is_at(path: str, descriptor: int) -> bool:

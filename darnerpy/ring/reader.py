@@ -110,10 +110,9 @@ class RingReader:
 
     def close(self) -> None:
         """Let go of the ring, which stays as it is. A second time it does nothing."""
-        if self._open:
-            self._open = False
-            self._ready = []
-            self._ring.close()
+        self._open = False
+        self._ready = []
+        self._ring.close()
 
     def __iter__(self) -> Self:
         return self
@@ -229,9 +228,8 @@ class RingReader:
         got.reverse()
         got += self._ready
         following = sequence, position + at
-        # Nothing comes between these two, not even Ctrl-C: no message is lost or read twice.
-        self._next = following
-        self._ready = got
+        # Nothing comes between the two, not even Ctrl-C: no message is lost or read twice.
+        self._next, self._ready = following, got
         return True
 
     def _explain(self) -> None:
@@ -272,8 +270,7 @@ class RingReader:
     def _pass_over(self, to: Place) -> int:
         """Go on there; how many messages that were wanted lie between."""
         missed = max(0, to[0] - self.sequence)
-        self._next = to
-        self.missed += missed
+        self._next, self.missed = to, self.missed + missed
         return missed
 
     def _closed_error(self) -> ClosedError:

@@ -131,7 +131,8 @@ class RingWriter:
         with self._lock:
             if self._gone is None:
                 self._announce(self._oldest, closed=True)
-                self._let_go(ClosedError)
+                self._gone = ClosedError
+            self._ring.close()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +148,8 @@ class RingWriter:
     def __del__(self) -> None:
         if self._gone is None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, 1, source=self)
-            self._let_go(ClosedError)
+            self._gone = ClosedError
+            self._ring.close()
 
     def __repr__(self) -> str:
         return f"<RingWriter {self.path!r}{' closed' if self.closed else ''}>"
@@ -205,15 +207,12 @@ class RingWriter:
         self._ring.map[STATE[generation & 1]] = state
         self._generation = generation
 
-    def _let_go(self, gone: type[ClosedError] | type[ForkedError]) -> None:
-        self._gone = gone
-        self._ring.close()
-
     def _forked(self) -> None:
         """In the child: give back our share of the lock, so that it is the parent's alone."""
         self._lock = threading.Lock()  # a thread that is not here may have had the other
         if self._gone is None:
-            self._let_go(ForkedError)
+            self._gone = ForkedError
+            self._ring.close()
 
     def _refusal(self) -> Exception:
         if self._gone is ForkedError:

@@ -48,6 +48,10 @@ class Process(AbstractContextManager["Process"]):
         assert self._process.stdout is not None
         return self._process.stdout
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def line(self) -> str:
         """The next line that it says; waits for it."""
         return self._out.readline().rstrip("\n")

@@ -1,0 +1,261 @@
+"""Bytes that are not what was written: never handed out, told, and counted to the message."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from darnerpy.errors import ClosedError, DamageError, Lagged
+from darnerpy.queue_errors import Empty
+from darnerpy.ring import Ring, RingReader, RingWriter
+from darnerpy.ring.layout import DATA, HEAD_SIZE, STATES
+from tests.ring.others import Process, message, number_of
+
+OVERWRITES = """
+import mmap, os, random, sys
+chance = random.Random(5)
+with open(sys.argv[1], "r+b") as file:
+    map = mmap.mmap(file.fileno(), 0)
+print("ready", flush=True)
+first, last = int(sys.argv[2]), int(sys.argv[3])
+while True:
+    at = chance.randrange(first, last)
+    length = min(chance.choice([1, 8, 64]), last - at)
+    other = chance.randrange(first, last - length + 1)
+    # A bit, noise, zeros, or what belongs elsewhere.
+    map[at:at + length] = chance.choice([
+        bytes([map[at] ^ 1 << chance.randrange(8)]) + map[at + 1:at + length],
+        chance.randbytes(length), bytes(length), map[other:other + length]])
+"""
+
+PUBLISHES = """
+import sys, time
+from darnerpy import Ring
+from tests.ring.others import message
+path, count, length = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with Ring.create(path, "64KiB") as ring:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(0, count, 5):
+        ring.publish(message(number, length))
+        ring.publish_many([message(number + each, length) for each in range(1, 5)])
+        if number % 250 == 0:
+            time.sleep(0.001)
+"""
+
+
+def damage(writer: RingWriter, at: int, change: bytes) -> None:
+    """Overwrite bytes of the ring's data, as any process could that may write to the file."""
+    with Path(writer.path).open("r+b") as file:
+        file.seek(DATA + at)
+        file.write(change)
+
+
+def flip(writer: RingWriter, at: int) -> None:
+    damage(writer, at, bytes([Path(writer.path).read_bytes()[DATA + at] ^ 0x10]))
+
+
+def read_all(reader: RingReader) -> tuple[list[bytes], int]:
+    """All that can be read without waiting, and how often damage was told."""
+    found, told = [], 0
+    while True:
+        try:
+            found += reader.read_many(1000, timeout=0)
+        except DamageError:
+            told += 1
+        except Lagged:
+            pass
+        except (Empty, ClosedError):
+            return found, told
+
+
+@pytest.mark.parametrize("at", range(HEAD_SIZE + 5))
+def test_one_damaged_message_is_told_and_costs_that_one(
+    writer: RingWriter, reader: RingReader, at: int
+) -> None:
+    for number in range(6):
+        writer.publish(b"data%d" % number)
+    flip(writer, 2 * (HEAD_SIZE + 5) + at)
+    assert reader.read_many(9) == [b"data0", b"data1"]
+    with pytest.raises(DamageError, match=f"{writer.path}: message 2 is damaged; ") as caught:
+        reader.read()
+    assert str(caught.value).endswith(
+        "; 1 message lost" if reader.missed == 1 else f"; {reader.missed} messages lost"
+    )
+    # Where the next begins, a damaged length or count does not tell: then it is the newest.
+    assert reader.missed == (4 if 8 <= at < 14 else 1)
+    found, _ = read_all(reader)
+    assert found == [b"data%d" % number for number in range(2 + reader.missed, 6)]
+    writer.publish(b"more")
+    assert reader.read() == b"more"
+
+
+def test_the_last_message_is_damaged(writer: RingWriter, reader: RingReader) -> None:
+    writer.publish(b"first")
+    writer.publish(b"last")
+    flip(writer, 2 * HEAD_SIZE + 5)
+    assert reader.read() == b"first"
+    with pytest.raises(DamageError, match="message 1 is damaged; 1 message lost"):
+        reader.read(timeout=0)
+    with pytest.raises(Empty):
+        reader.read(timeout=0)
+    assert (reader.sequence, reader.missed) == (2, 1)
+
+
+def test_messages_published_together_are_lost_together(
+    writer: RingWriter, reader: RingReader
+) -> None:
+    writer.publish_many([b"a", b"b", b"c"])
+    writer.publish(b"d")
+    flip(writer, HEAD_SIZE + 12)
+    with pytest.raises(DamageError, match="message 0 is damaged; 3 messages lost"):
+        reader.read()
+    assert (reader.read(), reader.missed) == (b"d", 3)
+
+
+def test_skipping_what_was_overwritten_does_not_hide_damage(writer: RingWriter) -> None:
+    with Ring.open(writer.path, on_lag="skip") as reader:
+        writer.publish(b"a")
+        flip(writer, HEAD_SIZE)
+        with pytest.raises(DamageError):
+            reader.read()
+        for _ in range(500):
+            writer.publish(b"lap")
+        assert len(read_all(reader)[0]) + reader.missed == 501
+
+
+def test_damage_before_what_was_asked_for_is_nobodys(writer: RingWriter) -> None:
+    for number in range(6):
+        writer.publish(b"data%d" % number)
+    flip(writer, 2 * (HEAD_SIZE + 5) + HEAD_SIZE)
+    with Ring.open(writer.path, 4) as reader:
+        assert reader.read_many(9) == [b"data4", b"data5"]
+        assert reader.missed == 0
+
+
+def test_a_writer_goes_round_over_damage(writer: RingWriter, reader: RingReader) -> None:
+    for number in range(50):
+        writer.publish(b"data%03d" % number)
+    damage(writer, 0, random.Random(1).randbytes(4096))
+    late = Ring.open(writer.path, "oldest")
+    for number in range(50, 1000):
+        writer.publish(b"data%03d" % number)
+    for each in (reader, late):
+        found, _ = read_all(each)
+        assert found == [b"data%03d" % number for number in range(each.missed, 1000)]
+        assert len(found) > 100
+    late.close()
+
+
+def test_zeros_over_everything_are_no_messages(writer: RingWriter, reader: RingReader) -> None:
+    for number in range(10):
+        writer.publish(b"data%d" % number)
+    damage(writer, 0, bytes(4096))
+    assert read_all(reader) == ([], 1)
+    assert reader.missed == 10
+    damage(writer, STATES.start - DATA, bytes(96))
+    with pytest.raises(DamageError, match="both states"):
+        reader.read()
+    writer.publish(b"mends it")
+    assert reader.read() == b"mends it"
+
+
+def test_one_damaged_state_is_not_noticed(writer: RingWriter, reader: RingReader) -> None:
+    writer.publish(b"first")  # the state of an even generation; one is behind it
+    damage(writer, STATES.start + 48 - DATA, bytes(48))
+    assert reader.read() == b"first"
+    writer.publish(b"second")
+    damage(writer, STATES.start + 48 - DATA, b"\xff" * 48)
+    with pytest.raises(Empty):
+        reader.read(timeout=0)
+    writer.publish(b"third")
+    assert reader.read_many(2) == [b"second", b"third"]
+
+
+def replayed(old: bytes, new: bytes) -> list[bytes]:
+    """The same file with one part of it as it was before, at every place where a write could be cut."""
+    return [
+        new[:at] + old[at : at + size] + new[at + size :]
+        for at in range(0, 500, 7)
+        for size in (8, 64)
+    ]
+
+
+def test_what_was_true_once_does_not_pass_for_what_is(path: Path) -> None:
+    with Ring.create(path, 4096) as writer:
+        for number in range(100):
+            writer.publish(message(number, 40))
+        old = path.read_bytes()[DATA:]
+        for number in range(100, 300):
+            writer.publish(message(number, 40))
+        new = path.read_bytes()[DATA:]
+        for mixed in replayed(old, new):
+            damage(writer, 0, mixed)
+            with Ring.open(path, 0, on_lag="skip") as reader:
+                found, told = read_all(reader)
+                assert len(found) + reader.missed == 300
+                numbers = list(map(number_of, found))
+                assert numbers == sorted(set(numbers))
+                assert (told > 0) == (len(found) < 300 - min(reader_first(path), 300))
+        damage(writer, 0, new)
+
+
+def reader_first(path: Path) -> int:
+    with Ring.open(path, "oldest") as reader:
+        return reader.sequence
+
+
+def test_a_forged_message_does_not_pass(path: Path) -> None:
+    """One ring's messages, published in another at the very place and time where they would fit."""
+    other = path.with_name("other")
+    with Ring.create(other, 4096) as forger:
+        forger.publish(b"x" * 26)
+        forger.publish(b"forged")
+        forged = other.read_bytes()[DATA + HEAD_SIZE + 26 :][: HEAD_SIZE + 6]
+    with Ring.create(path, 4096) as writer, Ring.open(path) as reader:
+        writer.publish(forged[:26])
+        writer.publish(b"true")
+        damage(writer, HEAD_SIZE + 26, forged)
+        assert reader.read() == forged[:26]
+        with pytest.raises(DamageError):
+            reader.read()
+
+
+@pytest.mark.parametrize(("first", "last"), [(DATA, DATA + 65536), (0, DATA + 65536), (0, 200)])
+def test_a_process_that_overwrites_everything_makes_no_message_wrong(
+    path: Path, first: int, last: int
+) -> None:
+    """Hostile to messages, states and title alike, while they are written and read."""
+    count = 20_000
+    with Process(PUBLISHES, path, count, 100) as publisher:
+        publisher.line()
+        with Ring.open(path, 0) as reader, Process(OVERWRITES, path, first, last) as hostile:
+            hostile.line()
+            publisher.tell("go")
+            read = told = 0
+            closed = False
+            while not closed:
+                try:
+                    messages = reader.read_many(1000, timeout=0.1)
+                except DamageError as error:
+                    told += 1
+                    if "both states" in str(error) and publisher.ended:
+                        break  # nothing tells how it ended
+                except Lagged:
+                    pass
+                except ClosedError:
+                    closed = True
+                except Empty:
+                    if publisher.ended:
+                        break  # the last state was hit
+                else:
+                    read += len(messages)
+                    end = reader.sequence
+                    assert list(map(number_of, messages)) == list(range(end - len(messages), end))
+                assert read + reader.missed == reader.sequence
+                if closed:
+                    assert reader.sequence == count
+        if first == DATA:
+            assert closed
+            assert told
+        assert read
