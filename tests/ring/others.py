@@ -14,6 +14,9 @@ from typing import IO, Self
 
 ROOT = Path(__file__).parents[2]
 
+_ENDS_WITH_ITS_PARENT = "import ctypes; ctypes.CDLL(None).prctl(1, 9)\n"
+"""PR_SET_PDEATHSIG: a test that is killed must not leave programs that write and write."""
+
 
 def message(number: int, length: int) -> bytes:
     """That many bytes, and 24 at least, which belong together."""
@@ -35,7 +38,7 @@ class Process(AbstractContextManager["Process"]):
 
     def __init__(self, program: str, *arguments: object) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program, *map(str, arguments)],
+            [sys.executable, "-c", _ENDS_WITH_ITS_PARENT + program, *map(str, arguments)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
