@@ -63,12 +63,17 @@ def fill(writer: RingWriter, count: int) -> None:
 
 
 def follow(writer: RingWriter, reader: RingReader, sent: dict[int, bytes]) -> None:
-    """Everything that is read from now on is what was sent with that sequence, and all that was is read."""
-    writer.publish(b"last")
-    sent[writer.sequence - 1] = b"last"
-    while reader.sequence < writer.sequence:
-        sequence = reader.sequence
-        assert reader.read(timeout=0) == sent[sequence], sequence
+    """All that is read, now and when more is published, is what was sent with that sequence."""
+    for more in (False, True):
+        if more:
+            sent[writer.publish(b"last")] = b"last"
+        try:
+            while True:
+                sequence = reader.sequence
+                assert reader.read(timeout=0) == sent[sequence]
+        except Empty:
+            pass
+    assert reader.sequence == writer.sequence
     assert reader.missed == 0
 
 

@@ -1,5 +1,6 @@
 """There is one writer. A live one is left alone, a dead one's place is taken over, a forked one is none."""
 
+import mmap
 import os
 import signal
 import threading
@@ -8,10 +9,11 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from darnerpy.errors import ClosedError, DamageError, ForkedError, RingInUseError
+from darnerpy.errors import ClosedError, DamageError, ForkedError, Lagged, RingInUseError
 from darnerpy.queue_errors import Empty
 from darnerpy.ring import Ring, RingReader, RingWriter
 from darnerpy.ring.layout import DATA, HEAD_SIZE, STATES
@@ -127,6 +129,79 @@ def test_a_killed_writer_is_followed_by_another(path: Path) -> None:
         assert reader.sequence == writer.sequence
 
 
+class Killed(Exception):
+    """In place of SIGKILL, at a known place."""
+
+
+class LastWrite(mmap.mmap):
+    """A map into which its writer writes so often, the last time only a part."""
+
+    left: int
+    part: float
+
+    def __setitem__(self, place: Any, data: Any) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+        if self.left == 0:
+            cut = round(self.part * len(data))
+            super().__setitem__(slice(place.start, place.start + cut), data[:cut])
+            raise Killed
+        super().__setitem__(place, data)
+
+
+def publish_until_killed(writer: RingWriter, writes: int, part: float) -> int:
+    """The sequence behind the last one that the writer was told is published."""
+    told = writer.sequence
+    writer._ring.map.close()
+    with Path(writer.path).open("r+b") as file:
+        map = LastWrite(file.fileno(), 0)
+    map.left, map.part = writes, part
+    writer._ring.map = map
+    try:
+        while True:
+            told = writer.publish(message(writer.sequence, 80)) + 1
+            several = range(told, told + 3)
+            told = writer.publish_many(message(number, 300) for number in several).stop
+    except Killed:
+        writer._ring.close()
+        writer._gone = ClosedError
+        return told
+
+
+def read_on(reader: RingReader) -> None:
+    """All that is there; AssertionError if it is not just what was published, or any was damaged."""
+    with suppress(Empty):
+        while True:
+            with suppress(Lagged):
+                sequence = reader.sequence
+                assert number_of(reader.read(timeout=0)) == sequence
+
+
+@pytest.mark.parametrize("part", [0, 0.1, 0.3, 0.9, 1])
+def test_a_writer_that_dies_in_the_midst_of_any_write_leaves_a_whole_ring(
+    path: Path, part: float
+) -> None:
+    for writes in range(1, 60):
+        with Ring.create(path, 4096) as first:
+            for number in range(100):
+                first.publish(message(number, 80))
+        with Ring.open(path) as reader, Ring.open(path, 60) as slow:
+            told = publish_until_killed(Ring.create(path, 4096), writes, part)
+            with Ring.open(path, "oldest") as oldest:
+                for each in (reader, slow, oldest):
+                    read_on(each)
+                    assert each.sequence >= told
+                with Ring.create(path, 4096) as again:
+                    assert again.sequence >= reader.sequence
+                    again.publish(message(again.sequence, 80))
+                    for each in (reader, slow, oldest):
+                        read_on(each)
+                        assert each.sequence == again.sequence
+                assert oldest.missed == 0
+        path.unlink()
+
+
 def test_what_a_dead_writer_had_not_announced_is(path: Path) -> None:
     """Killed behind the message and before the state, which is put back here to what it was before."""
     with Ring.create(path, 4096) as writer:
@@ -180,6 +255,8 @@ def test_a_newer_state_that_was_lost_is_found_again(path: Path) -> None:
         file.write(states)
     with Ring.create(path, 4096) as again:
         assert again.sequence == 1100
+        with Ring.open(path, "oldest") as reader, pytest.raises(Empty):
+            reader.read(timeout=0)  # where the others begin, the older state does not tell
         again.publish(b"0001100")
         with Ring.open(path, "oldest") as reader:
             first = reader.sequence
