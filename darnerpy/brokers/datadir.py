@@ -25,7 +25,7 @@ __all__ = ["DataDir"]
 class DataDir:
     """Take a data directory for this process, making it if need be.
 
-    as_it_is: to look at; it must be there, of the current version, and nothing in it is changed.
+    as_it_is: to look at; it must be there, of a version that can be read so, and nothing in it is changed.
 
     Raises `DataDirError` naming the file: used by another server, or not writable;
     `DataFormatError` if the directory is of another format.

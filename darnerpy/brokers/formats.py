@@ -14,9 +14,17 @@ from ..journals.durable import sync_directory
 
 __all__ = ["CURRENT", "STEPS", "check_format", "upgrade", "write_format"]
 
-CURRENT = 1
+CURRENT = 2
 
-STEPS: dict[int, Callable[[Path], None]] = {}
+LEAST = 1
+"""The oldest that can be looked at as it is."""
+
+
+def _nothing(data: Path) -> None:
+    """Records of format 1 are read as they are; that there are others now an older darnerpy must know."""
+
+
+STEPS: dict[int, Callable[[Path], None]] = {1: _nothing}
 """By version: what makes of a data directory of that version one of the next.
 
 A step that was cut off is done again from its beginning, so it must bear that. To add one: raise
@@ -25,11 +33,11 @@ A step that was cut off is done again from its beginning, so it must bear that. 
 
 
 def check_format(data: Path) -> None:
-    """Raises `DataFormatError` unless a directory is of the current version."""
+    """Raises `DataFormatError` unless a directory is of a version that can be read as it is."""
     version = _read(data)
-    if version < CURRENT:
+    if version < LEAST:
         raise DataFormatError(
-            f"{data / 'FORMAT'}: format {version} is of an older darnerpy, {CURRENT} is expected: "
+            f"{data / 'FORMAT'}: format {version} is of an older darnerpy, {LEAST} at least is expected: "
             "start the server with it once, which brings it up to date"
         )
 

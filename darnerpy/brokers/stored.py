@@ -111,6 +111,8 @@ class StoredQueue(Condition):
                 found.positions,
                 found.kept,
                 found.returns,
+                found.leases,
+                found.paused,
             )
             self.stored = used or bool(found.damage or found.quarantine)
         elif used if self._handle.untried else not failed and found.next_id > queue.written:
@@ -182,6 +184,8 @@ class StoredQueue(Condition):
         elif self.known and self.error is None and self.queue.unwritten:
             self.stored = True
             self._handle.open()
+        if self.queue.batch is not None:
+            self.queue.turn_over()
 
     def load(self, consumer: Consumer) -> None:
         """Read what a consumer needs next, unless it is on its way already."""

@@ -22,6 +22,11 @@ def incoming(queue: OfflineQueue, seen: Iterable[Seen]) -> Iterator[Incoming]:
         for name in everyone
         if found.returns.get(name)
     }
+    leases = {
+        name: {lease.id: lease for lease in found.leases.get(name, [])}
+        for name in everyone
+        if found.leases.get(name)
+    }
     for item, readers, _ in seen:
         large = bool(item.large)
         yield Incoming(
@@ -36,6 +41,8 @@ def incoming(queue: OfflineQueue, seen: Iterable[Seen]) -> Iterator[Incoming]:
             item.origin,
             {n: back[item.id] for n, back in returns.items() if n in readers and item.id in back},
             item.id,
+            item.due,
+            {n: held[item.id] for n, held in leases.items() if n in readers and item.id in held},
         )
 
 

@@ -1,8 +1,8 @@
 """Keeping a queue by another engine from now on, with the server stopped.
 
 Everything that the old journal tells is written to a new one beside it, which takes its place when it is
-whole and on disk: ids, times, where every consumer stands, what came back, what is kept or lost, the
-numbers of batches. Large items are linked. Knows of engines only what every journal promises.
+whole and on disk: ids, times, where every consumer stands, what came back, is leased, paused, kept or
+lost, the numbers of batches. Large items are linked. Knows of engines only what every journal promises.
 """
 
 import os
@@ -166,7 +166,6 @@ class _Conversion:
             if last is not None and not (
                 item.id == last.id + 1
                 and item.offset == last.offset + last.size
-                and item.created == last.created
                 and size + item.size <= _BATCH_BYTES
                 and len(run) < _BATCH_ITEMS
             ):
@@ -226,6 +225,8 @@ class _Conversion:
             found.positions,
             found.kept,
             found.returns,
+            found.leases,
+            found.paused,
         )
         queue.want_full_mark()
         batch = queue.seal()

@@ -13,7 +13,7 @@ from .contents import incoming
 from .findings import QueueCheck
 from .framed import Framed
 from .jsonl import JsonLines
-from .lines import End, Head, Place, head_of, names_in
+from .lines import End, Head, Place, head_of, names_in, paused_in
 from .offline import OfflineQueue
 from .streams import Reader
 from .walk import Progress, Walk
@@ -53,7 +53,7 @@ def export(
     Raises `JournalError` for a queue that cannot be read, `OSError` for a file that cannot be written.
     """
     consumers = sorted(name for name in queue.found.positions if name)
-    head = head_of(queue.name or b"", consumers, clock.now_ms())
+    head = head_of(queue.name or b"", consumers, clock.now_ms(), queue.found.paused)
     seen = (
         each for each in Walk(queue, check, progress, synced=True).items() if not each.passed_over
     )
@@ -77,6 +77,7 @@ class _ExportedQueue:
             self.size = os.fstat(file.fileno()).st_size
             head, place = form.read_head(Reader(file), title)
         self.name, self.consumers = names_in(head, place)
+        self._paused = paused_in(head, place)
 
     @contextmanager
     def open(self, report: QueueReport) -> Iterator[Content]:
@@ -85,4 +86,4 @@ class _ExportedQueue:
             head, _ = self._form.read_head(reader, self._title)
             names = frozenset({"", *head.consumers})
             items = self._form.read_items(reader, self._title, names)
-            yield Content(self.consumers, items, exact=True)
+            yield Content(self.consumers, items, exact=True, paused=self._paused)

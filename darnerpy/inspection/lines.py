@@ -14,10 +14,21 @@ import msgspec
 from ..errors import ClientError
 from ..migration.source import Incoming, SourceError
 from ..names import split
-from ..queues.batches import Returned
+from ..queues.batches import PAUSED_GETS, PAUSED_PUTS, Lease, Returned
 from ..queues.items import DEAD, EXPIRED, Origin
 
-__all__ = ["End", "Head", "Line", "Place", "compare", "head_of", "names_in", "parse", "spell"]
+__all__ = [
+    "End",
+    "Head",
+    "Line",
+    "Place",
+    "compare",
+    "head_of",
+    "names_in",
+    "parse",
+    "paused_in",
+    "spell",
+]
 
 VERSION = 1
 
@@ -25,7 +36,9 @@ _LATEST = (1 << 63) - 1
 _Number = Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
 _Word = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
 _Kind = TypeVar("_Kind")
+_Nonce = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 _WHY = {EXPIRED: "expired", DEAD: "dead"}
+_PAUSED = {PAUSED_PUTS: "puts", PAUSED_GETS: "gets"}
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -33,13 +46,14 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Head(_Object):
-    """queue: its name; consumers: the named ones; exported: when."""
+    """queue: its name; consumers: the named ones; exported: when; paused: what of it is."""
 
     darnerpy: str
     version: _Number
     queue: str
     consumers: list[str]
     exported: _Number
+    paused: list[str] = []
 
 
 class End(_Object):
@@ -53,6 +67,14 @@ class End(_Object):
 class _Return(_Object):
     attempts: _Word
     due: _Number = 0
+
+
+class _Lease(_Object):
+    """nonce: 64 bits, in hexadecimal digits."""
+
+    number: _Number
+    nonce: _Nonce
+    deadline: _Number
 
 
 class _Origin(_Object):
@@ -76,16 +98,20 @@ class _Origin(_Object):
 
 
 class Line(_Object, rename={"readers": "for"}):
-    """An item but for its data. readers: the consumers that are to get it, null is all of them."""
+    """An item but for its data. readers: the consumers that are to get it, null is all of them. returns,
+    leases: by consumer.
+    """
 
     size: _Number | None = None
     id: _Number = 0
     flags: _Word = 0
     created: _Number = 0
     expiry: _Number = 0
+    due: _Number = 0
     readers: list[str] | None = None
     origin: _Origin | None = None
     returns: dict[str, _Return] = {}
+    leases: dict[str, _Lease] = {}
     text: str | None = None
     base64: str | None = None
 
@@ -97,9 +123,14 @@ class Line(_Object, rename={"readers": "for"}):
             item.flags,
             item.created,
             min(item.expiry, _LATEST),  # servers once stored one more
+            item.due,
             None if item.readers is None else sorted(map(_text, item.readers)),
             None if item.origin is None else _Origin.of(item.origin),
             {_text(name): _Return(back.attempts, back.due) for name, back in item.returns.items()},
+            {
+                _text(name): _Lease(lease.number, f"{lease.nonce:016x}", lease.deadline)
+                for name, lease in item.leases.items()
+            },
         )
 
     def item(
@@ -111,7 +142,7 @@ class Line(_Object, rename={"readers": "for"}):
         pieces: Callable[[], Iterator[bytes]] | None = None,
     ) -> Incoming:
         """Raises `SourceError` where a consumer is named that is not the queue's."""
-        for name in {*(self.readers or ()), *self.returns} - consumers:
+        for name in {*(self.readers or ()), *self.returns, *self.leases} - consumers:
             raise place.error(f"{name!r} is none of the consumers that the first line names")
         if self.readers == []:
             raise place.error("an item is for one consumer at least")
@@ -130,6 +161,11 @@ class Line(_Object, rename={"readers": "for"}):
                 for n, back in self.returns.items()
             },
             self.id,
+            self.due,
+            {
+                place.name(n): Lease(0, lease.number, int(lease.nonce, 16), lease.deadline)
+                for n, lease in self.leases.items()
+            },
         )
 
 
@@ -150,8 +186,10 @@ class Place(NamedTuple):
             raise self.error(f"{text!r} is no name") from None
 
 
-def head_of(queue: bytes, consumers: list[bytes], exported: int) -> Head:
-    return Head("queue", VERSION, _text(queue), [_text(name) for name in consumers], exported)
+def head_of(queue: bytes, consumers: list[bytes], exported: int, paused: int = 0) -> Head:
+    words = [word for bit, word in _PAUSED.items() if paused & bit]
+    names = [_text(name) for name in consumers]
+    return Head("queue", VERSION, _text(queue), names, exported, words)
 
 
 def names_in(head: Head, place: Place) -> tuple[bytes, list[bytes]]:
@@ -168,6 +206,17 @@ def names_in(head: Head, place: Place) -> tuple[bytes, list[bytes]]:
     if not is_right:
         raise place.error("the name of a queue, without a consumer, was expected")
     return queue, consumers
+
+
+def paused_in(head: Head, place: Place) -> int:
+    """What of the queue is paused, as `Batch` has it. Raises `SourceError`."""
+    known = {word: bit for bit, word in _PAUSED.items()}
+    paused = 0
+    for word in head.paused:
+        if word not in known:
+            raise place.error(f"paused: {' or '.join(known)} was expected, not {word!r}")
+        paused |= known[word]
+    return paused
 
 
 def compare(end: End, items: int, size: int, crc: int, place: Place) -> None:

@@ -53,7 +53,14 @@ class Repair:
             keep_queue(queue.engine, directory, kept)
             consumers = {name: name for name in queue.found.positions if name}
             seen = Walk(queue, QueueCheck(directory.name), progress, synced=True).items()
-            with QueueWriter(self._data, check.name, queue.engine, consumers, exact=True) as writer:
+            with QueueWriter(
+                self._data,
+                check.name,
+                queue.engine,
+                consumers,
+                exact=True,
+                paused=queue.found.paused,
+            ) as writer:
                 for item in incoming(queue, seen):
                     writer.put(item, item.created)
                     items += 1

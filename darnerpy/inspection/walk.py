@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..journals.contract import Block, Standing
-from ..queues.batches import Returned
+from ..journals.contract import Block, Recovery, Standing
 from ..queues.items import Item
 from ..queues.positions import Positions, Span, shared, without
 from ..units import counted
@@ -226,7 +225,7 @@ class Walk:
         found = self._found
         for name, at in found.positions.items():
             problem = _unlikely(at, found.next_id, found.next_offset)
-            problem = problem or _unlikely_returns(found.returns.get(name, []), at, found.next_id)
+            problem = problem or _unlikely_ids(found, name, at)
             if problem:
                 self._find(f"consumer {shown(name)!r}: {problem}")
 
@@ -246,8 +245,11 @@ def _unlikely(at: Positions, next_id: int, next_offset: int) -> str:
     return ""
 
 
-def _unlikely_returns(returns: list[Returned], at: Positions, next_id: int) -> str:
-    for each in returns:
-        if not at.position <= each.id < next_id:
-            return f"returned item {each.id} is not within {at.position} to {next_id - 1}"
+def _unlikely_ids(found: Recovery, name: bytes, at: Positions) -> str:
+    """Why what is known of single items cannot be; "" if it can."""
+    told = [("returned", each.id) for each in found.returns.get(name, [])]
+    told += [("leased", each.id) for each in found.leases.get(name, [])]
+    for what, item_id in told:
+        if not at.position <= item_id < found.next_id:
+            return f"{what} item {item_id} is not within {at.position} to {found.next_id - 1}"
     return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ..config import QueueSettings
-from ..queues.batches import Batch, Returned
+from ..queues.batches import Batch, Lease, Returned
 from ..queues.items import Item, Origin
 from ..queues.positions import Positions, Span
 from .large import LargeFiles
@@ -49,11 +49,12 @@ class Damage:
 class Recovery:
     """What a journal held when it was opened.
 
-    batch: number of the last one. positions, returns: of each consumer by name. kept: spans cut off
-    behind a gap. trimmed: ids below it are deleted. name: the queue's, as told when the journal was made.
-    origins: of the last items, where those came from that were moved here. lost: spans known not to be
-    there any more, from before this opening or found by it; missing: a power cut may be the cause.
-    quarantine: where, in the queue's directory, damaged files were put last; "" if none were.
+    batch: number of the last one. positions, returns, leases: of each consumer by name. paused: what of
+    the queue is. kept: spans cut off behind a gap. trimmed: ids below it are deleted. name: the queue's,
+    as told when the journal was made. origins: of the last items, where those came from that were moved
+    here. lost: spans known not to be there any more, from before this opening or found by it; missing: a
+    power cut may be the cause. quarantine: where, in the queue's directory, damaged files were put last;
+    "" if none were.
     """
 
     next_id: int = 1
@@ -61,6 +62,8 @@ class Recovery:
     batch: int = 0
     positions: dict[bytes, Positions] = field(default_factory=dict)
     returns: dict[bytes, list[Returned]] = field(default_factory=dict)
+    leases: dict[bytes, list[Lease]] = field(default_factory=dict)
+    paused: int = 0
     kept: list[Span] = field(default_factory=list)
     trimmed: int = 1
     damage: list[Damage] = field(default_factory=list)

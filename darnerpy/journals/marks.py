@@ -1,7 +1,8 @@
 """The bytes of marks: where consumers stood after a batch; and of the list of lost ids. Pure.
 
-A mark holds, for each consumer that moved, its position, the spans confirmed above it, and the items
-that came back. It ends with a CRC over key and value. What its key looks like is said in `records`.
+A mark holds what is paused and, for each consumer that moved, its position, the spans confirmed above it,
+the items that came back, and the leases. It ends with a CRC over key and value. What its key looks like,
+and which formats there are, is said in `records`.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from ..errors import DamageError, NewerFormatError
-from ..queues.batches import Batch, Mark, Returned
+from ..queues.batches import Batch, Lease, Mark, Returned
 from ..queues.positions import Span
-from .records import CRC, FORMAT, LOST_KEY, MARK, MARK_KEY
+from .records import CRC, FORMAT, FORMATS, LOST_KEY, MARK, MARK_KEY
 
 __all__ = [
     "MARK_BYTES",
@@ -32,8 +33,14 @@ _HEAD = Struct("<BBQQQHI")
 _CONSUMER = Struct("<BQQBII")
 _SPAN = Struct("<QQQQ")
 _RETURNED = Struct("<QIQ")
+_COUNT = Struct("<I")
+_LEASE = Struct("<QQQQ")
 _LOST = Struct("<QQqqB")
 _PLAIN = Struct(_HEAD.format + _CONSUMER.format.removeprefix("<"))
+
+# Format 1 had one bit of the flags of a mark, and one of those of a consumer: the lowest.
+_FULL, _PAUSED_AT = 1, 1
+_WHOLE, _LEASES = 1, 2
 
 # Nearly every turn passes by these.
 _pack_key: Final = MARK_KEY.pack
@@ -42,7 +49,7 @@ _pack_crc: Final = CRC.pack
 
 
 class MarkRecord(NamedTuple):
-    """A decoded mark. full: it holds every consumer, whole, and the kept spans."""
+    """A decoded mark. full: it holds every consumer, whole, and the kept spans. paused: as `Batch` has it."""
 
     full: bool
     next_id: int
@@ -50,30 +57,34 @@ class MarkRecord(NamedTuple):
     trimmed: int
     marks: list[Mark]
     kept: list[Span]
+    paused: int = 0
 
 
 def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
     marks, kept, next_id = batch.marks, batch.kept, batch.next_id
     key = _pack_key(next_id, MARK, batch.number)
     mark = marks[0] if len(marks) == 1 else None
-    if mark is None or mark.consumer or mark.spans or mark.returns or kept:
-        head = FORMAT, batch.full, next_id, batch.next_offset, trimmed, len(marks), len(kept)
+    flags = batch.full | batch.paused << _PAUSED_AT
+    if mark is None or mark.consumer or mark.spans or mark.returns or mark.leases or kept:
+        head = FORMAT, flags, next_id, batch.next_offset, trimmed, len(marks), len(kept)
         body = _HEAD.pack(*head) + b"".join(map(_encode_consumer, marks)) + _encode_spans(kept)
     else:  # of the queue's own consumer, which has moved on: so are nearly all, and each turn makes one
         body = _pack_plain(
-            FORMAT, batch.full, next_id, batch.next_offset, trimmed, 1, 0,
+            FORMAT, flags, next_id, batch.next_offset, trimmed, 1, 0,
             0, mark.position, mark.offset, mark.whole, 0, 0,
         )  # fmt: skip
     return key, body + _pack_crc(crc32(body, crc32(key)))
 
 
 def _encode_consumer(mark: Mark) -> bytes:
-    name, spans, returns = mark.consumer, mark.spans, mark.returns
-    head = _CONSUMER.pack(
-        len(name), mark.position, mark.offset, mark.whole, len(spans), len(returns)
-    )
-    back = [_RETURNED.pack(each.id, each.attempts, each.due) for each in returns]
-    return head + name + _encode_spans(spans) + b"".join(back)
+    name, spans, returns, leases = mark.consumer, mark.spans, mark.returns, mark.leases
+    flags = mark.whole | (_LEASES if leases else 0)
+    head = _CONSUMER.pack(len(name), mark.position, mark.offset, flags, len(spans), len(returns))
+    parts = [head, name, _encode_spans(spans)]
+    parts += [_RETURNED.pack(each.id, each.attempts, each.due) for each in returns]
+    if leases:
+        parts += [_COUNT.pack(len(leases)), *(_LEASE.pack(*each) for each in leases)]
+    return b"".join(parts)
 
 
 def _encode_spans(spans: Sequence[Span]) -> bytes:
@@ -95,7 +106,7 @@ def decode_mark(key: bytes, value: bytes) -> MarkRecord:
     body = value[: -CRC.size]
     if len(value) < CRC.size or CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(key)):
         raise DamageError(f"{where} has a wrong checksum")
-    if body and body[0] != FORMAT:
+    if body and body[0] not in FORMATS:
         raise NewerFormatError(f"{where} has format {body[0]}, {FORMAT} is known")
     try:
         return _decode_mark(body)
@@ -105,11 +116,11 @@ def decode_mark(key: bytes, value: bytes) -> MarkRecord:
 
 def _decode_mark(body: bytes) -> MarkRecord:
     """Raises `StructError` for a body that is shorter or longer than its counts say."""
-    _, full, next_id, next_offset, trimmed, mark_count, kept_count = _HEAD.unpack_from(body)
+    _, about, next_id, next_offset, trimmed, mark_count, kept_count = _HEAD.unpack_from(body)
     at = _HEAD.size
     marks: list[Mark] = []
     for _ in range(mark_count):
-        length, position, offset, whole, span_count, count = _CONSUMER.unpack_from(body, at)
+        length, position, offset, flags, span_count, count = _CONSUMER.unpack_from(body, at)
         at += _CONSUMER.size
         name = body[at : at + length]
         at += length
@@ -118,11 +129,20 @@ def _decode_mark(body: bytes) -> MarkRecord:
         stop = at + count * _RETURNED.size
         returns = [Returned(*fields) for fields in _RETURNED.iter_unpack(body[at:stop])]
         at = stop
-        marks.append(Mark(name, position, offset, spans, bool(whole), returns))
+        leases: list[Lease] = []
+        if flags & _LEASES:
+            (count,) = _COUNT.unpack_from(body, at)
+            at += _COUNT.size
+            stop = at + count * _LEASE.size
+            leases = [Lease(*fields) for fields in _LEASE.iter_unpack(body[at:stop])]
+            at = stop
+        whole = bool(flags & _WHOLE)
+        marks.append(Mark(name, position, offset, spans, whole, returns, leases))
     kept = _decode_spans(body, at, kept_count)
     if at + kept_count * _SPAN.size != len(body):  # whatever a checksum over more of it says
         raise StructError
-    return MarkRecord(bool(full), next_id, next_offset, trimmed, marks, kept)
+    full, paused = bool(about & _FULL), about >> _PAUSED_AT
+    return MarkRecord(full, next_id, next_offset, trimmed, marks, kept, paused)
 
 
 def _decode_spans(body: bytes, at: int, count: int) -> list[Span]:
@@ -141,6 +161,7 @@ def decode_lost(value: bytes) -> list[tuple[Span, bool]]:
     body = value[: -CRC.size]
     if len(value) < CRC.size or CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(LOST_KEY)):
         raise DamageError("the list of lost items has a wrong checksum")
-    if body[:1] != bytes([FORMAT]):
-        raise NewerFormatError(f"the list of lost items has format {body[0]}, {FORMAT} is known")
+    version = body[0] if body else 0
+    if version not in FORMATS:
+        raise NewerFormatError(f"the list of lost items has format {version}, {FORMAT} is known")
     return [(Span(*fields), bool(damaged)) for *fields, damaged in _LOST.iter_unpack(body[1:])]

@@ -2,10 +2,13 @@
 
 Keys ascend as things are written: a block of items is (first id, 1), a mark (next id, 0, batch).
 A block holds the items of one batch (up to `BLOCK_BYTES`, `BLOCK_ITEMS`): a header with the format
-version, the number of items, when they were put and their offset in the queue's stream of bytes, then
-per item a head, its data (after where it was moved from, if it was) and a CRC that covers block header,
-head and data, so that each item can be trusted or mistrusted by itself, and none can be taken for
-another.
+version, the number of items, when the first was put and its offset in the queue's stream of bytes, then
+per item a head, its data (before it what only some have: when it was put, if at another time, when it is
+due, where it was moved from) and a CRC that covers block header, head and data, so that each item can be
+trusted or mistrusted by itself, and none can be taken for another.
+
+All is written in format 2. Format 1 is the same without an item's own times, and in marks without
+leases and what is paused; it is read for ever.
 """
 
 from collections.abc import Callable
@@ -25,7 +28,9 @@ __all__ = [
     "BLOCK_ITEMS",
     "CRC",
     "FORMAT",
+    "FORMATS",
     "ITEM_BYTES",
+    "KINDS",
     "LOST_KEY",
     "MARK",
     "MARK_KEY",
@@ -43,7 +48,9 @@ __all__ = [
     "split_key",
 ]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+FORMATS: Final = (2, 1)
+"""Those that are known, the one that is written first."""
 BLOCK_BYTES: Final = 64 * 1024
 BLOCK_ITEMS: Final = 1024
 MARK: Final = 0  # a mark stands before the block that begins where it ends
@@ -58,6 +65,7 @@ MARK_KEY = Struct(">QBQ")
 _BLOCK = Struct("<BIQQ")
 _ITEM = Struct("<BIIQ")
 CRC = Struct("<I")
+_TIME = Struct("<Q")
 _LARGE = Struct("<QI")
 _ORIGIN = Struct("<BQQBB")
 
@@ -78,7 +86,13 @@ _CRC_BYTES: Final = CRC.size
 ITEM_BYTES = _ITEM_HEAD_BYTES + _CRC_BYTES
 """What an item takes beside its data."""
 
-_KIND_LARGE, _KIND_MOVED = 1, 2  # what the kind of an item is made of; 0 is the usual
+# What the kind of an item is made of; 0 is the usual.
+_KIND_LARGE: Final = 1
+_KIND_MOVED: Final = 2
+_KIND_PUT: Final = 4
+_KIND_DUE: Final = 8
+KINDS: Final = 16
+_TIME_BYTES: Final = _TIME.size
 
 
 def block_key(first_id: int) -> bytes:
@@ -128,28 +142,28 @@ def block_count(value: bytes) -> int:
     return count
 
 
-def record_size(item: Item) -> int:
-    """Bytes of an item in its block."""
+def record_size(item: Item, created: int) -> int:
+    """Bytes of an item in a block whose first one was put at a time."""
     size = _ITEM.size + CRC.size + (_LARGE.size if item.data is None else item.size)
+    size += _TIME_BYTES * ((item.created != created) + (item.due > 0))
     if item.origin is not None:
         size += _ORIGIN.size + len(item.origin.queue) + len(item.origin.consumer)
     return size
 
 
 def encode_block(items: list[Item]) -> tuple[bytes, bytes]:
-    """The key and value of one block; the ids and offsets of its items follow each other, and they
-    were put at one time.
-    """
+    """The key and value of one block; the ids and offsets of its items follow each other."""
     first = items[0]
+    created = first.created
     key = _pack_key(first.id, BLOCK)
-    header = _pack_block(FORMAT, len(items), first.created, first.offset)
+    header = _pack_block(FORMAT, len(items), created, first.offset)
     # It may be of more than 32 bits: `crc32` takes the lowest.
     seed = _crc32(key + header) + first.id
     parts = [header]
     for item in items:
         data = item.data
-        if data is None or item.origin is not None:
-            record = _encode_other(item)
+        if data is None or item.origin is not None or item.due or item.created != created:
+            record = _encode_other(item, created)
         else:
             record = _pack_item(0, item.flags, item.size, item.expiry) + data
         parts.append(record)
@@ -158,13 +172,17 @@ def encode_block(items: list[Item]) -> tuple[bytes, bytes]:
     return key, b"".join(parts)
 
 
-def _encode_other(item: Item) -> bytes:
-    """The record of an item that is large or was moved, without its CRC."""
+def _encode_other(item: Item, created: int) -> bytes:
+    """The record of an item that is not as most are, in a block of a time; without its CRC."""
     data, kind = item.data, 0
     if data is None:
         data, kind = _LARGE.pack(item.large, item.crc), _KIND_LARGE
     if item.origin is not None:
         data, kind = _encode_origin(item.origin) + data, kind | _KIND_MOVED
+    if item.due:
+        data, kind = _TIME.pack(item.due) + data, kind | _KIND_DUE
+    if item.created != created:
+        data, kind = _TIME.pack(item.created) + data, kind | _KIND_PUT
     return _pack_item(kind, item.flags, item.size, item.expiry) + data
 
 
@@ -182,14 +200,8 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
         raise DamageError(f"block of item {item_id} is only {len(value)} bytes") from None
     stop = item_id + count
     items: list[Item]
-    if version != FORMAT:
-        try:
-            items, stop, _ = decode_block(key, bytes([FORMAT]) + value[1:])
-        except DamageError:
-            text = f"block of item {item_id} has format {version}, {FORMAT} is known"
-            raise NewerFormatError(text) from None
-        # The items' checksums cover the version: only that is damaged.
-        return items, stop, f"block of item {item_id} has a wrong version"
+    if version != 2 and version != 1:  # FORMATS: all pass by here
+        return _decode_of_version(key, value, version)
     seed = _crc32(value[:BLOCK_HEAD_BYTES], _crc32(key)) + item_id  # as when it was encoded
     items = []
     wrong = ""
@@ -220,10 +232,28 @@ def decode_block(key: bytes, value: bytes) -> tuple[list[Item], int, str]:
     return items, stop, wrong
 
 
+def _decode_of_version(key: bytes, value: bytes, version: int) -> tuple[list[Item], int, str]:
+    """The items' checksums cover the version: if they are right with another, only that is damaged."""
+    item_id, _ = _KEY.unpack(key)
+    for known in FORMATS:
+        try:
+            items, stop, _ = decode_block(key, bytes([known]) + value[1:])
+        except DamageError:
+            continue
+        return items, stop, f"block of item {item_id} has a wrong version"
+    text = f"block of item {item_id} has format {version}, {FORMAT} is known"
+    raise NewerFormatError(text)
+
+
+def _times_size(kind: int) -> int:
+    return _TIME_BYTES * (bool(kind & _KIND_PUT) + bool(kind & _KIND_DUE))
+
+
 def _stored_size(kind: int, size: int, value: bytes, at: int) -> int:
-    """Bytes of an item that is large or was moved, whose data begins at some byte of a block."""
-    stored = _LARGE.size if kind & _KIND_LARGE else size
-    return stored + (_origin_size(value, at) if kind & _KIND_MOVED else 0)
+    """Bytes behind the head of an item that is not as most are, which begin somewhere in a block."""
+    times = _times_size(kind)
+    stored = times + (_LARGE.size if kind & _KIND_LARGE else size)
+    return stored + (_origin_size(value, at + times) if kind & _KIND_MOVED else 0)
 
 
 def _decode_other(
@@ -236,17 +266,23 @@ def _decode_other(
     expiry: int,
     offset: int,
 ) -> Item:
-    """An item that is large or was moved."""
-    origin = _decode_origin(data) if kind & _KIND_MOVED else None
+    """An item that is not as most are."""
+    due = at = 0
+    if kind & _KIND_PUT:
+        (created,) = _TIME.unpack_from(data)
+        at = _TIME_BYTES
+    if kind & _KIND_DUE:
+        (due,) = _TIME.unpack_from(data, at)
+    origin = _decode_origin(data[_times_size(kind) :]) if kind & _KIND_MOVED else None
     body: bytes | None = data[len(data) - size :]
     number = crc = 0
     if kind & _KIND_LARGE:
         body, (number, crc) = None, _LARGE.unpack(data[-_LARGE.size :])
-    return Item(item_id, size, body, flags, created, expiry, offset, number, origin, crc)
+    return Item(item_id, size, body, flags, created, expiry, offset, number, origin, crc, due)
 
 
 def split_block_head(value: bytes) -> tuple[int, int, int]:
-    """How many items a block has, when they were put, and the offset of the first."""
+    """How many items a block has, when the first was put, and its offset."""
     _, count, created, offset = _BLOCK.unpack_from(value)
     return count, created, offset
 

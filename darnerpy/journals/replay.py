@@ -22,14 +22,17 @@ def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
         first_id = max((record.trimmed for record in marks), default=first_id)
     for record in reversed(marks):
         found.trimmed = max(found.trimmed, record.trimmed)
+        found.paused = record.paused
         if record.full:
             found.kept = record.kept
             found.positions.clear()  # a consumer that it does not name was dropped
             found.returns.clear()
+            found.leases.clear()
         for mark in record.marks:
             if mark.whole:
                 found.positions[mark.consumer] = Positions(mark.position, mark.offset, mark.spans)
                 found.returns[mark.consumer] = list(mark.returns)
+                found.leases[mark.consumer] = list(mark.leases)
                 continue
             at = found.positions.setdefault(mark.consumer, Positions(first_id))
             for span in mark.spans:
@@ -39,10 +42,18 @@ def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
             if mark.returns:
                 known = found.returns.get(mark.consumer, [])
                 found.returns[mark.consumer] = [*known, *mark.returns]
+            if mark.leases:
+                found.leases.setdefault(mark.consumer, []).extend(mark.leases)
     for name, returns in found.returns.items():
         last = {each.id: each for each in returns}
         at = found.positions[name]
         found.returns[name] = [each for each in last.values() if not at.is_confirmed(each.id)]
+    for name, leases in found.leases.items():
+        latest = {each.id: each for each in leases}
+        at = found.positions[name]
+        found.leases[name] = [
+            each for each in latest.values() if each.deadline and not at.is_confirmed(each.id)
+        ]
 
 
 class Confirmed(NamedTuple):

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from ..errors import DarnerError
-from ..queues.batches import Returned
+from ..queues.batches import Lease, Returned
 from ..queues.items import Origin
 from .report import QueueReport
 
@@ -44,7 +44,8 @@ class Incoming(NamedTuple):
     data: None if the item is large; then `pieces` reads it, before the next item is asked for, and
     raises `DamageError` when it cannot be read whole. file: where it is, if it is a file that never
     changes. flags: the client's. origin: where it was moved from. returns: by consumer, how often it
-    came back (whatever their id). id: where it was.
+    came back, leases: under which lease it is held (whatever their id). id: where it was. due: when it may
+    be handed out, milliseconds since the epoch.
     """
 
     size: int
@@ -58,17 +59,21 @@ class Incoming(NamedTuple):
     origin: Origin | None = None
     returns: Mapping[bytes, Returned] = MappingProxyType({})
     id: int = 0
+    due: int = 0
+    leases: Mapping[bytes, Lease] = MappingProxyType({})
 
 
 class Content(NamedTuple):
     """An open queue: its named consumers, and its items in the order in which they are to be put.
 
     exact: it was one of darnerpy's: consumers can keep their names, items their times, to the millisecond.
+    paused: what of it is, as `Batch` has it.
     """
 
     consumers: list[bytes]
     items: Iterator[Incoming]
     exact: bool = False
+    paused: int = 0
 
 
 class SourceQueue(Protocol):

@@ -31,7 +31,7 @@ class QueueWriter:
 
     name, engine: of the new queue. consumers: the names of its consumers by those that items use for them.
     exact: items keep their times to the millisecond; if not, those put within a second may share one,
-    which takes less room.
+    which takes less room. paused: what of it is, as `Batch` has it.
     """
 
     def __init__(
@@ -41,11 +41,13 @@ class QueueWriter:
         engine: DiskEngine,
         consumers: Mapping[bytes, bytes],
         exact: bool = False,
+        paused: int = 0,
     ) -> None:
         self._same_time_ms = 1 if exact else _SAME_TIME_MS
         self._draft = Draft(data, name, engine)
         self._clock = _ItemClock()
         self._queue = Queue(name, self._clock, Windows(_WINDOW_BYTES), _nothing)
+        self._queue.paused = paused
         self._consumers: dict[bytes, Consumer] = {OWN: self._queue.own}
         for old, new in consumers.items():
             self._consumers[old] = self._queue.consumer(new)
@@ -65,12 +67,11 @@ class QueueWriter:
         """
         queue = self._queue
         batch = queue.batch
-        if batch is not None and not (
-            batch.created <= created_ms < batch.created + self._same_time_ms
-            and batch.size + item.size <= _BATCH_BYTES
-            and len(batch.items) < _BATCH_ITEMS
-        ):
-            self._commit()
+        if batch is not None:
+            if batch.size + item.size > _BATCH_BYTES or len(batch.items) >= _BATCH_ITEMS:
+                self._commit()
+            elif not batch.created <= created_ms < batch.created + self._same_time_ms:
+                batch.created = created_ms
         large = self._upload(item) if item.size > LARGE else 0
         data = None if large else item.data
         self._clock.ms = created_ms
@@ -79,7 +80,14 @@ class QueueWriter:
         if passed_by and item.readers is not None and len(item.readers) == 1:
             only = self._consumers[next(iter(item.readers))]
         put = queue.put(
-            data, item.size, item.flags, item.expiry, large=large, only=only, origin=item.origin
+            data,
+            item.size,
+            item.flags,
+            item.expiry,
+            large=large,
+            only=only,
+            origin=item.origin,
+            due=item.due,
         ).items[-1]
         if only is None:
             for consumer in passed_by:
@@ -89,6 +97,8 @@ class QueueWriter:
             consumer.returns[put.id] = Returned(put.id, back.attempts, back.due)
             consumer.newly_returned.append(consumer.returns[put.id])
             consumer.moved = True
+        for name, lease in item.leases.items():
+            self._consumers[name].leases[put.id] = lease._replace(id=put.id)  # as with positions
 
     def finish(self) -> None:
         """Everything was put: make the queue one of the data directory's, durably."""

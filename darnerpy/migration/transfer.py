@@ -96,7 +96,14 @@ class _Run:
                 self._each(queue, content, report, _read)
                 return
             writer = stack.enter_context(
-                QueueWriter(self._data, report.new_name, self._engine, names, content.exact)
+                QueueWriter(
+                    self._data,
+                    report.new_name,
+                    self._engine,
+                    names,
+                    content.exact,
+                    paused=content.paused,
+                )
             )
             self._each(queue, content, report, writer.put)
             if not report.is_empty:

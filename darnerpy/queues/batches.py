@@ -132,9 +132,9 @@ class Batch(Completion):
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. dropped: names of
     consumers that are gone. paused: what of the queue is, after it. lasting: beside its items, it does
     what a power cut must not take back.
-    sync: an fsync was asked for. next_id, next_offset: the queue's after it. created: when its first
-    item came, milliseconds since the epoch. begun: when its first item was opened, monotonic
-    milliseconds.
+    sync: an fsync was asked for. next_id, next_offset: the queue's after it. created: when the first
+    item of this turn came, milliseconds since the epoch; begun: when the first was opened, monotonic
+    milliseconds; 0 if none was. late: its first turn is over, and it is not sealed yet.
     """
 
     __slots__ = (
@@ -146,6 +146,7 @@ class Batch(Completion):
         "kept",
         "large",
         "lasting",
+        "late",
         "marks",
         "next_id",
         "next_offset",
@@ -167,6 +168,6 @@ class Batch(Completion):
         self.kept: Sequence[Span] = ()
         self.paused = 0
         self.dropped: tuple[bytes, ...] = ()
-        self.full = self.lasting = self.sync = False
+        self.full = self.late = self.lasting = self.sync = False
         self.next_id = 0
         self.next_offset = 0

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from ..config import QueueSettings
-from .batches import Mark, Returned
+from .batches import Lease, Mark, Returned
 from .counters import Counters
 from .items import ITEM_OVERHEAD, Item, bare, weight_of
 from .line import Line
@@ -29,7 +29,8 @@ the attempts at an item were forgotten."""
 class Consumer:
     """name: b"" is the queue's own. loaded_to: id after the last of the window.
 
-    following: new items are offered to it. returns: items that came back and are not confirmed.
+    following: new items are offered to it. returns: items that came back and are not confirmed; leases:
+    those that were held under one when the queue was opened.
     delayed: by when they are due (monotonic milliseconds). leaving: on their way to another queue.
     excess: it has more than its limits allow, to be discarded when it is in memory. idle: nobody read
     for too long; warned, idle_warned: one of the limits on its lag is near.
@@ -53,6 +54,7 @@ class Consumer:
         "founded",
         "idle",
         "idle_warned",
+        "leases",
         "leaving",
         "line",
         "loaded",
@@ -92,6 +94,7 @@ class Consumer:
         self.read_at = 0
         self.progress = (0, 0)
         self.returns: dict[int, Returned] = {}
+        self.leases: dict[int, Lease] = {}
         self.configure(settings)
         self.restore(positions)
 
@@ -264,13 +267,16 @@ class Consumer:
         whole = whole or self.flushed
         spans: Sequence[Span] = ()
         returns: Sequence[Returned] = ()
+        leases: Sequence[Lease] = ()
         if at.spans:
             spans = list(at.spans) if whole else self._added()
         if self.returns or self.newly_returned:
             returns = list(self.returns.values()) if whole else self.newly_returned
             self.newly_returned = []
+        if self.leases and whole:
+            leases = [each for each in self.leases.values() if not at.is_confirmed(each.id)]
         self.moved = self.flushed = False
-        return Mark(self.name, at.position, at.offset, spans, whole, returns)
+        return Mark(self.name, at.position, at.offset, spans, whole, returns, leases)
 
     def _added(self) -> list[Span]:
         """What was confirmed above the position since the last mark."""

@@ -88,6 +88,8 @@ class Delivery(RecoverableLog):
             since = self._clock.monotonic_ms()
             if batch is not None:
                 batch.begun = since  # for all that are opened in the same turn
+                if batch.late:
+                    self._on_change()
         held = OpenRead(consumer.name, item, since, commit)
         consumer.hold(held)
         if consumer.open_timeout is not None:

@@ -29,7 +29,8 @@ class Log:
     """next_id, next_offset: what the next item gets. batch: of this turn, None if nothing changed. number: of
     the last batch. unwritten: all batches that are not in the journal yet. written: ids below it are in
     the journal. past: counts of consumers that are no more. kept: spans that cannot be served but stay
-    on disk. consumers: by name; own: the queue's, which has it all to itself unless there are others.
+    on disk. paused: as `Batch` has it. consumers: by name; own: the queue's, which has it all to itself
+    unless there are others.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Log:
         "number",
         "own",
         "past",
+        "paused",
         "unwritten",
         "written",
     )
@@ -65,6 +67,7 @@ class Log:
         self.name = name
         self.past = Counters()
         self.kept: list[Span] = []
+        self.paused = 0
         self.next_id = 1
         self.next_offset = 0
         self.written = 1
@@ -234,6 +237,15 @@ class Log:
         self._follow(consumer)
         return consumer.loaded_to > before
 
+    def turn_over(self) -> None:
+        """What comes from now on comes later than what is in the batch that could not be sealed; in each
+        turn that brings some `on_change` is called.
+        """
+        batch = self.batch
+        if batch is not None:
+            batch.late = True
+            batch.created = batch.begun = 0
+
     # -- what is written ---------------------------------------------------------------------------
 
     def seal(self) -> Batch | None:
@@ -263,6 +275,7 @@ class Log:
                 consumer.settle(self._windows)
         batch.next_id = self.next_id
         batch.next_offset = self.next_offset
+        batch.paused = self.paused
         return batch
 
     def operations(self, batch: Batch) -> int:

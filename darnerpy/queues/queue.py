@@ -90,6 +90,7 @@ class Queue(Delivery):
         large: int = 0,
         only: Consumer | None = None,
         origin: Origin | None = None,
+        due: int = 0,
     ) -> Batch:
         """Append an item; it is readable at once. Returns the batch its acknowledgement waits for.
 
@@ -108,8 +109,12 @@ class Queue(Delivery):
         created = batch.created
         if not created:
             created = batch.created = self._clock.now_ms()
+            if batch.late:
+                self._on_change()
         item_id, offset = self.next_id, self.next_offset
         item = Item(item_id, size, data, flags, created, expiry, offset, large, origin)
+        if due:
+            item.due = due
         self.next_id = item_id + 1
         self.next_offset = offset + size
         batch.items.append(item)

@@ -7,7 +7,7 @@ whose answer was sent survive a failure; nobody is told anything that a batch wa
 from collections.abc import Mapping
 
 from ..errors import ServerError
-from .batches import Returned
+from .batches import Lease, Returned
 from .consumer import Consumer
 from .log import OWN, Log
 from .positions import Positions, Span, shared
@@ -52,6 +52,8 @@ class RecoverableLog(Log):
         positions: dict[bytes, Positions],
         kept: list[Span],
         returns: dict[bytes, list[Returned]] | None = None,
+        leases: dict[bytes, list[Lease]] | None = None,
+        paused: int = 0,
     ) -> None:
         """Start from what a journal holds; batch: the number of the last one in it.
 
@@ -61,6 +63,7 @@ class RecoverableLog(Log):
         self.next_id = self.written = next_id
         self.next_offset = next_offset
         self.kept = kept
+        self.paused = paused
         self._full_marks.wanted = True
         self.own.restore(positions.get(OWN, Positions()))
         for name, at in positions.items():
@@ -71,6 +74,9 @@ class RecoverableLog(Log):
         for name, found in (returns or {}).items():
             if name in self.consumers:
                 self.consumers[name].returns = {each.id: each for each in found}
+        for name, under in (leases or {}).items():
+            if name in self.consumers:
+                self.consumers[name].leases = {each.id: each for each in under}
         if batch or next_id > 1:
             for name in self.own.settings.consumers:
                 if name not in positions:

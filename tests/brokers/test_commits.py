@@ -9,6 +9,18 @@ import pytest
 from darnerpy.config import SyncPolicy
 from tests.brokers.house import House, kept, until
 
+
+class ClockHand:
+    """A clock that only tests move."""
+
+    now = 1_000_000
+
+    def now_ms(self) -> int:
+        return self.now
+
+    monotonic_ms = now_ms
+
+
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_engine")]
 
 ALWAYS = SyncPolicy(always=True)
@@ -38,6 +50,53 @@ async def test_the_next_batch_gathers_while_one_is_synced(tmp_path: Path) -> Non
         await asyncio.gather(*puts)
         assert house.faults.calls["write"] == before + 2
         assert await house.drain(b"q") == [b"first", *(b"%d" % n for n in range(50))]
+
+
+async def test_an_item_has_the_time_of_its_own_turn_also_while_another_is_synced(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path, sync=ALWAYS) as house:
+        clock = ClockHand()
+        house.broker._store.clock = clock
+        await house.put(b"q", b"first")
+        house.faults.gate.clear()
+        puts = []
+        for n in range(1, 5):
+            clock.now += 1000
+            puts += [asyncio.ensure_future(house.put(b"q", b"%d" % n)) for _ in range(2)]
+            await asyncio.sleep(0)  # the puts
+            await asyncio.sleep(0)  # the end of their turn
+        house.faults.gate.set()
+        await asyncio.gather(*puts)
+        assert house.faults.calls["write"] == 3
+        read = await house.usable(b"q")
+        assert read.journal is not None
+        items = read.journal.read(1, 10, 1 << 20).items
+        assert [item.created - 1_000_000 for item in items] == [
+            0, 1000, 1000, 2000, 2000, 3000, 3000, 4000, 4000,
+        ]  # fmt: skip
+
+
+async def test_an_item_is_held_since_its_own_turn(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=ALWAYS) as house:
+        clock = ClockHand()
+        house.broker._store.clock = clock
+        await house.put(b"q", b"1", b"2", b"3")
+        queue = house.queue(b"q")
+        house.faults.gate.clear()
+        put = asyncio.ensure_future(house.put(b"q", b"4"))
+        await until(lambda: house.faults.calls["write"] == 2)
+        since = []
+        for _ in range(3):
+            queue.consumer(b"new%d" % clock.now)  # so that there is a batch
+            held = queue.open(queue.own)
+            assert held is not None
+            since.append(held.since - clock.now)
+            house.broker.end_turn()
+            clock.now += 500
+        house.faults.gate.set()
+        await put
+        assert since == [0, 0, 0]
 
 
 async def test_queues_are_written_beside_each_other(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ async def test_a_data_directory_serves_one_at_a_time(tmp_path: Path) -> None:
 
 async def test_a_later_layout_is_refused(tmp_path: Path) -> None:
     DataDir(tmp_path).close()
-    (tmp_path / "FORMAT").write_text("2\n")
+    (tmp_path / "FORMAT").write_text("3\n")
     for _ in range(2):  # the first leaves no lock behind
-        with pytest.raises(DataFormatError, match="format 2 is of a newer darnerpy"):
+        with pytest.raises(DataFormatError, match="format 3 is of a newer darnerpy"):
             DataDir(tmp_path)

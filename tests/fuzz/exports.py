@@ -14,7 +14,7 @@ from darnerpy.inspection import framed, jsonl
 from darnerpy.inspection.export import FORMATS, ExportedSource
 from darnerpy.inspection.lines import head_of
 from darnerpy.migration.source import Incoming, SourceError
-from darnerpy.queues.batches import Returned
+from darnerpy.queues.batches import Lease, Returned
 from darnerpy.queues.items import DEAD, EXPIRED, Origin
 from tests.fuzz.directories import laid_out, pack
 from tests.fuzz.engine import Target, kind_of
@@ -26,6 +26,7 @@ __all__ = ["BINARY", "JSONL"]
 CONSUMERS = [b"audit", b"\xff"]
 MEMBERS = [b'"crc":""', b'"size":', b'"for":[]', b'"origin":', b'"returns":{"x":{"attempts":1}}']
 MEMBERS += [b'"text":"\\ud800"', b'"text":"\\udcff"', b'"base64":""', b'"id":-1', b'"flags":1e3']
+MEMBERS += [b'"due":-1', b'"leases":{"":{"number":1,"nonce":"0","deadline":1}}', b'"paused":["x"]']
 MEMBERS += [b'"items":', b"\n", b"{" * 3000, b"[" * 3000, b"9" * 5000, b"NaN", b"\xff\xfe", b"null"]
 LIMIT = 1000
 
@@ -33,10 +34,12 @@ LIMIT = 1000
 def items_of(queue: bytes) -> list[Incoming]:
     """What the queue of that name holds."""
     random = Random(queue)
-    return [make_item(random, number) for number in range(1, random.randint(0, 6) + 1)]
+    every = range(1, random.randint(0, 6) + 1)
+    return [make_item(random, number, queue.startswith(b"later")) for number in every]
 
 
-def make_item(random: Random, number: int) -> Incoming:
+def make_item(random: Random, number: int, later: bool) -> Incoming:
+    """later: with what came with format 2."""
     size = random.choice([0, 1, 10, 50, LIMIT, LIMIT + 1, 3 * LIMIT])
     data = random.randbytes(size) if random.random() < 0.5 else b"\xc3\xa9\n" * (size // 3)
     readers = random.choice([None, None, frozenset({b""}), frozenset(CONSUMERS)])
@@ -59,6 +62,8 @@ def make_item(random: Random, number: int) -> Incoming:
         origin,
         returns,
         number,
+        random.choice([0, 0, random.getrandbits(40)]) if later else 0,
+        {name: Lease(0, 7, random.getrandbits(64), 9) for name in names[:1]} if later else {},
     )
 
 
@@ -71,9 +76,10 @@ def same(item: Incoming, data: bytes) -> Incoming:
 
 
 def make_file(random: Random, form: str) -> bytes:
-    queue = b"q%d" % random.getrandbits(20)
+    queue = b"%b%d" % (random.choice([b"q", b"later"]), random.getrandbits(20))
+    paused = queue[-1] & 3 if queue.startswith(b"later") else 0
     file = BytesIO()
-    FORMATS[form].write(file, head_of(queue, CONSUMERS, 7), items_of(queue))
+    FORMATS[form].write(file, head_of(queue, CONSUMERS, 7, paused), items_of(queue))
     data = file.getvalue()
     return mutate(random, data, (*BITS, *MEMBERS)) if random.random() < 0.8 else data
 

@@ -10,7 +10,7 @@ from random import Random
 
 from darnerpy.errors import DamageError, NewerFormatError
 from darnerpy.journals import marks, records
-from darnerpy.queues.batches import Batch, Mark, Returned
+from darnerpy.queues.batches import Batch, Lease, Mark, Returned
 from darnerpy.queues.items import Item, Origin
 from darnerpy.queues.positions import Span
 from tests.fuzz.engine import Target, kind_of
@@ -24,8 +24,8 @@ SEALED = 0x80
 # --- What is true
 
 
-def true_item(first: int, item_id: int) -> Item:
-    """The item of an id in the block that begins with an id."""
+def true_item(first: int, item_id: int, version: int = records.FORMAT) -> Item:
+    """The item of an id in the block that begins with an id, of a format."""
     random = Random(item_id)
     size = random.choice([0, 1, 20, 20, 300])
     large = random.choice([0, 0, 0, 0, 3])
@@ -37,7 +37,12 @@ def true_item(first: int, item_id: int) -> Item:
     expiry, flags = random.getrandbits(40), random.getrandbits(32)
     created = Random(first).getrandbits(40)
     crc = item_id & 0xFFFFFFFF if large else 0
-    return Item(item_id, size, data, flags, created, expiry, 0, large, origin, crc)
+    item = Item(item_id, size, data, flags, created, expiry, 0, large, origin, crc)
+    if version > 1 and item_id != first and random.random() < 0.3:
+        item.created = random.getrandbits(40)
+    if version > 1 and random.random() < 0.3:
+        item.due = random.getrandbits(41)
+    return item
 
 
 def true_batch(first: int, number: int, count: int) -> Batch:
@@ -58,11 +63,22 @@ def true_batch(first: int, number: int, count: int) -> Batch:
     batch.full = random.random() < 0.5
     batch.kept = spans if batch.full else []
     batch.next_id, batch.next_offset = first + count, offset
+    batch.paused = random.choice([0, 0, 1, 2, 3])
+    for mark in batch.marks:
+        numbers = [[random.getrandbits(64) for _ in range(4)] for _ in range(random.choice([0, 2]))]
+        mark.leases = [Lease(*four) for four in numbers]
     return batch
 
 
-def true_mark(next_id: int, number: int) -> tuple[bytes, bytes]:
-    return marks.encode_mark(true_batch(next_id - 1, number, 1), 1)
+def true_mark(next_id: int, number: int, version: int = records.FORMAT) -> tuple[bytes, bytes]:
+    batch = true_batch(next_id - 1, number, 1)
+    if version == records.FORMAT:
+        return marks.encode_mark(batch, 1)
+    batch.paused = 0
+    for mark in batch.marks:
+        mark.leases = []
+    key, value = marks.encode_mark(batch, 1)
+    return key, seal(key, bytes([version]) + value[1:])
 
 
 # --- Making input
@@ -108,7 +124,8 @@ def check_records(random: Random, data: bytes) -> set[str]:
         if kind == records.MARK:
             mark = marks.decode_mark(key, value)
             next_id, _, number = records.split_key(key)
-            assert length & SEALED or (key, value) == true_mark(next_id, number), "a wrong mark"
+            true_one = true_mark(next_id, number, value[0])
+            assert length & SEALED or (key, value) == true_one, "a wrong mark"
             return {f"a mark of {len(mark.marks)}"}
         items, stop, wrong = records.decode_block(key, value)
     except (DamageError, NewerFormatError) as error:
@@ -118,8 +135,9 @@ def check_records(random: Random, data: bytes) -> set[str]:
     for item in items:
         assert item.id < stop
         item.offset = 0  # the sum of the sizes before it, of which one may be damaged
-        true = true_item(records.split_key(key)[0], item.id)
-        assert length & SEALED or item == true, "an item that was never put"
+        first = records.split_key(key)[0]
+        true = [true_item(first, item.id, version) for version in records.FORMATS]
+        assert length & SEALED or item in true, "an item that was never put"
     return {kind_of(wrong) or "whole"}
 
 
@@ -129,6 +147,7 @@ def check_whole(random: Random) -> None:
     assert [item for block in blocks for item in records.decode_block(*block)[0]] == batch.items
     found = marks.decode_mark(*marks.encode_mark(batch, 1))
     assert (found.marks, found.kept, found.full) == (batch.marks, list(batch.kept), batch.full)
+    assert found.paused == batch.paused
 
 
 def mutate_entry(random: Random, data: bytes) -> bytes:

@@ -30,6 +30,8 @@ def everything(directory: Path) -> dict[str, Any]:
                 name: (at.position, at.offset, at.spans) for name, at in found.positions.items()
             },
             "returns": {name: sorted(back) for name, back in found.returns.items() if back},
+            "leases": {name: sorted(held) for name, held in found.leases.items() if held},
+            "paused": found.paused,
             "kept": found.kept,
             "lost": lost,
             "damage": [damage.what for damage in queue.damage],
@@ -51,6 +53,7 @@ def _item(queue: Any, item: Any) -> tuple[object, ...]:
         item.flags,
         item.created,
         item.expiry,
+        item.due,
         item.offset,
         item.origin,
         item.crc if item.large else None,

@@ -32,6 +32,7 @@ __all__ = [
     "kept",
     "make",
     "only",
+    "paused",
 ]
 
 LARGE = 256 * 1024 + 1
@@ -47,6 +48,8 @@ class Told(NamedTuple):
     origin: Origin | None
     readers: tuple[bytes, ...]
     returns: tuple[tuple[bytes, int, int], ...]
+    due: int = 0
+    leases: tuple[tuple[bytes, int, int, int], ...] = ()
 
 
 def data_directory(path: Path) -> Path:
@@ -65,12 +68,13 @@ def make(
     consumers: Iterable[bytes],
     items: Iterable[Incoming],
     engine: DiskEngine = DEFAULT,
+    paused: int = 0,
 ) -> None:
     """A queue with these items, put in order."""
     names = {each: each for each in consumers}
     with (
         closing(DataDir(data)) as place,
-        QueueWriter(place, name, engine, names, exact=True) as writer,
+        QueueWriter(place, name, engine, names, exact=True, paused=paused) as writer,
     ):
         for item in items:
             writer.put(item, item.created)
@@ -94,9 +98,17 @@ def contents(data: Path, name: str = "work") -> list[Told]:
                     item.origin,
                     tuple(everyone if item.readers is None else sorted(item.readers)),
                     tuple(sorted((n, r.attempts, r.due) for n, r in item.returns.items())),
+                    item.due,
+                    tuple(sorted((n, *lease[1:]) for n, lease in item.leases.items())),
                 )
             )
     return told
+
+
+def paused(data: Path, name: str = "work") -> int:
+    """What of a queue is paused."""
+    with open_queue(data / "queues" / name) as queue:
+        return queue.found.paused
 
 
 def fill(kept: Kept) -> None:

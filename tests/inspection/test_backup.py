@@ -12,8 +12,10 @@ import pytest
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.errors import ServerError
+from darnerpy.queues.batches import PAUSED_GETS
 from tests.brokers.house import House, until
-from tests.inspection.queues import LARGE, contents
+from tests.fixtures.make import LATER
+from tests.inspection.queues import LARGE, contents, make, paused
 from tests.servers import ServerProcess
 
 
@@ -178,3 +180,24 @@ def test_half_backups_go_at_the_next_start(tmp_path: Path) -> None:
     half.mkdir(parents=True)
     with closing(DataDir(tmp_path / "data")):
         assert not half.parent.exists()
+
+
+def test_what_an_item_waits_for_and_who_holds_it_are_in_a_backup(tmp_path: Path) -> None:
+    """And in the queue itself, whose server has written everyone's place anew meanwhile."""
+    data = tmp_path / "data"
+    make(data, b"work", [b"audit"], LATER, paused=PAUSED_GETS)
+    before = contents(data)
+
+    async def run() -> None:
+        async with House(data) as house:
+            await house.usable(b"work")
+            await back_up(house, "first")
+            house.queue(b"work").want_full_mark()
+            await until(lambda: house.broker.idle)
+            await back_up(house, "second")
+
+    asyncio.run(run())
+    for place in (data / "backups/first", data / "backups/second", data):
+        assert contents(place) == before
+        assert paused(place) == PAUSED_GETS
+        assert main(["check", str(place)]) == 0

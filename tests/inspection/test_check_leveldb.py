@@ -107,10 +107,10 @@ def test_a_table_that_is_not_in_use_is_no_link(table: Path, tmp_path: Path) -> N
 def test_what_a_newer_version_wrote_is_refused_and_left(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    change(data, block_key(7), bytes([2]) + b"?" * 50)
+    change(data, block_key(7), bytes([3]) + b"?" * 50)
     before = fingerprints(data)
     found = check(capsys, data, "--repair", expected=1)
-    assert "format 2, 1 is known" in found["refused"]
+    assert "format 3, 2 is known" in found["refused"]
     assert "nothing was done" in found["repair"]
     assert fingerprints(data) == before
 

@@ -19,6 +19,7 @@ from darnerpy.journals.arena.engine import ArenaEngine
 from darnerpy.journals.contract import Damage, DiskEngine
 from darnerpy.journals.records import block_key
 from darnerpy.names import file_name
+from darnerpy.queues.batches import PAUSED_PUTS, Lease
 from darnerpy.queues.positions import Span
 from tests.inspection.everything import everything
 from tests.inspection.queues import data_directory, fill, fingerprints
@@ -51,10 +52,16 @@ def test_everything_is_as_it_was(
     data = tmp_path / "data"
     kept = queue_of(data, before)
     fill(kept)
+    kept.queue.put(b"later", 5, 0, 0, due=1_900_000_000_000).items[-1].created += 5
+    kept.queue.own.leases = {1: Lease(1, 3, 2**63 + 1, 1_700_000_030_000)}
+    kept.queue.paused = PAUSED_PUTS
+    kept.commit_full()
     kept.close()
     directory = data / "queues/work"
     expected = everything(directory)
     assert expected["returns"]
+    assert expected["leases"]
+    assert expected["paused"]
     assert len(expected["positions"]) == 3
     [large] = (directory / "large").iterdir()
     same = large.stat().st_ino

@@ -19,8 +19,9 @@ from darnerpy.inspection.lines import Line
 from darnerpy.journals.contract import DiskEngine
 from darnerpy.journals.engines import DISK_ENGINES, engine_in
 from darnerpy.migration.source import Incoming
-from darnerpy.queues.batches import Returned
+from darnerpy.queues.batches import PAUSED_GETS, PAUSED_PUTS, Lease, Returned
 from darnerpy.queues.items import DEAD, EXPIRED, Origin
+from tests.inspection import queues
 from tests.inspection.queues import LARGE, contents, fingerprints, harm, kept, make
 from tests.servers import DARNERPY, ServerProcess
 
@@ -45,6 +46,12 @@ def incoming(draw: st.DrawFn) -> Incoming:
             st.builds(Returned, st.just(0), numbers, st.integers(0, 2**40)),
         )
     )
+    leases = draw(
+        st.dictionaries(
+            st.sampled_from(returning),
+            st.builds(Lease, st.just(0), numbers, st.integers(0, 2**64 - 1), times),
+        )
+    )
     origin = draw(
         st.none()
         | st.builds(Origin, names, names, numbers, st.sampled_from([EXPIRED, DEAD]), times)
@@ -58,6 +65,8 @@ def incoming(draw: st.DrawFn) -> Incoming:
         flags=draw(numbers),
         origin=origin,
         returns=returns,
+        due=draw(st.just(0) | times),
+        leases=leases,
     )
 
 
@@ -81,13 +90,16 @@ def take_in(file: Path, data: Path, form: str, engine: str = "leveldb") -> int:
 @given(
     items=st.lists(incoming(), min_size=1, max_size=30),
     form=st.sampled_from(FORMATS),
+    paused=st.integers(0, PAUSED_PUTS | PAUSED_GETS),
     engines=st.permutations(sorted(DISK_ENGINES)),
 )
-def test_all_but_ids_comes_back(items: list[Incoming], form: str, engines: list[str]) -> None:
+def test_all_but_ids_comes_back(
+    items: list[Incoming], form: str, paused: int, engines: list[str]
+) -> None:
     one, other, *_ = engines
     with TemporaryDirectory() as place:
         path = Path(place)
-        make(path / "a", NAME, CONSUMERS, items, DISK_ENGINES[one])
+        make(path / "a", NAME, CONSUMERS, items, DISK_ENGINES[one], paused)
         before = contents(path / "a")
         everyone = (b"", *sorted(CONSUMERS))
         assert before == [
@@ -99,12 +111,15 @@ def test_all_but_ids_comes_back(items: list[Incoming], form: str, engines: list[
                 item.origin,
                 everyone if item.readers is None else tuple(sorted(item.readers)),
                 tuple(sorted((n, r.attempts, r.due) for n, r in item.returns.items())),
+                item.due,
+                tuple(sorted((n, *lease[1:]) for n, lease in item.leases.items())),
             )
             for item in items
         ]
         export(path / "a", path / "file", form)
         assert take_in(path / "file", path / "b", form, other) == 0
         assert contents(path / "b") == before
+        assert queues.paused(path / "b") == paused
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from darnerpy.brokers import formats
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
 from darnerpy.errors import DataDirError, DataFormatError
-from tests.fixtures.make import AUDITED, DEAD, ODD, WAITING, fill
-from tests.inspection.queues import contents, data_directory, fingerprints
+from darnerpy.queues.batches import PAUSED_PUTS
+from tests.fixtures.make import AUDITED, DEAD, LATER, ODD, WAITING, fill
+from tests.inspection.queues import contents, data_directory, fingerprints, paused
 from tests.servers import ServerProcess
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -32,6 +33,27 @@ def test_a_released_version_opens_and_drains(fixture: Path, tmp_path: Path) -> N
             assert [wire.get(key) for _ in expected] == expected
             assert wire.get(key) is None
         assert wire.get("Big%Name") == ODD
+
+
+@pytest.mark.parametrize("fixture", RELEASED, ids=lambda path: path.name)
+def test_a_released_version_is_looked_at_as_it_is(fixture: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(fixture, tmp_path / "data")
+    before = fingerprints(data)
+    assert main(["check", os.fspath(data)]) == 0
+    flags = ["--data", os.fspath(data), "--output", os.fspath(tmp_path / "file")]
+    assert main(["export", "work", *flags]) == 0
+    assert fingerprints(data) == before
+
+
+@pytest.mark.parametrize("fixture", RELEASED[1:], ids=lambda path: path.name)
+def test_what_came_with_format_2_is_there(fixture: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(fixture, tmp_path / "data")
+    found = contents(data, "later")
+    assert [each.data for each in found] == [item.data for item in LATER]
+    assert [each.created for each in found] == [item.created for item in LATER]
+    assert [each.due for each in found] == [item.due for item in LATER]
+    assert [each.leases for each in found] == [(), (), ((b"", 1, 77, 1_700_000_030_000),), ()]
+    assert paused(data, "later") == PAUSED_PUTS
 
 
 @pytest.mark.parametrize("fixture", RELEASED, ids=lambda path: path.name)
@@ -80,8 +102,8 @@ def test_a_newer_version_is_refused_by_all_and_left(
             (tmp_path / "source").mkdir()
         assert main(words) == 2, words
         error = capfd.readouterr().err
-        assert f"{data / 'FORMAT'}: format 2 is of a newer darnerpy" in error
-        assert "knows up to 1: use a version that knows it; nothing was changed" in error
+        assert f"{data / 'FORMAT'}: format 3 is of a newer darnerpy" in error
+        assert "knows up to 2: use a version that knows it; nothing was changed" in error
     assert fingerprints(data) == before
 
 
@@ -89,7 +111,7 @@ def test_a_note_that_says_nothing_is_refused(tmp_path: Path) -> None:
     data = data_directory(tmp_path / "data")
     for text in ("", "0\n", "one\n", "-1\n"):
         (data / "FORMAT").write_text(text)
-        with pytest.raises(DataFormatError, match="is no format, 1 to 1 was expected"):
+        with pytest.raises(DataFormatError, match="is no format, 1 to 2 was expected"):
             DataDir(data)
 
 
@@ -109,8 +131,9 @@ def test_steps_lead_up_once_each_and_again_when_cut_off(
             raise OSError(5, "cut off")
 
     data = data_directory(tmp_path / "data")
-    monkeypatch.setattr(formats, "CURRENT", 3)
-    monkeypatch.setattr(formats, "STEPS", {1: first, 2: second})
+    monkeypatch.setattr(formats, "CURRENT", 4)
+    monkeypatch.setattr(formats, "LEAST", 4)
+    monkeypatch.setattr(formats, "STEPS", {2: first, 3: second})
     with pytest.raises(DataFormatError, match="start the server with it once"):
         DataDir(data, as_it_is=True)
     with pytest.raises(DataDirError, match="cut off"):
@@ -118,5 +141,5 @@ def test_steps_lead_up_once_each_and_again_when_cut_off(
     with closing(DataDir(data)):
         assert done == ["first", "second", "second"]
     with closing(DataDir(data)), closing(DataDir(data_directory(tmp_path / "new"))):
-        assert (data / "FORMAT").read_text() == (tmp_path / "new/FORMAT").read_text() == "3\n"
+        assert (data / "FORMAT").read_text() == (tmp_path / "new/FORMAT").read_text() == "4\n"
     assert len(done) == 3

@@ -70,10 +70,10 @@ def test_a_data_directory_that_cannot_be(tmp_path: Path) -> None:
 def test_a_data_directory_of_a_later_version(make_server: MakeServer) -> None:
     server = make_server()
     server.stop()
-    (server.data / "FORMAT").write_text("2\n")
+    (server.data / "FORMAT").write_text("3\n")
     told = refused(f"--data={server.data}", "--listen=127.0.0.1:0")
     assert "FORMAT" in told
-    assert "format 2 is of a newer darnerpy" in told
+    assert "format 3 is of a newer darnerpy" in told
 
 
 def test_an_address_that_is_taken(make_server: MakeServer, tmp_path: Path) -> None:

@@ -49,7 +49,14 @@ class Kept:
         self.large.clean(found.trimmed, found.next_id, found.kept)
         self.queue = Queue(self._name, StillClock(), Windows(1 << 30), lambda: None)
         self.queue.recover(
-            found.next_id, found.next_offset, found.batch, found.positions, found.kept
+            found.next_id,
+            found.next_offset,
+            found.batch,
+            found.positions,
+            found.kept,
+            found.returns,
+            found.leases,
+            found.paused,
         )
         return found
 

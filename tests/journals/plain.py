@@ -189,7 +189,7 @@ class PlainJournal:
             self._append("items", batch.items)
         if batch.marks:
             at = batch.next_id, batch.next_offset
-            record = MarkRecord(batch.full, *at, 1, batch.marks, list(batch.kept))
+            record = MarkRecord(batch.full, *at, 1, batch.marks, list(batch.kept), batch.paused)
             self._append("mark", (batch.number, record))
         if sync:
             self.sync()

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from darnerpy.journals.arena.engine import ArenaEngine
 from darnerpy.journals.leveldb.engine import LevelDbEngine
+from darnerpy.queues.batches import PAUSED_GETS, PAUSED_PUTS, Batch, Lease, Mark
+from darnerpy.queues.items import Item
 from darnerpy.queues.open_reads import OpenRead
-from tests.journals.kept import Kept
+from darnerpy.queues.positions import span_of
+from tests.journals.kept import Kept, read_all
 
 
 def test_a_new_journal_is_empty(durable: Kept) -> None:
@@ -85,6 +88,51 @@ def test_trimming_goes_on_after_a_restart(durable: Kept) -> None:
         assert durable.found.trimmed <= durable.queue.own.positions.position
         durable.reopen()
     assert durable.waiting == [b"%d" % (number // 2) for number in range(50, 60)]
+
+
+def test_leases_and_what_is_paused_are_known_again(durable: Kept) -> None:
+    durable.put(b"1", b"2", b"3", b"4", b"5")
+    marks = [
+        [Lease(1, 1, 11, 900), Lease(2, 2, 22, 900), Lease(3, 3, 33, 900)],
+        [Lease(2, 4, 44, 950)],  # another one of the same item
+        [Lease(3, 3, 33, 0)],  # ended
+    ]
+    for number, leases in enumerate(marks):
+        batch = Batch(10 + number)
+        batch.marks = [Mark(b"", 1, 0, [], False, [], leases)]
+        batch.next_id, batch.next_offset, batch.paused = 6, 5, [0, PAUSED_PUTS, PAUSED_GETS][number]
+        durable.journal.write(batch, sync=False)
+    for _ in range(2):
+        found = durable.reopen()
+        assert found.leases == {b"": [Lease(1, 1, 11, 900), Lease(2, 4, 44, 950)]}
+        assert found.paused == PAUSED_GETS
+        durable.commit_full()
+    assert durable.take(1) == [b"1"]
+    assert durable.reopen().leases == {b"": [Lease(2, 4, 44, 950)]}
+    durable.trim()
+    found = durable.reopen()
+    assert (found.leases, found.paused) == ({b"": [Lease(2, 4, 44, 950)]}, PAUSED_GETS)
+    durable.queue.flush()
+    durable.commit()
+    assert durable.reopen().leases == {b"": []}
+
+
+def test_times_of_their_own_outlive_a_trim_that_writes_items_anew(durable: Kept) -> None:
+    queue = durable.queue
+    before: list[Item] = []
+    for number in range(100):
+        batch = queue.put(b"%02d" % number, 2, 0, 0, due=5 if number % 10 == 0 else 0)
+        before.append(batch.items[-1])
+        before[-1].created += number % 3
+    durable.commit()
+    for number in range(100):
+        if number % 10 and number % 10 != 7:
+            queue.own.positions.confirm(span_of(before[number]))
+    durable.trim()
+    durable.reopen()
+    assert read_all(durable, 91, 92) == [before[90]]
+    left = [item for item in before if item.id % 10 in (1, 8)]
+    assert [read_all(durable, item.id, item.id + 1) for item in left] == [[item] for item in left]
 
 
 Actions = st.lists(

@@ -16,7 +16,9 @@ from ..marks import decode_mark
 from ..records import (
     BLOCK_HEAD_BYTES,
     BLOCK_ITEMS,
+    FORMATS,
     ITEM_BYTES,
+    KINDS,
     block_key,
     decode_block,
     decode_item,
@@ -27,7 +29,7 @@ from ..records import (
 __all__ = ["Found", "find_items", "find_marks", "items_of"]
 
 _HEAD = re.compile(
-    rb"(?=\x01..\x00\x00......\x00\x00......\x00\x00)",  # format, items, time, offset: all in bounds
+    rb"(?=[\x01\x02]..\x00\x00......\x00\x00......\x00\x00)",  # format, items, time, offset: in bounds
     re.DOTALL,
 )
 _KEYED = re.compile(rb"(?=\x01\x09(.{8})\x01[\x00-\xff])", re.DOTALL)
@@ -65,7 +67,7 @@ def find_items(data: bytes, first: int, stop: int) -> Iterator[Found]:
         found = _NOTHING
         for item_id in keyed:
             found = found if found.items else items_of(block_key(item_id), value)
-        if not found.items and value[:1] == b"\x01":
+        if not found.items and value and value[0] in FORMATS:
             found = _guessed(value, range(first, min(stop, first + _MOST_GUESSES)))
         if items := found.items:
             yield found
@@ -140,7 +142,7 @@ def _look_through(key: bytes, value: bytes) -> Found:
         # As many as there is room for may have been lost since the last one.
         latest = min(stop, item_id + 1 + (at - known) // ITEM_BYTES)
         found = None
-        if value[at] <= 3 and (at == known or value[at : at + ITEM_BYTES] != _NO_ITEM):
+        if value[at] < KINDS and (at == known or value[at : at + ITEM_BYTES] != _NO_ITEM):
             for guess in range(item_id, latest):
                 found = decode_item(value, at, seed, guess, created)
                 if found is not None:

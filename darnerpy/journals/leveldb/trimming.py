@@ -26,6 +26,7 @@ from ..records import (
     encode_block,
     mark_key,
     record_size,
+    split_block_head,
     split_key,
 )
 from .blocks import block_before, key_before
@@ -247,7 +248,8 @@ class _Sweep:
             self._delete(key, value)
             self._ragged.pop(first, None)
             return
-        waste = len(value) - sum(record_size(item) for item in self._survivors(items))
+        created = split_block_head(value)[1]
+        waste = len(value) - sum(record_size(item, created) for item in self._survivors(items))
         if wrong or waste * _WASTE < len(value):
             self._ragged[first] = 0 if wrong else waste
         else:

@@ -43,9 +43,9 @@ def test_what_was_written_compressed_or_not_is_read_either_way(
 @pytest.mark.parametrize("key", [block_key(2), mark_key(3, 9)], ids=["block", "mark"])
 def test_a_later_format_is_refused_and_left_alone(durable: Kept, key: bytes) -> None:
     durable.put(b"1")
-    body = b"\x02 who knows what a later version writes here"
+    body = b"\x03 who knows what a later version writes here"
     value = body + crc32(body, crc32(key)).to_bytes(4, "little")
     durable.journal._db.put(key, value)  # type: ignore[attr-defined]
     for _ in range(2):  # the second time because the first has changed nothing
-        with pytest.raises(NewerFormatError, match="format 2"):
+        with pytest.raises(NewerFormatError, match="format 3"):
             durable.reopen()

@@ -20,9 +20,12 @@ from darnerpy.errors import JournalError, NewerFormatError
 from darnerpy.inspection.check import check_queue
 from darnerpy.journals.leveldb import opening, plyvel, quarantine, salvage
 from darnerpy.journals.leveldb.engine import LevelDbEngine
+from darnerpy.journals.leveldb.finding import find_items, items_of
 from darnerpy.journals.leveldb.format import FOOTER_BYTES, index_handle
 from darnerpy.journals.leveldb.tables import read_table
-from darnerpy.journals.records import LOST_KEY, mark_key
+from darnerpy.journals.records import LOST_KEY, encode_blocks, mark_key
+from darnerpy.queues.batches import Batch
+from darnerpy.queues.items import Item
 from tests.inspection.queues import only
 from tests.journals.kept import Kept
 
@@ -360,7 +363,7 @@ def test_what_a_later_version_wrote_is_refused_before_anything_is_mended(
 ) -> None:
     queue, raw = tmp_path / "work", tmp_path / "raw"
     kept = Kept(queue, LevelDbEngine())
-    body = b"\x02 who knows what a later version writes here"
+    body = b"\x03 who knows what a later version writes here"
     value = body + crc32(body, crc32(key)).to_bytes(4, "little")
     database = kept.journal._db  # type: ignore[attr-defined]
     if in_table:
@@ -380,7 +383,7 @@ def test_what_a_later_version_wrote_is_refused_before_anything_is_mended(
     with plyvel.DB(os.fspath(raw)) as copy:
         before = list(copy.iterator())
     for _ in range(2):
-        with pytest.raises(NewerFormatError, match="format 2"):
+        with pytest.raises(NewerFormatError, match="format 3"):
             kept.open()
     with plyvel.DB(os.fspath(queue / "leveldb")) as found:
         assert list(found.iterator()) == before
@@ -468,3 +471,26 @@ def test_ids_that_were_lost_at_the_end_of_a_table_are_not_given_again(tmp_path: 
     outcome = serve(directory)
     assert len(outcome.served) + outcome.lost == 2002
     assert outcome.served[2001] == outcome.served[2002] == b"new"
+
+
+def test_items_with_times_of_their_own_are_found_behind_damage() -> None:
+    batch = Batch(1)
+    for n in range(20):
+        data = b"item %02d" % n * 3
+        due = 1_800_000_000_000 + n if n % 3 == 0 else 0
+        created = 1_700_000_000_000 + n % 2
+        batch.items.append(Item(5 + n, len(data), data, n, created, 0, 21 * n, due=due))
+    [(key, value)] = encode_blocks(batch)
+    for at in range(21, len(value), 7):
+        damaged = bytearray(value)
+        damaged[at] ^= 0x10
+        found = items_of(key, bytes(damaged)).items
+        missing = [item.id for item in batch.items if item.id not in {each.id for each in found}]
+        assert len(missing) == 1, at
+        times = {item.id: (item.data, item.created, item.due) for item in batch.items}
+        assert all(times[each.id] == (each.data, each.created, each.due) for each in found)
+    head = bytearray(value)
+    head[0] ^= 0x40
+    assert items_of(key, bytes(head)).items == batch.items
+    [found_in] = find_items(b"?" * 50 + value + b"?" * 50, 5, 30)
+    assert found_in.items == batch.items
