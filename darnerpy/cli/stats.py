@@ -24,6 +24,7 @@ _TEXTS = {
     "put_aside",
     "children",
     "state",
+    "engine",
     "error",
     "reason",
 }

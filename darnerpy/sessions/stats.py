@@ -96,6 +96,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
     yield "state", stored.state
     if not consumer.name:
         yield "error", "none" if stored.error is None else stored.error.code
+        yield "engine", stored.engine
     if not stored.known:
         return
     items = queue.count(consumer)
@@ -132,7 +133,6 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
         yield "damaged_items", stored.lost
         yield "kept", stored.kept
         yield "put_aside", stored.quarantine or "none"
-        yield "engine", stored.engine
         names = sorted(stored.name + b"+" + name for name in queue.consumers if name)
         if names:
             yield "children", _text(b",".join(names))

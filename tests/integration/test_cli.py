@@ -210,7 +210,7 @@ def test_numbers_are_numbers(shell: Shell, queue: str) -> None:
     assert texts == {"version", "status", "sync"}
     assert isinstance(found["server"]["commit_ms"], float)
     texts = {name for name, value in found["queues"][queue].items() if isinstance(value, str)}
-    assert texts - {"state"} == {"received_last", "put_aside", "error"}
+    assert texts - {"state"} == {"received_last", "put_aside", "error", "engine"}
 
 
 def test_which_values_are_numbers() -> None:

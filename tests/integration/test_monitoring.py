@@ -120,14 +120,14 @@ def test_an_error_is_one_word(make_server: MakeServer) -> None:
     server.start()
     with server.connect() as wire:
         wait_until(lambda: wire.stats()["loading"] == "0")
-        assert wire.stats("odd") == {"state": "failed", "error": "disk"}
+        assert wire.stats("odd") == {"state": "failed", "error": "disk", "engine": "leveldb"}
         total = wire.stats()
         assert (total["failed_queues"], total["loading_queues"]) == ("1", "0")
         assert (total["curr_items"], total["total_items"]) == ("2", "2")
         wire.send(b"dump_stats odd\r\n")
         dump = wire.read_until(b"END\r\n").decode()
         assert dump.startswith(
-            "queue 'odd' {\r\n  state=failed\r\n  error=disk\r\n  reason=cannot "
+            "queue 'odd' {\r\n  state=failed\r\n  error=disk\r\n  engine=leveldb\r\n  reason=cannot "
         )
         wire.send(b"dump_stats well\r\n")
         assert b"reason" not in wire.read_until(b"END\r\n")

@@ -48,8 +48,10 @@ class LevelDbEngine:
             return True
         try:
             return any((directory / self.name).iterdir())
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return False
+        except NotADirectoryError:
+            return True  # whatever it is, opening it says so
 
     def name_in(self, directory: Path) -> bytes | None:
         path = directory / self.name
