@@ -114,6 +114,9 @@ class Appender:
             raise
         self._appends_to(segment, file, mapped)
         self._last = segment.note.last
+        segment.own_from = segment.end
+        if segment.note.sure_to != segment.end:
+            segment.note = segment.note._replace(sure_from=segment.end, sure_to=segment.end)
         self._next_size = min(2 * segment.size, self._arena_size)
 
     def recovered(self, next_id: int, trimmed: int, link: int) -> None:
@@ -123,21 +126,25 @@ class Appender:
     def begin(self, first_id: int, need: int = 0) -> None:
         """Begin a new segment, in which there is room for so much."""
         state = self._state
+        if self._map is None and state.segments:
+            self._seal(state.segments[-1])
         size = self._next_size
         if HEAD_BYTES + need > size:
             size = -(-(HEAD_BYTES + need) // _PAGE) * _PAGE
         number = self._number + 1
         identity = int.from_bytes(os.urandom(8), "little") or 1
         segment = Segment(number, identity, size, first_id, state.sequence + 1)
-        segment.end = HEAD_BYTES
-        before = state.segments[-1].end if state.segments else 0
-        head = encode_head(
-            Head(number, identity, size, state.sequence + 1, first_id, before, 0, self._name)
-        )
+        segment.end = segment.own_from = HEAD_BYTES
+        segment.note = Note(0, HEAD_BYTES, HEAD_BYTES, HEAD_BYTES)
+        head = Head(number, identity, size, state.sequence + 1, first_id, 0, 0, 0, self._name)
+        if state.segments:
+            last = state.segments[-1]
+            head = head._replace(before=last.number, before_end=last.end)
+        data = encode_head(head)
         file = state.files.make(segment.name, size)
         try:
             mapped = file.map(writable=True)
-            mapped[: len(head)] = head
+            mapped[: len(data)] = data
         except BaseException:
             file.close()
             state.files.remove(segment.name)
@@ -175,8 +182,23 @@ class Appender:
         self._full = number, payload
         self.full_sequence = self._state.sequence
 
+    def _seal(self, segment: Segment) -> None:
+        """What was not whole behind the end of a segment is never to be taken for anything."""
+        if segment.note.final:
+            return
+        file = self._state.files.open(segment.name, writable=True)
+        try:
+            segment.note = segment.note._replace(end=segment.end, final=True)
+            file.write(NOTE_AT, encode_note(segment.note))
+        finally:
+            file.close()
+        if not segment.unsynced:
+            self._syncs.wrote(segment)
+
     def _appends_to(self, segment: Segment, file: File, mapped: Any) -> None:
-        self.close()
+        if self._map is not None:
+            self._note(self._map, final=True)
+            self._map.close()
         self._map = mapped
         self._segment = segment
         self._identity = segment.identity
@@ -189,12 +211,16 @@ class Appender:
         """Nothing more is written to the segment: note where it ends."""
         mapped, self._map = self._map, None
         if mapped is not None:
-            self._note(mapped)
+            self._note(mapped, final=False)
             mapped.close()
 
-    def _note(self, mapped: Any) -> None:
+    def _note(self, mapped: Any, final: bool) -> None:
         """Have the next opening find the end at once."""
-        note = encode_note(Note(self._last, self._at, self._state.synced))
+        segment = self._segment
+        assert segment is not None
+        sure_from, sure_to = segment.note.sure_from, segment.note.sure_to
+        segment.note = Note(self._last, self._at, sure_from, sure_to, final)
+        note = encode_note(segment.note)
         mapped[NOTE_AT : NOTE_AT + len(note)] = note
         self._noted = self._at
 
@@ -290,7 +316,7 @@ class Appender:
         if not segment.unsynced:
             self._syncs.wrote(segment)
         if self._at - self._noted >= _NOTE_EVERY:
-            self._note(self._map)
+            self._note(self._map, final=False)
 
 
 def _is_plain(item: Item) -> bool:

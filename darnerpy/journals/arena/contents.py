@@ -23,7 +23,7 @@ def contents(state: State) -> Iterator[Entry]:
             if file is None:
                 yield Standing(0, None, f"{segment.name} is not there")
                 continue
-            walker = Walker(file, segment, HEAD_BYTES, segment.end, state.synced, state.born)
+            walker = Walker(file, segment, HEAD_BYTES, segment.end)
             while True:
                 record = walker.next()
                 if walker.wrong and not walker.missing and not (record and record.wrong):

@@ -34,6 +34,8 @@ class File(Protocol):
         """A map of all of it, as `mmap` makes them; it outlives the file's being closed."""
         ...
 
+    def write(self, at: int, data: bytes) -> None: ...
+
     def sync(self) -> None:
         """All that was written to it, mapped or not, is on disk when this returns."""
         ...
@@ -119,9 +121,8 @@ class Folder:
     def write(self, name: str, data: bytes) -> None:
         part = f"{name}.part"
         file = self.make(part, max(1, len(data)))
-        assert isinstance(file, _Open)
         try:
-            file.fill(data)
+            file.write(0, data)
             file.sync()
         finally:
             file.close()
@@ -177,11 +178,12 @@ class _Open:
         except FileNotFoundError:
             return False
 
-    def fill(self, data: bytes) -> None:
+    def write(self, at: int, data: bytes) -> None:
         view = memoryview(data)
-        at = 0
-        while at < len(view):
-            at += os.pwrite(self._handle, view[at:], at)
+        while view:
+            done = os.pwrite(self._handle, view, at)
+            view = view[done:]
+            at += done
 
     def close(self) -> None:
         if self._handle >= 0:

@@ -56,7 +56,7 @@ FORMAT: Final = 1
 ALIGNMENT: Final = 8
 
 HEAD_BYTES: Final = 512
-NOTE_AT: Final = 480
+NOTE_AT: Final = 456
 """Where in the head the note is."""
 
 ITEM: Final = 1
@@ -72,8 +72,8 @@ itself.
 """
 
 _MAGIC = b"DarnerAr"
-_HEAD = Struct("<8sIHHQQQQQQQ")
-_NOTE = Struct("<QQQI")
+_HEAD = Struct("<8sIHHQQQQQQQQ")
+_NOTE = Struct("<QQQQII")
 _CRC = Struct("<I")
 _RECORD = Struct("<BBHIQQQQQQQQI")
 _FOOT = Struct("<II")
@@ -103,9 +103,9 @@ _crc32: Final = crc32
 class Head(NamedTuple):
     """What a segment begins with.
 
-    first_sequence, first_id: of what it holds, or later. before_end: where the one before it ended, 0 if
-    there was none; what lies behind, there, is of no batch that exists. replaces: if it holds what was
-    moved out of others, the last number of those.
+    first_sequence, first_id: of what it holds, or later. before: the number of the one before it, 0 if there
+    was none; before_end: where that ended: what lies behind, there, is of no batch that exists. replaces: if
+    it holds what was moved out of others, the last number of those.
     """
 
     number: int
@@ -113,6 +113,7 @@ class Head(NamedTuple):
     size: int
     first_sequence: int
     first_id: int
+    before: int
     before_end: int
     replaces: int
     name: bytes
@@ -121,13 +122,16 @@ class Head(NamedTuple):
 class Note(NamedTuple):
     """Where to begin to look for the end; only what is found there counts.
 
-    last: the place of a record that began a batch, 0 if there was none. end: where that batch ended.
-    synced: the sequence up to which all was on disk.
+    last: the place of a record that began a batch, 0 if there was none. end: where that batch ended. From
+    sure_from up to sure_to all was on disk as it was written. final: nothing is to be written behind the end
+    any more; what lies there is of no batch that exists.
     """
 
     last: int = 0
     end: int = 0
-    synced: int = 0
+    sure_from: int = 0
+    sure_to: int = 0
+    final: bool = False
 
 
 class Record:
@@ -308,7 +312,7 @@ def is_whole(record: Record, data: bytes, at: int) -> bool:
 def encode_head(head: Head) -> bytes:
     fields = _HEAD.pack(
         _MAGIC, FORMAT, len(head.name), 0, head.number, head.identity, head.size,
-        head.first_sequence, head.first_id, head.before_end, head.replaces,
+        head.first_sequence, head.first_id, head.before, head.before_end, head.replaces,
     )  # fmt: skip
     body = fields + head.name
     return body + _pack_crc(_crc32(body))
@@ -323,7 +327,7 @@ def decode_head(data: bytes) -> Head:
     except StructError:
         raise DamageError(f"its head has only {len(data)} bytes") from None
     if crc != _crc32(body) or magic != _MAGIC:
-        raise DamageError("its head has a wrong checksum" if any(data) else "it has no head")
+        raise DamageError("its head has a wrong checksum")
     if version != FORMAT:
         raise NewerFormatError(f"it has format {version}, {FORMAT} is known")
     return Head._make([*fields, body[_HEAD.size :]])
@@ -339,5 +343,7 @@ def decode_note(data: bytes) -> Note:
     fields = data[NOTE_AT : NOTE_AT + _NOTE.size]
     if len(fields) < _NOTE.size:
         return Note()
-    *values, crc = _NOTE.unpack(fields)
-    return Note(*values) if crc == _crc32(fields[: -_CRC.size]) else Note()
+    *places, final, crc = _NOTE.unpack(fields)
+    if crc != _crc32(fields[: -_CRC.size]):
+        return Note()
+    return Note._make([*places, bool(final)])

@@ -57,14 +57,11 @@ class ArenaJournal:
             self._damage = [Damage(what) for what in found.damage]
             self._name = name if found.name is None and not found.segments else found.name or b""
             state.segments = tuple(found.segments)
-            state.synced = max((each.note.synced for each in found.segments), default=0)
-            state.born = 1 << 63
             self._end = find_end(state)
             state.sequence = self._end.sequence
-            state.born = state.sequence + 1
             self._syncs = Syncs(state)
             for segment in found.segments:
-                if segment.last_sequence > state.synced:
+                if segment.note.sure_to < segment.end:
                     self._syncs.wrote(segment)
             self._appender = Appender(
                 state, self._syncs, name or self._name, arena_size, found.highest

@@ -54,7 +54,7 @@ class Reader:
                     there = False
                     reading.tell(f"{segment.name} is not there", True)
                 else:
-                    walker = Walker(file, segment, at, segment.end, state.synced, state.born)
+                    walker = Walker(file, segment, at, segment.end)
                     done = reading.go_on(walker)
                     if done >= 0:
                         self._remember(reading.piece.stop, segment, done)
@@ -99,7 +99,7 @@ class _Reading:
         self._left = max_bytes
         self._offset = -1
         self._wrong = ""
-        self._cut = self._synced = False
+        self._cut = False
 
     def tell(self, wrong: str, cut: bool) -> None:
         """Something is wrong between what was found and what comes next; cut: a power cut may be why."""
@@ -124,7 +124,6 @@ class _Reading:
             if stop <= self.piece.stop:
                 self._settled()
                 continue
-            self._synced = record.sequence <= walker.synced
             self._take(record, items, stop, wrong)
             self._left -= max(1, record.length)
             if self.piece.stop >= self._stop or (self._left <= 0 and self.piece.items):
@@ -132,7 +131,6 @@ class _Reading:
 
     def finish(self) -> None:
         """There is nothing more."""
-        self._synced = False
         self._miss(self._stop, -1)
 
     def _take(self, record: Record, items: list[Item], stop: int, wrong: str) -> None:
@@ -175,7 +173,7 @@ class _Reading:
         """Nothing was found up to an id."""
         wrong = self._wrong or "items are missing"
         cut = self._cut or not self._wrong
-        self._lose(stop, end, wrong, cut and not self._synced)
+        self._lose(stop, end, wrong, cut)
         self._settled()
 
     def _lose(self, stop: int, end: int, what: str, missing: bool) -> None:

@@ -52,9 +52,10 @@ def find_end(state: State) -> End:
         segment = segments[index]
         last = _last_batch(state, segment)
         if index == len(segments) - 1:
-            clean = segment.sound and _is_clean(state, segment)
+            clean = segment.sound and not segment.note.final and _is_clean(state, segment)
         if last is not None:
-            return End(Place(index, last), segment.last_sequence, clean)
+            sequence = max(segment.last_sequence, segments[-1].first_sequence - 1)
+            return End(Place(index, last), sequence, clean)
     sequence = segments[-1].first_sequence - 1 if segments else 0
     return End(None, sequence, clean)
 
@@ -68,11 +69,10 @@ def _last_batch(state: State, segment: Segment) -> int | None:
             at = segment.note.last or HEAD_BYTES
             if not _begins_batch(file, segment, at):
                 at = HEAD_BYTES
-            walker = Walker(file, segment, at, segment.end, state.synced, state.born)
+            walker = Walker(file, segment, at, segment.end)
             while (record := walker.next()) is not None:
-                if record.flags & LAST:
-                    last = record.start if record.index == 0 else record.link
-                    sequence, end = record.sequence, walker.at
+                last = record.start if record.index == 0 else record.link
+                sequence, end = record.sequence, walker.at
     segment.end, segment.last_sequence = end, sequence
     return last
 
@@ -251,7 +251,7 @@ def _records(
     for segment in state.segments[start.number : stop]:
         with state.reading(segment) as file:
             if file is not None:
-                walker = Walker(file, segment, at, segment.end, state.synced, state.born)
+                walker = Walker(file, segment, at, segment.end)
                 while True:
                     record = walker.next()
                     if walker.wrong and history is not None:

@@ -14,6 +14,7 @@ from .format import (
     ALIGNMENT,
     HEAD_BYTES,
     IDENTITY_AT,
+    NOTE_AT,
     RECORD_BYTES,
     Head,
     Note,
@@ -21,7 +22,6 @@ from .format import (
     decode_note,
     decode_record,
 )
-from .scan import is_empty
 
 __all__ = ["Found", "Segment", "file_of", "find_segments", "number_of", "segment_at"]
 
@@ -31,8 +31,9 @@ _SEARCH: Final = 64 * 1024
 
 class Segment:
     """size: of the file. end: where it ends; nothing behind counts. first_id, first_sequence: of what it
-    holds, or before. last_sequence: of what it holds, or before it if it holds nothing. note: as it was
-    when it was opened. sound: its head is, and it has all its bytes. unsynced: some of it may not be on disk.
+    holds, or before. last_sequence: of what it holds, or before it if it holds nothing. note: as it is in
+    the head. own_from: this process wrote all from there on. sound: its head is, and it has all its bytes.
+    unsynced: some of it may not be on disk.
 
     judged: by its place, where a batch ends and whether it is there, for the last few that were looked at.
     """
@@ -47,6 +48,7 @@ class Segment:
         "name",
         "note",
         "number",
+        "own_from",
         "size",
         "sound",
         "unsynced",
@@ -64,9 +66,14 @@ class Segment:
         self.first_sequence = first_sequence
         self.last_sequence = first_sequence - 1
         self.note = Note()
+        self.own_from = size
         self.sound = True
         self.unsynced = False
         self.judged: dict[int, tuple[int, bool]] = {}
+
+    def is_sure(self, at: int) -> bool:
+        """Whether what was written there was there as a whole: what is not is damaged, not cut."""
+        return self.note.sure_from <= at < self.note.sure_to or at >= self.own_from
 
 
 class Found:
@@ -132,7 +139,7 @@ def find_segments(files: Files) -> Found:
             found.name = head.name or found.name
         if previous is not None:
             previous.last_sequence = segment.first_sequence - 1
-            if head is not None and head.before_end:
+            if head is not None and head.before == previous.number:
                 previous.end = min(previous.end, head.before_end)
         previous = segment
         found.segments.append(segment)
@@ -142,6 +149,7 @@ def find_segments(files: Files) -> Found:
 def _look(file: File, number: int, found: Found) -> tuple[Segment | None, Head | None]:
     name = file_of(number)
     data = file.read(0, HEAD_BYTES)
+    note = decode_note(data)
     head: Head | None = None
     wrong = ""
     try:
@@ -159,17 +167,22 @@ def _look(file: File, number: int, found: Found) -> tuple[Segment | None, Head |
             found.damage.append(f"{name} has {file.size} bytes, {head.size} were expected")
             segment.end = file.size
             segment.sound = False
-        segment.note = decode_note(data)
+        segment.note = note
+        if note.final:
+            segment.end = min(segment.end, note.end)
         return segment, head
     by_record = _without_head(file, number)
     if by_record is not None:
-        by_record.note = decode_note(data)
+        by_record.note = note
+        if note.final:
+            by_record.end = min(by_record.end, note.end)
         by_record.sound = False
-        found.damage.append(f"{name}: {wrong}")
-    elif any(data) or not is_empty(file, HEAD_BYTES, file.size):
+        if any(data[:NOTE_AT]):  # else a power cut took it
+            found.damage.append(f"{name}: {wrong}")
+    elif any(data[:NOTE_AT]):
         found.damage.append(f"{name}: {wrong}, and no record tells what it is")
     else:
-        found.leftovers.append(name)  # nothing of one that was just made had reached the disk
+        found.leftovers.append(name)  # the head of one that was just made had not reached the disk
     return by_record, None
 
 

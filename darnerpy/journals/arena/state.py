@@ -18,9 +18,8 @@ __all__ = ["State"]
 
 
 class State:
-    """segments: in order; the last one is appended to. sequence: of the last record. synced: all up to this
-    sequence was on disk at some time. born: from this sequence on all was written by this process. gone: what
-    was trimmed.
+    """segments: in order; the last one is appended to. sequence: of the last record. gone: what was
+    trimmed.
     """
 
     def __init__(self, files: Files) -> None:
@@ -28,8 +27,6 @@ class State:
         self.lock = Lock()
         self.segments: Sequence[Segment] = ()
         self.sequence = 0
-        self.synced = 0
-        self.born = 1
         self.gone = Positions()
         self._borrowing = Lock()
         self._last: tuple[Segment, File] | None = None

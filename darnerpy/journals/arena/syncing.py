@@ -7,6 +7,7 @@ after the other, and what is written meanwhile is for the next.
 from threading import Lock
 
 from .files import File
+from .format import NOTE_AT, encode_note
 from .segments import Segment
 from .state import State
 
@@ -21,7 +22,7 @@ class Syncs:
         self._file: File | None = None
         self._retired: list[File] = []
         self._unsynced: list[Segment] = []
-        self._names = False
+        self._names = True  # a process that was killed may have made some
 
     def appends_to(self, segment: Segment, file: File) -> None:
         """From now on another segment is written to. Called by who holds the state's lock."""
@@ -51,15 +52,17 @@ class Syncs:
                 names, self._names = self._names, False
                 for segment in segments:
                     segment.unsynced = False
-                sequence, active, file = state.sequence, self._segment, self._file
+                ends = [segment.end for segment in segments]
+                active, file = self._segment, self._file
             try:
                 if active is not None and file is not None:
                     state.files.check(active.name, file)
-                for segment in segments:
+                for segment, end in zip(segments, ends, strict=True):
                     if segment is active and file is not None:
                         file.sync()
+                        self._is_sure(segment, end)
                     else:
-                        self._sync_other(segment)
+                        self._sync_other(segment, end)
                 if names:
                     state.files.sync_names()
             except BaseException:
@@ -69,10 +72,9 @@ class Syncs:
                         if not segment.unsynced:
                             self.wrote(segment)
                 raise
-            state.synced = max(state.synced, sequence)
             self._close_retired()
 
-    def _sync_other(self, segment: Segment) -> None:
+    def _sync_other(self, segment: Segment, end: int) -> None:
         try:
             file = self._state.files.open(segment.name, writable=True)
         except FileNotFoundError:
@@ -81,8 +83,15 @@ class Syncs:
             raise
         try:
             file.sync()
+            if segment.own_from < segment.size:
+                self._is_sure(segment, end)
+                file.write(NOTE_AT, encode_note(segment.note))
         finally:
             file.close()
+
+    def _is_sure(self, segment: Segment, end: int) -> None:
+        with self._state.lock:
+            segment.note = segment.note._replace(sure_to=max(segment.note.sure_to, end))
 
     def _close_retired(self) -> None:
         while self._retired:

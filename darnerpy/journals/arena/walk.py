@@ -2,14 +2,13 @@
 
 A batch that is not there as a whole does not exist: a power cut may have kept any part of it. But damage
 costs only what it hits, so where some of a batch is missing, what lies there must tell which it was
-(`may_be_cut`). What is known to have been on disk as a whole once, or was written by this process, can
-only be damaged.
+(`may_be_cut`). What was on disk as a whole once, or was written by this process, can only be damaged.
 """
 
 from typing import Final
 
 from .files import File
-from .format import HEAD_BYTES, LAST, MOVED, Record
+from .format import LAST, MOVED, Record
 from .scan import END, GAP, Scanner, may_be_cut
 from .segments import Segment
 
@@ -22,37 +21,26 @@ _JUDGED: Final = 64
 class Walker:
     """next: the next record that exists. wrong: what is wrong before it, "" if nothing is; missing: it may
     be what a power cut left. mended: how many wrong bits were put right so far.
-
-    synced: all up to this sequence was on disk once. born: from this sequence on all was written by this
-    process.
     """
 
     __slots__ = (
+        "_cut",
         "_exists_to",
         "_file",
         "_gap",
         "_scanner",
         "_segment",
-        "_sequence",
-        "born",
         "mended",
         "missing",
-        "synced",
         "wrong",
     )
 
-    def __init__(
-        self, file: File, segment: Segment, at: int, end: int, synced: int, born: int
-    ) -> None:
+    def __init__(self, file: File, segment: Segment, at: int, end: int) -> None:
         self._file = file
         self._segment = segment
         self._scanner = Scanner(file, segment.identity, at, end)
         self._exists_to = 0
-        self._gap = False
-        # Of what was before, if that is known.
-        self._sequence = segment.first_sequence - 1 if at == HEAD_BYTES else -1
-        self.synced = synced
-        self.born = born
+        self._gap = self._cut = False
         self.wrong = ""
         self.missing = False
         self.mended = 0
@@ -79,11 +67,12 @@ class Walker:
             if (
                 not alone
                 and record.start >= self._exists_to
-                and not self._is_known(record.sequence)
+                and not self._segment.is_sure(record.start)
             ):
-                start = record.start if record.index == 0 or self._gap else record.link
+                after_gap = self._gap and record.index > 0
+                start = record.start if record.index == 0 or after_gap else record.link
                 stop, exists = self._judge(start)
-                if not exists:
+                if not exists or (after_gap and self._cut):
                     self._tell_missing()
                     scanner.seek(max(stop, record.stop))
                     continue
@@ -92,8 +81,7 @@ class Walker:
                 cut = self._tell(record.start, record.stop, record.wrong)
                 if alone and cut:
                     continue
-            self._gap = False
-            self._sequence = record.sequence
+            self._gap = self._cut = False
             return record
 
     def told(self) -> None:
@@ -104,8 +92,7 @@ class Walker:
     def _tell(self, first: int, stop: int, wrong: str) -> bool:
         """What is wrong with some bytes; whether that may be what a power cut left."""
         self._gap = True
-        known = self._sequence >= 0 and self._is_known(self._sequence + 1)
-        if not known and may_be_cut(self._file, first, stop):
+        if not self._segment.is_sure(first) and may_be_cut(self._file, first, stop):
             self._tell_missing()
             return True
         what = f"{self._segment.name} is damaged at byte {first}"
@@ -113,12 +100,9 @@ class Walker:
         return False
 
     def _tell_missing(self) -> None:
-        self._gap = True
+        self._gap = self._cut = True
         self.missing = True
         self.wrong = self.wrong or "items are missing"
-
-    def _is_known(self, sequence: int) -> bool:
-        return sequence <= self.synced or sequence >= self.born
 
     def _judge(self, start: int) -> tuple[int, bool]:
         """Where the batch ends of which a record begins here, and whether it exists."""
