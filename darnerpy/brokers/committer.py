@@ -57,10 +57,8 @@ class Committer:
         batch = self._queue.seal()
         if batch is None:
             return
-        store, handle = self._store, self._handle
-        handle.last_used = store.journals.turn
-        if handle.resting:
-            handle.wake()
+        store = self._store
+        self._handle.last_used = store.journals.turn
         # A confirmation that a power cut takes back repeats an item. But an item would be lost, a new
         # consumer would miss what is put after it came, and what was flushed would be there again.
         sync, owed, syncing = batch.sync, False, self._syncing

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..config import QueueSettings
 from ..errors import JournalError
-from ..journals.contract import Damage, Journal
+from ..journals.contract import Journal
 from ..journals.durable import sync_tree
 from ..journals.large import LargeFiles
 from ..journals.workers import Done
@@ -46,15 +46,14 @@ class Owner(Protocol):
 
 
 class JournalHandle:
-    """journal: to be used; None if it is not open or has failed. error: why it cannot be used for now.
+    """journal: to be used; None if it is not open, rests or has failed. error: why it cannot be used for now.
     known: what it holds was learnt once, or nothing was ever stored. size: bytes on disk, as last
     measured. quarantine: where damaged files of it were put last, "" if none were. syncing: what it is
     owed.
 
     settings: of the queue; they hold from the next opening on. engine: the journal's, by name.
     last_used: see `OpenJournals`. uploads: large items on their way, which keep it open. untried: it has
-    never been opened, so that of a queue that is new it is not yet sure that nothing is there. resting:
-    the journal has to be woken before it is used.
+    never been opened, so that of a queue that is new it is not yet sure that nothing is there.
     """
 
     __slots__ = (
@@ -62,6 +61,7 @@ class JournalHandle:
         "_opening",
         "_owner",
         "_removed",
+        "_resting",
         "_retry_s",
         "_retry_timer",
         "_store",
@@ -75,7 +75,6 @@ class JournalHandle:
         "last_used",
         "name",
         "quarantine",
-        "resting",
         "settings",
         "size",
         "syncing",
@@ -103,7 +102,6 @@ class JournalHandle:
         self.size = 0
         self.quarantine = ""
         self.last_used = 0
-        self.resting = False
         self.untried = True
         self.uploads = 0
         self._owner = owner
@@ -111,6 +109,7 @@ class JournalHandle:
         self._users = 0
         self._failed_journal: Journal | None = None
         self._removed = False
+        self._resting: Journal | None = None
         self._retry_s = _FIRST_RETRY_S
         self._retry_timer: Timer | None = None
         self._unsynced = False
@@ -146,8 +145,15 @@ class JournalHandle:
 
     # -- opening and closing -----------------------------------------------------------------------
 
-    def open(self) -> None:
-        """Open the journal unless that is done, under way, or it is removed; learn what it holds."""
+    def open(self) -> bool:
+        """Open the journal unless that is done, under way, or it is removed; learn what it holds.
+
+        One that only rested is open when this returns: true.
+        """
+        if self._resting is not None:
+            self.journal, self._resting = self._resting, None
+            self._store.journals.woke(self)
+            return True
         if self.journal is None and not self.under_way and not self._removed:
             self._forget_retry()
             self._opening = True
@@ -165,6 +171,7 @@ class JournalHandle:
                 failed=self.error is not None,
             )
             store.in_thread(work, self._opened)
+        return False
 
     def _opened(self, what: Opened | None, error: BaseException | None) -> None:
         self._opening = False
@@ -208,26 +215,27 @@ class JournalHandle:
 
     def _take(self) -> Journal | None:
         """Nobody gets the journal any more."""
-        journal, self.journal = self.journal, None
-        self.resting = False
+        journal = self.journal or self._resting
+        self.journal = self._resting = None
         self._store.journals.remove(self)
         return journal
 
     def rest(self) -> None:
-        """Have an idle journal give back what it holds of the system."""
-        journal = self.journal
+        """Have an idle journal give back what it holds of the system; opening it costs next to nothing."""
+        journal = self._resting = self.journal
+        self.journal = None
         if journal is not None:
-            self.resting = True
             try:
                 journal.rest()
                 self.size = journal.size()
             except Exception as error:  # whatever it is, it is this queue's alone
                 self.fail(error)
 
-    def wake(self) -> None:
-        """The journal is about to be used: it takes again what it gave back."""
-        self.resting = False
-        self._store.journals.woke(self)
+    def _roused(self) -> Journal | None:
+        """The journal, if it is open or only rested."""
+        if self._resting is not None:
+            self.open()
+        return self.journal
 
     # -- what is done with it ----------------------------------------------------------------------
 
@@ -235,8 +243,6 @@ class JournalHandle:
         """The journal, to be read; if it is closed, None, and it is being opened."""
         if self.journal is not None:
             self.last_used = self._store.journals.turn
-            if self.resting:
-                self.wake()
         elif self.error is None:
             self.open()
         return self.journal
@@ -244,8 +250,6 @@ class JournalHandle:
     def run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
         """Have something done with the journal, which is kept open meanwhile."""
         self._users += 1
-        if self.resting:
-            self.wake()
         submit = self._store.in_background if background else self._store.in_thread
         submit(work, partial(self._ran, done))
 
@@ -260,8 +264,6 @@ class JournalHandle:
     def look(self, work: Callable[[], Any], done: Done) -> None:
         """As `run`, but done is told whatever happens to the journal meanwhile."""
         self._users += 1
-        if self.resting:
-            self.wake()
         self._store.in_thread(work, partial(self._looked, done))
 
     def _looked(self, done: Done, result: Any, error: BaseException | None) -> None:
@@ -276,7 +278,7 @@ class JournalHandle:
 
     def measure(self, done: Callable[[], None]) -> bool:
         """Look how much it takes on disk, then call back; False if it is not open or rests."""
-        if self.journal is None or self.resting:
+        if self.journal is None:
             return False
 
         def measured(size: int | None, error: BaseException | None) -> None:
@@ -288,26 +290,19 @@ class JournalHandle:
         self._store.in_thread(self.journal.size, measured)
         return True
 
-    def report(self, damage: Damage) -> None:
-        """Say in the log what is wrong with what is stored."""
-        ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
-        log.error(
-            "journal is damaged: %s",
-            damage.what,
-            extra={"queue": self.name, "path": self.directory, "ids": ids},
-        )
-
     def sync(self) -> None:
         """Put on disk what was written and has to be."""
         self.syncing.settle()
-        if self.journal is not None:
-            self.run(self.journal.sync, self._synced)
+        journal = self._roused()
+        if journal is not None:
+            self.run(journal.sync, self._synced)
 
     def sync_all(self) -> None:
         """Put on disk all that was written, also what did not have to be, and while it was open before."""
         self.syncing.settle()
-        if self.journal is not None:
-            self.run(partial(_sync_all, self.journal, self.directory), self._synced)
+        journal = self._roused()
+        if journal is not None:
+            self.run(partial(_sync_all, journal, self.directory), self._synced)
         elif self._unsynced:
             self._store.in_background(partial(sync_tree, self.directory), self._synced)
         self._unsynced = False

@@ -4,6 +4,7 @@ Owns which consumers are being read for, and what is done about records that are
 they are reported, counted and passed over, never served and never the end of the queue.
 """
 
+import logging
 from functools import partial
 from typing import Final
 
@@ -15,6 +16,8 @@ from ..queues.windows import Windows
 from .handle import JournalHandle
 
 __all__ = ["Loader"]
+
+log = logging.getLogger("darnerpy.journal")
 
 _STEP: Final = 64 * 1024
 _AHEAD: Final = 1024 * 1024
@@ -130,7 +133,7 @@ class Loader:
         if anew:
             self.recovered_to = self._queue.written
         for damage in found.damage:
-            self._handle.report(damage)
+            self._report(damage)
         for span, _ in found.lost:
             if self._is_passed(span):
                 self._count(span)
@@ -181,7 +184,7 @@ class Loader:
             span = Span(passed, known.stop, -1, known.end) if within else known
             if span.first < passed or self._is_passed(span):
                 continue
-            self._handle.report(damage)
+            self._report(damage)
             self._count(span)
             self._queue.lose(span, keep=kept and not damage.missing)
             passed = span.stop
@@ -207,6 +210,12 @@ class Loader:
                 self._queue.lose(span, keep=False)
                 self._count(span)
             first, begin = span.stop, span.end
+
+    def _report(self, damage: Damage) -> None:
+        """Say in the log what is wrong with what is stored."""
+        ids = f"items {damage.first} to {damage.stop - 1}" if damage.stop else "unknown"
+        about = {"queue": self._queue.name, "path": self._handle.directory, "ids": ids}
+        log.error("journal is damaged: %s", damage.what, extra=about)
 
     def _count(self, span: Span) -> None:
         if self._lost is None:

@@ -84,8 +84,8 @@ class StoredQueue(Condition):
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call back once, when commands can be decided or `error` is known."""
         self._callbacks.append(callback)
-        if self.deletion is None:
-            self._handle.open()
+        if self.deletion is None and self._handle.open():
+            self._answer_callbacks()
 
     def hold_back(self) -> None:
         """More was put than the disk takes: decide nothing before all is written."""
@@ -163,8 +163,15 @@ class StoredQueue(Condition):
             self._held_back = False
             self.ready = True
             self._answer_callbacks()
-        elif self.journal is None and self.error is None and self._is_wanted():
-            self._handle.open()
+        elif (
+            self.journal is None
+            and self.error is None
+            and self._is_wanted()
+            and self._handle.open()
+        ):
+            self.commit()
+            self._loader.load_for_waiters()
+            self._answer_callbacks()
 
     def _is_wanted(self) -> bool:
         """Whether a journal that was shut is needed again already."""
@@ -183,7 +190,8 @@ class StoredQueue(Condition):
                 self.released()
         elif self.known and self.error is None and self.queue.unwritten:
             self.stored = True
-            self._handle.open()
+            if self._handle.open():
+                self._committer.commit()
         if self.queue.batch is not None:
             self.queue.turn_over()
 
