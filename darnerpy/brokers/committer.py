@@ -20,13 +20,11 @@ from .trimmer import Trimmer
 __all__ = ["Committer"]
 
 _INLINE_BATCH: Final = 64 * 1024
-_BATCH_OVERHEAD: Final = 100
 
 
 class Committer:
     __slots__ = (
         "_handle",
-        "_inline_run",
         "_loader",
         "_queue",
         "_store",
@@ -47,7 +45,6 @@ class Committer:
         self._syncing = handle.syncing
         self._tightened = False
         self._writing = False
-        self._inline_run = 0
 
     def commit(self) -> None:
         """Write what has gathered, unless a write is under way or the journal is not open."""
@@ -71,18 +68,15 @@ class Committer:
         if (
             sync
             or batch.size > _INLINE_BATCH
-            or self._inline_run >= journal.inline_run
             or batch.large
-            or store.trimming
+            or not journal.is_quick(batch.size, store.trimming > 0)
         ):
-            self._inline_run = 0
             self._writing = True
             if sync:
                 syncing.settle()
             work = partial(_timed_write, journal, batch, sync)
             self._handle.run(work, partial(self._written, batch, journal, owed and not sync))
             return
-        self._inline_run += batch.size + _BATCH_OVERHEAD
         try:
             journal.write(batch, False)
         except Exception as error:  # whatever it is, the other queues of this turn go on
@@ -98,7 +92,6 @@ class Committer:
     def reset(self) -> None:
         """The journal has failed, so that the write under way is void, or was opened anew."""
         self._writing = False
-        self._inline_run = 0
 
     def _written(
         self,
@@ -130,6 +123,8 @@ class Committer:
             if consumer.loaded_to < batch.next_id or consumer.line.waiters:
                 self._loader.look_ahead(consumer)
         if batch.marks:
+            if journal.wants_full:
+                queue.want_full_mark()
             self._trimmer.wrote(batch, journal)
 
 

@@ -102,12 +102,14 @@ class Trimmed(NamedTuple):
 
 
 class Journal(Protocol):
-    """inline_run: bytes that can be written in a row, unsynced, without ever waiting for the disk.
-    can_rest: whether `rest` gives anything back; a journal that cannot has to be closed for that.
+    """can_rest: whether `rest` gives anything back; a journal that cannot has to be closed for that.
+    wants_full: on a full disk it needs a batch with a full mark soon, in order to go on.
     """
 
-    inline_run: int
     can_rest: bool
+
+    @property
+    def wants_full(self) -> bool: ...
 
     def recover(self, origins: bool = True) -> Recovery:
         """Read what is needed to go on: the last marks and the last items.
@@ -122,6 +124,12 @@ class Journal(Protocol):
 
     def write(self, batch: Batch, sync: bool) -> None:
         """Append a batch atomically; with sync it and all before it are on disk when this returns."""
+        ...
+
+    def is_quick(self, size: int, trimming: bool) -> bool:
+        """Whether a batch of about so many bytes can be written now, unsynced, without ever waiting for the
+        disk. Asked before each such write. trimming: something is done in the background.
+        """
         ...
 
     def sync(self) -> None:

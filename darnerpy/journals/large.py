@@ -146,6 +146,11 @@ class LargeFiles:
         self._crcs: dict[int, int] | None = None
         self.made = False
 
+    @property
+    def used(self) -> bool:
+        """Whether there ever were any, as far as is known."""
+        return self._used
+
     @contextmanager
     def still_there(self) -> Iterator[None]:
         """While the directory is this queue's, and stays so. Raises `JournalError` if it is not."""

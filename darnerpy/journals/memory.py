@@ -4,7 +4,6 @@ Keeps what was written as a journal would, so that a queue on it behaves the sam
 Large items still go to files, since memory must not depend on the size of an item.
 """
 
-import sys
 from bisect import bisect_left
 from operator import attrgetter
 from pathlib import Path
@@ -41,7 +40,7 @@ class MemoryEngine:
 
 
 class MemoryJournal:
-    inline_run = sys.maxsize
+    wants_full = False
     can_rest = False
 
     def __init__(self, name: bytes, large: LargeFiles) -> None:
@@ -76,6 +75,9 @@ class MemoryJournal:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], False)
         self._items.extend(batch.items)
+
+    def is_quick(self, size: int, trimming: bool) -> bool:
+        return True
 
     def sync(self) -> None:
         pass

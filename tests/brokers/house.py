@@ -95,8 +95,14 @@ class FaultyJournal:
     def __init__(self, journal: Journal, faults: Faults) -> None:
         self._journal = journal
         self._faults = faults
-        self.inline_run = journal.inline_run
         self.can_rest = journal.can_rest
+
+    @property
+    def wants_full(self) -> bool:
+        return self._journal.wants_full
+
+    def is_quick(self, size: int, trimming: bool) -> bool:
+        return self._journal.is_quick(size, trimming)
 
     def write(self, batch: Batch, sync: bool) -> None:
         self._faults.syncs.append(sync)

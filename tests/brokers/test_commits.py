@@ -173,7 +173,10 @@ async def test_what_may_block_is_written_in_a_thread(tmp_path: Path, how: str) -
         assert any(name.startswith("commit") for name in house.faults.threads)
 
 
-async def test_nothing_is_written_on_the_loop_while_there_is_trimming(tmp_path: Path) -> None:
+async def test_nothing_is_written_on_the_loop_while_there_is_trimming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(House, "engine", "leveldb")  # which makes writers wait meanwhile
     async with House(tmp_path, sync=NEVER) as house:
         for _ in range(10):
             await house.put(b"big", os.urandom(1 << 20))

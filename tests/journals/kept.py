@@ -72,6 +72,8 @@ class Kept:
         if batch is not None:
             self.journal.write(batch, sync)
             self.queue.wrote(batch)
+            if self.journal.wants_full:
+                self.queue.want_full_mark()
 
     def put(self, *items: bytes, sync: bool = False) -> None:
         """One batch of items."""

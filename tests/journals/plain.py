@@ -79,7 +79,7 @@ class PlainEngine:
 
 
 class PlainJournal:
-    inline_run = 1 << 20
+    wants_full = False
     can_rest = True
 
     def __init__(self, path: Path, name: bytes, large: LargeFiles) -> None:
@@ -193,6 +193,9 @@ class PlainJournal:
             self._append("mark", (batch.number, record))
         if sync:
             self.sync()
+
+    def is_quick(self, size: int, trimming: bool) -> bool:
+        return True
 
     def sync(self) -> None:
         self._large.sync_names()

@@ -72,7 +72,7 @@ itself.
 """
 
 _MAGIC = b"DarnerAr"
-_HEAD = Struct("<8sIHHQQQQQQQQ")
+_HEAD = Struct("<8sIHHQQQQQQQQQ")
 _NOTE = Struct("<QQQQII")
 _CRC = Struct("<I")
 _RECORD = Struct("<BBHIQQQQQQQQI")
@@ -103,9 +103,10 @@ _crc32: Final = crc32
 class Head(NamedTuple):
     """What a segment begins with.
 
-    first_sequence, first_id: of what it holds, or later. before: the number of the one before it, 0 if there
-    was none; before_end: where that ended: what lies behind, there, is of no batch that exists. replaces: if
-    it holds what was moved out of others, the last number of those.
+    first_sequence, first_id, first_offset: of what it holds, or before. before: the number of the one before
+    it, 0 if there was none; before_end: where that ended: what lies behind, there, is of no batch that
+    exists. replaces: if it holds what was moved out of others, the last number of those. spare: it was
+    begun on a full disk, and is not for items.
     """
 
     number: int
@@ -113,10 +114,12 @@ class Head(NamedTuple):
     size: int
     first_sequence: int
     first_id: int
+    first_offset: int
     before: int
     before_end: int
     replaces: int
     name: bytes
+    spare: bool = False
 
 
 class Note(NamedTuple):
@@ -311,8 +314,9 @@ def is_whole(record: Record, data: bytes, at: int) -> bool:
 
 def encode_head(head: Head) -> bytes:
     fields = _HEAD.pack(
-        _MAGIC, FORMAT, len(head.name), 0, head.number, head.identity, head.size,
-        head.first_sequence, head.first_id, head.before, head.before_end, head.replaces,
+        _MAGIC, FORMAT, len(head.name), head.spare, head.number, head.identity, head.size,
+        head.first_sequence, head.first_id, head.first_offset, head.before, head.before_end,
+        head.replaces,
     )  # fmt: skip
     body = fields + head.name
     return body + _pack_crc(_crc32(body))
@@ -321,7 +325,7 @@ def encode_head(head: Head) -> bytes:
 def decode_head(data: bytes) -> Head:
     """Raises `DamageError`, or `NewerFormatError` for what a later version wrote."""
     try:
-        magic, version, length, _, *fields = _HEAD.unpack_from(data)
+        magic, version, length, spare, *fields = _HEAD.unpack_from(data)
         body = data[: _HEAD.size + length]
         (crc,) = _CRC.unpack_from(data, len(body))
     except StructError:
@@ -330,7 +334,7 @@ def decode_head(data: bytes) -> Head:
         raise DamageError("its head has a wrong checksum")
     if version != FORMAT:
         raise NewerFormatError(f"it has format {version}, {FORMAT} is known")
-    return Head._make([*fields, body[_HEAD.size :]])
+    return Head._make([*fields, body[_HEAD.size :], bool(spare)])
 
 
 def encode_note(note: Note) -> bytes:

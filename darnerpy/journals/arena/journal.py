@@ -5,9 +5,10 @@ read (`reading`), appended (`appending`), put on disk (`syncing`) and given back
 what is in `contract`; how, and what the bytes are, is told in docs/arena.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from ...errors import DamageError, JournalError, NewerFormatError
 from ...queues.batches import Batch
@@ -15,6 +16,7 @@ from ...queues.positions import Span
 from ..contract import Damage, Entry, Piece, Recovery, Trimmed
 from ..large import LargeFiles
 from ..replay import confirmed_by
+from .active import Active
 from .appending import Appender
 from .contents import contents
 from .copying import copy_segments
@@ -22,14 +24,15 @@ from .files import Files, Folder
 from .lost import known_as_lost, note_lost
 from .reading import Reader
 from .recovery import find_end, recover
-from .segments import find_segments
+from .segments import Segment, find_segments
+from .spares import Spares
 from .state import State
 from .syncing import Syncs
 from .trimming import Trimming
 
 __all__ = ["ArenaJournal"]
 
-_INLINE_RUN = 1024 * 1024
+_MOST_OVERHEAD: Final = 4096
 
 
 class ArenaJournal:
@@ -38,8 +41,7 @@ class ArenaJournal:
     Raises `JournalError` if it cannot be opened.
     """
 
-    inline_run = _INLINE_RUN
-    can_rest = False
+    can_rest = True
 
     def __init__(
         self,
@@ -63,9 +65,11 @@ class ArenaJournal:
             for segment in found.segments:
                 if segment.note.sure_to < segment.end:
                     self._syncs.wrote(segment)
-            self._appender = Appender(
-                state, self._syncs, name or self._name, arena_size, found.highest
+            self._spares = Spares(state)
+            self._active = Active(
+                state, self._syncs, self._spares, name or self._name, arena_size, found.highest
             )
+            self._appender = Appender(state, self._active, self._spares)
             try:
                 if not as_it_is:
                     self._start(found.leftovers)
@@ -73,16 +77,19 @@ class ArenaJournal:
                 self.close()
                 raise
         self._reader = Reader(state, large)
-        self._trimming = Trimming(state, self._syncs, self._appender)
+        self._trimming = Trimming(
+            state, self._active, self._appender, name or self._name, arena_size, self._sync_but
+        )
 
     def _start(self, leftovers: list[str]) -> None:
         for name in leftovers:
             self._files.remove(name)
         segments = self._state.segments
         if not segments:
-            self._appender.begin(1)
+            self._active.begin(1, 0)
         elif self._end.clean:
-            self._appender.resume(segments[-1])
+            self._active.resume(segments[-1])
+        self._spares.prepare()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -96,7 +103,7 @@ class ArenaJournal:
         # What told of the last items may be lost with them: their ids are not given again.
         found.next_id = max(found.next_id, *(span.stop for span, _ in lost), 1)
         found.lost = [each for each in lost if each[0].stop > found.trimmed]
-        self._appender.recovered(found.next_id, found.trimmed, link)
+        self._appender.recovered(found.next_id, found.next_offset, found.trimmed, link)
         return found
 
     def _known_as_lost(self, found: Recovery) -> list[tuple[Span, Damage]]:
@@ -118,6 +125,10 @@ class ArenaJournal:
         with self._errors("read"):
             yield from contents(self._state)
 
+    @property
+    def wants_full(self) -> bool:
+        return self._appender.wants_full
+
     # -- writing -----------------------------------------------------------------------------------
 
     def write(self, batch: Batch, sync: bool) -> None:
@@ -136,6 +147,10 @@ class ArenaJournal:
         if sync:
             self.sync()
 
+    def is_quick(self, size: int, trimming: bool) -> bool:
+        # A new segment has to be made: that may take a moment.
+        return self._active.at + 2 * size + _MOST_OVERHEAD < self._active.limit
+
     def sync(self) -> None:
         with self._errors("sync"):
             self._large.sync_names()
@@ -148,12 +163,18 @@ class ArenaJournal:
 
     def trim(self, full: Batch, thorough: bool) -> Trimmed:
         gone, done = confirmed_by(full)
-        # What allows the deletion must not be lost while the deletion survives.
-        self.sync()
         with self._errors("trim"):
-            self._trimming.trim(full, gone, thorough)
-        self._large.trim(gone)
-        return done
+            wasted = self._trimming.trim(full, gone, thorough)
+            with self._state.lock:
+                self._spares.prepare()
+        if self._large.used:
+            self.sync()  # what allows it must not be lost while a file is
+            self._large.trim(gone)
+        return done._replace(wasted=wasted)
+
+    def _sync_but(self, removed: Sequence[Segment]) -> None:
+        self._syncs.forget(removed)
+        self.sync()
 
     def compact(self) -> None:
         pass
@@ -163,16 +184,21 @@ class ArenaJournal:
             copy_segments(self._state, Folder(directory / "arena"))
 
     def size(self) -> int:
-        return sum(segment.size for segment in self._state.segments) + self._large.size()
+        segments = sum(segment.size for segment in self._state.segments)
+        return segments + self._spares.size + self._large.size()
 
     def rest(self) -> None:
-        pass
+        with self._errors("rest"):
+            with self._state.lock:
+                self._active.rest()
+            self._syncs.rest()
+            self._state.rest()
 
     def close(self) -> None:
         with self._state.lock:
-            self._appender.close()
-        self._syncs.close()
-        self._state.close()
+            self._active.close()
+        self._syncs.rest()
+        self._state.rest()
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:

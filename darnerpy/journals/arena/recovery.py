@@ -175,16 +175,21 @@ def recover(state: State, end: End, origins: bool) -> tuple[Recovery, int]:
     if base is not None and origins:
         found.origins += _origins_before(state, base, history.marks[0].trimmed)
     replay(found, history.marks[::-1], history.lowest or 1)
-    link = 0 if base is None else link_to(state.segments[base.number].number, base.at)
+    link = 0
+    if base is not None:
+        link = link_to(state.segments[base.number].number, base.at)
+        state.full_sequence = history.full_sequence
     return found, link
 
 
 class _History:
-    """What records tell, the oldest first. marks: those that are good. lowest: the first id seen."""
+    """What records tell, the oldest first. marks: those that are good. lowest: the first id seen.
+    full_sequence: of the last full mark.
+    """
 
     def __init__(self, found: Recovery, after_full: bool) -> None:
         self.marks: list[MarkRecord] = []
-        self.lowest = 0
+        self.lowest = self.full_sequence = 0
         self._found = found
         self._waiting = after_full
         self._expected = 0
@@ -234,8 +239,9 @@ class _History:
         self.marks.append(mark)
         found.next_id = max(found.next_id, mark.next_id)
         found.next_offset = max(found.next_offset, mark.next_offset)
-        if mark.full and not self._expected:
-            self._expected = mark.next_id
+        if mark.full:
+            self.full_sequence = record.sequence
+            self._expected = self._expected or mark.next_id
 
     def end(self) -> None:
         """There is no more. What a power cut may have left at the very end is no damage."""

@@ -30,17 +30,20 @@ _SEARCH: Final = 64 * 1024
 
 
 class Segment:
-    """size: of the file. end: where it ends; nothing behind counts. first_id, first_sequence: of what it
-    holds, or before. last_sequence: of what it holds, or before it if it holds nothing. note: as it is in
-    the head. own_from: this process wrote all from there on. sound: its head is, and it has all its bytes.
-    unsynced: some of it may not be on disk.
+    """size: of the file. end: where it ends; nothing behind counts. first_id, first_sequence, first_offset:
+    of what it holds, or before. last_sequence: of what it holds, or before it if it holds nothing. note: as
+    it is in the head. own_from: this process wrote all from there on. sound: its head is, and it has all
+    its bytes. unsynced: some of it may not be on disk. damaged: not all of it could be read. spare: it is not
+    for items.
 
     judged: by its place, where a batch ends and whether it is there, for the last few that were looked at.
     """
 
     __slots__ = (
+        "damaged",
         "end",
         "first_id",
+        "first_offset",
         "first_sequence",
         "identity",
         "judged",
@@ -51,11 +54,18 @@ class Segment:
         "own_from",
         "size",
         "sound",
+        "spare",
         "unsynced",
     )
 
     def __init__(
-        self, number: int, identity: int, size: int, first_id: int, first_sequence: int
+        self,
+        number: int,
+        identity: int,
+        size: int,
+        first_id: int,
+        first_sequence: int,
+        first_offset: int,
     ) -> None:
         self.number = number
         self.name = file_of(number)
@@ -64,11 +74,13 @@ class Segment:
         self.end = size
         self.first_id = first_id
         self.first_sequence = first_sequence
+        self.first_offset = first_offset
         self.last_sequence = first_sequence - 1
         self.note = Note()
         self.own_from = size
         self.sound = True
         self.unsynced = False
+        self.damaged = self.spare = False
         self.judged: dict[int, tuple[int, bool]] = {}
 
     def is_sure(self, at: int) -> bool:
@@ -162,12 +174,15 @@ def _look(file: File, number: int, found: Found) -> tuple[Segment | None, Head |
     except DamageError as error:
         wrong = str(error)
     if head is not None:
-        segment = Segment(number, head.identity, head.size, head.first_id, head.first_sequence)
+        segment = Segment(
+            number, head.identity, head.size, head.first_id, head.first_sequence, head.first_offset
+        )
         if file.size < head.size:
             found.damage.append(f"{name} has {file.size} bytes, {head.size} were expected")
             segment.end = file.size
             segment.sound = False
         segment.note = note
+        segment.spare = head.spare
         if note.final:
             segment.end = min(segment.end, note.end)
         return segment, head
@@ -197,7 +212,9 @@ def _without_head(file: File, number: int) -> Segment | None:
                 if record is not None:
                     named = data[place + IDENTITY_AT : place + IDENTITY_AT + 8]
                     identity = int.from_bytes(named, "little")
-                    return Segment(number, identity, file.size, record.id, record.sequence)
+                    return Segment(
+                        number, identity, file.size, record.id, record.sequence, record.offset
+                    )
         following = file.data_after(at + max(ALIGNMENT, len(data) - RECORD_BYTES))
         at = following & ~(ALIGNMENT - 1)
     return None

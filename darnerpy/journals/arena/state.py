@@ -18,15 +18,15 @@ __all__ = ["State"]
 
 
 class State:
-    """segments: in order; the last one is appended to. sequence: of the last record. gone: what was
-    trimmed.
+    """segments: in order; the last one is appended to. sequence: of the last record; full_sequence: of the
+    last full mark, 0 if none is known. gone: what was trimmed.
     """
 
     def __init__(self, files: Files) -> None:
         self.files = files
         self.lock = Lock()
         self.segments: Sequence[Segment] = ()
-        self.sequence = 0
+        self.sequence = self.full_sequence = 0
         self.gone = Positions()
         self._borrowing = Lock()
         self._last: tuple[Segment, File] | None = None
@@ -63,6 +63,15 @@ class State:
         file.close()
         return None
 
+    def replace(self, old: Sequence[Segment], new: Segment, part: str) -> None:
+        """Have a segment, in a file that is not finished by its name, in the place of others. Whoever reads
+        finds either. Raises `OSError`; then nothing has changed.
+        """
+        with self._borrowing, self.lock:
+            self.files.rename(part, new.name)
+            at = self.index_of(old[0])
+            self.segments = (*self.segments[:at], new, *self.segments[at + len(old) :])
+
     def index_of(self, segment: Segment) -> int:
         """Where among the segments it is; -1 if it is not there any more."""
         segments = self.segments
@@ -75,7 +84,8 @@ class State:
                 high = middle
         return low if low < len(segments) and segments[low] is segment else -1
 
-    def close(self) -> None:
+    def rest(self) -> None:
+        """Keep no file open."""
         with self._borrowing:
             last, self._last = self._last, None
         if last is not None:

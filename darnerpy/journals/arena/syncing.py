@@ -4,6 +4,7 @@ Owns the open file of the segment that is appended to. Several may ask at once, 
 after the other, and what is written meanwhile is for the next.
 """
 
+from collections.abc import Sequence
 from threading import Lock
 
 from .files import File
@@ -42,6 +43,24 @@ class Syncs:
     def named(self) -> None:
         """A file was made, renamed or removed."""
         self._names = True
+
+    def sync_active(self) -> None:
+        """What was appended last is on disk when this returns. Called by who holds the state's lock."""
+        if self._file is not None:
+            self._file.sync()
+
+    def rest(self) -> None:
+        """Close the file of the segment that is appended to, which is told again when it is opened."""
+        with self._turn:
+            self._close_retired()
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
+
+    def forget(self, segments: Sequence[Segment]) -> None:
+        """These are not needed any more: they need not reach the disk."""
+        with self._turn, self._state.lock:
+            self._unsynced = [each for each in self._unsynced if each not in segments]
 
     def sync(self) -> None:
         """All that was written until now is on disk when this returns. Raises `OSError`."""
@@ -96,10 +115,3 @@ class Syncs:
     def _close_retired(self) -> None:
         while self._retired:
             self._retired.pop().close()
-
-    def close(self) -> None:
-        """Nothing is written any more."""
-        file, self._file = self._file, None
-        self._close_retired()
-        if file is not None:
-            file.close()

@@ -21,7 +21,7 @@ from tests.journals.kept import Kept
 
 pytestmark = [pytest.mark.usefixtures("small_blocks"), pytest.mark.timeout(600)]
 
-HEAD_FIELDS = 88  # with the queue's name, and a checksum
+HEAD_FIELDS = 96  # with the queue's name, and a checksum
 SETTINGS = QueueSettings(arena_size=4096)
 FOLDER = Path("/nonexistent/darnerpy/arena")
 
@@ -60,10 +60,10 @@ def make() -> Sample:
     kept.close()
     files = disk.folder(FOLDER)
     confirmed = {i for i in items if kept.queue.own.positions.is_confirmed(i)}
-    assert len(files.files) > 2
+    assert len(find_segments(files).segments) > 2
     assert confirmed == {1, 2}
     return Sample(
-        {name: bytes(inode.data) for name, inode in files.files.items()},
+        {s.name: bytes(files.files[s.name].data) for s in find_segments(files).segments},
         {i: data for i, data in items.items() if i not in confirmed},
         {segment.name: what_is_hit(files, segment) for segment in find_segments(files).segments},
     )

@@ -15,7 +15,7 @@ LIVES = 6
 
 
 @pytest.mark.parametrize("synced", [True, False])
-def test_any_pages_may_have_reached_the_disk(synced: bool) -> None:
+def test_any_pages_may_have_reached_the_disk(synced: bool, moves: list[bool]) -> None:
     counts: Counter[str] = Counter()
     for seed in range(100):
         history = History(seed, synced)
@@ -24,6 +24,7 @@ def test_any_pages_may_have_reached_the_disk(synced: bool) -> None:
         counts += history.counts
     assert min(counts[what] for what in ("cuts", "kills", "torn", "trims")) > 50
     assert counts["served"] > counts["cuts"] * 10
+    assert moves.count(True) > 50
 
 
 def found_out(wrong: str, synced: bool) -> bool:

@@ -1,0 +1,234 @@
+"""The segment that is appended to: begun, mapped, taken up again, and what its head says of it.
+
+Owns its map and its place among the others, and how large the next one is. Whoever calls holds the
+state's lock.
+"""
+
+import os
+from errno import EDQUOT, ENOSPC
+from typing import Any, Final
+
+from .files import File
+from .format import HEAD_BYTES, NOTE_AT, Head, Note, encode_head, encode_note
+from .segments import Segment
+from .spares import Spares
+from .state import State
+from .syncing import Syncs
+
+__all__ = ["SMALLEST", "Active"]
+
+SMALLEST: Final = 64 * 1024
+_PAGE: Final = 4096
+_NOTE_EVERY: Final = 64 * 1024
+
+
+class Active:
+    """segment: None if the next batch begins a new one. map: of it; None while it rests. at: where the next
+    record goes; limit: up to where records may go, items_limit: if there are items among them.
+
+    highest: no segment has a higher number.
+    """
+
+    __slots__ = (
+        "_arena_size",
+        "_last",
+        "_name",
+        "_next_size",
+        "_noted",
+        "_number",
+        "_spares",
+        "_state",
+        "_syncs",
+        "at",
+        "identity",
+        "items_limit",
+        "limit",
+        "map",
+        "segment",
+    )
+
+    def __init__(
+        self,
+        state: State,
+        syncs: Syncs,
+        spares: Spares,
+        name: bytes,
+        arena_size: int,
+        highest: int,
+    ) -> None:
+        self.segment: Segment | None = None
+        self.map: Any = None
+        self.identity = self.at = self.limit = self.items_limit = 0
+        self._state = state
+        self._syncs = syncs
+        self._spares = spares
+        self._name = name
+        self._arena_size = arena_size
+        self._number = highest
+        self._noted = self._last = 0
+        self.start_small()
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether it is larger than the first one of a queue."""
+        return self.limit > min(SMALLEST, self._arena_size)
+
+    @property
+    def is_short_of_room(self) -> bool:
+        """Whether what goes on only in a spare has half filled it, and it holds no full mark yet."""
+        segment = self.segment
+        if segment is None or not segment.spare or 2 * self.at < self.limit:
+            return False
+        return self._state.full_sequence < segment.first_sequence
+
+    def start_small(self) -> None:
+        """The next segment is as small as a queue's first one."""
+        self._next_size = min(SMALLEST, self._arena_size)
+
+    # -- taking it up, and letting it go -----------------------------------------------------------
+
+    def resume(self, segment: Segment) -> None:
+        """Go on in the last segment, which has but zeros behind its end."""
+        self._open(segment)
+        self._last = segment.note.last
+        segment.own_from = segment.end
+        if segment.note.sure_to != segment.end:
+            segment.note = segment.note._replace(sure_from=segment.end, sure_to=segment.end)
+        self._next_size = min(2 * segment.size, self._arena_size)
+
+    def rest(self) -> None:
+        """Give back map and file; `wake` takes them again."""
+        if self.map is not None:
+            self._write_note(final=False)
+            self.map.close()
+            self.map = None
+
+    def wake(self) -> None:
+        """Take again what was given back."""
+        if self.segment is not None:
+            last = self._last
+            self._open(self.segment)
+            self._last = last
+
+    def close(self) -> None:
+        self.rest()
+        self.segment = None
+
+    def _open(self, segment: Segment) -> None:
+        file = self._state.files.open(segment.name, writable=True)
+        try:
+            mapped = file.map(writable=True)
+        except BaseException:
+            file.close()
+            raise
+        self._set(segment, file, mapped)
+
+    def _set(self, segment: Segment, file: File, mapped: Any) -> None:
+        self.map = mapped
+        self.segment = segment
+        self.identity = segment.identity
+        self.at = self._noted = segment.end
+        self.limit = segment.size
+        self.items_limit = 0 if segment.spare else segment.size
+        self._last = 0
+        self._syncs.appends_to(segment, file)
+
+    # -- beginning a new one -----------------------------------------------------------------------
+
+    def begin(self, first_id: int, first_offset: int, need: int = 0, spare: bool = False) -> None:
+        """Begin a new segment, in which there is room for so much.
+
+        spare: when the disk is full, in what was kept for that. Raises `OSError`; then all is as it was.
+        """
+        state = self._state
+        number = self._number + 1
+        segment, file = self._make(number, first_id, first_offset, need, spare)
+        head = Head(
+            number, segment.identity, segment.size, segment.first_sequence, first_id, first_offset,
+            0, 0, 0, self._name, segment.spare,
+        )  # fmt: skip
+        try:
+            if state.segments:
+                before = state.segments[-1]
+                if self.map is None:
+                    self._seal(before)
+                head = head._replace(before=before.number, before_end=before.end)
+            mapped = file.map(writable=True)
+            data = encode_head(head)
+            mapped[: len(data)] = data
+        except BaseException:
+            file.close()
+            state.files.remove(segment.name)
+            raise
+        if self.map is not None:
+            self._write_note(final=True)
+            self.map.close()
+        self._number = number
+        self._set(segment, file, mapped)
+        self._syncs.named()
+        state.segments = (*state.segments, segment)
+        self._next_size = min(2 * self._next_size, self._arena_size)
+
+    def _make(
+        self, number: int, first_id: int, first_offset: int, need: int, spare: bool
+    ) -> tuple[Segment, File]:
+        """The new segment, and its file: of zeros, and there is room for it."""
+        state, size = self._state, self._next_size
+        if HEAD_BYTES + need > size:
+            size = -(-(HEAD_BYTES + need) // _PAGE) * _PAGE
+        identity = int.from_bytes(os.urandom(8), "little") or 1
+        segment = Segment(number, identity, size, first_id, state.sequence + 1, first_offset)
+        try:
+            file = state.files.make(segment.name, size)
+        except OSError as error:
+            found = None
+            if spare and error.errno in (ENOSPC, EDQUOT):
+                found = self._spares.take(segment.name, HEAD_BYTES + need, self._syncs)
+            if found is None:
+                told = f"{error.strerror}: {size} bytes for {segment.name}"
+                raise OSError(error.errno, told) from error
+            file = found
+            segment.size = file.size
+            segment.spare = True
+        segment.end = segment.own_from = HEAD_BYTES
+        segment.note = Note(0, HEAD_BYTES, HEAD_BYTES, HEAD_BYTES)
+        return segment, file
+
+    def _seal(self, segment: Segment) -> None:
+        """What was not whole behind the end of a segment is never to be taken for anything."""
+        if segment.note.final:
+            return
+        file = self._state.files.open(segment.name, writable=True)
+        try:
+            segment.note = segment.note._replace(end=segment.end, final=True)
+            file.write(NOTE_AT, encode_note(segment.note))
+        finally:
+            file.close()
+        if not segment.unsynced:
+            self._syncs.wrote(segment)
+
+    # -- what is written ---------------------------------------------------------------------------
+
+    def appended(self, size: int, count: int) -> None:
+        """A batch of so many records is there: whoever reads may see it."""
+        segment, state = self.segment, self._state
+        assert segment is not None
+        self._last = self.at
+        self.at += size
+        state.sequence += count
+        segment.last_sequence = state.sequence
+        segment.end = self.at
+        if not segment.unsynced:
+            self._syncs.wrote(segment)
+        if self.at - self._noted >= _NOTE_EVERY:
+            self._write_note(final=False)
+
+    def _write_note(self, final: bool) -> None:
+        """Have the next opening find the end at once."""
+        segment = self.segment
+        assert segment is not None
+        sure_from, sure_to = segment.note.sure_from, segment.note.sure_to
+        segment.note = Note(self._last, self.at, sure_from, sure_to, final)
+        note = encode_note(segment.note)
+        self.map[NOTE_AT : NOTE_AT + len(note)] = note
+        self._noted = self.at
