@@ -22,6 +22,9 @@ _SMALL_COST = 2 * _SMALL
 
 _SAMPLE = 8
 _LEFT_ALONE_S = 10.0
+_AT_ONCE = 32
+_PAUSE_S = 0.002
+"""So many at a time are sent to rest, so that nobody waits for thousands."""
 
 
 class Evictable(Protocol):
@@ -67,6 +70,9 @@ class _Bounded:
         self._places: dict[Evictable, int] = {}
         self._chance = Random(0)
 
+    def __contains__(self, journal: Evictable) -> bool:
+        return journal in self._places
+
     def add(self, journal: Evictable) -> None:
         if journal not in self._places:
             self._places[journal] = len(self.here)
@@ -110,6 +116,7 @@ class OpenJournals:
         self._later = later
         self._watching = False
         self._watched_at = 0
+        self._left_alone: list[Evictable] = []
         self._buffers: dict[Evictable, int] = {}
         self._large = 0
 
@@ -164,11 +171,21 @@ class OpenJournals:
             self._later(_LEFT_ALONE_S, self._look)
 
     def _look(self) -> None:
-        self._watching = False
-        for journal in list(self._awake.here):
-            if journal.last_used < self._watched_at and journal.idle:
+        awake = self._awake.here
+        self._left_alone = [each for each in awake if each.last_used < self._watched_at]
+        self._lay_down_some()
+
+    def _lay_down_some(self) -> None:
+        for _ in range(min(_AT_ONCE, len(self._left_alone))):
+            journal = self._left_alone.pop()
+            is_unused = journal.last_used < self._watched_at and journal.idle
+            if is_unused and journal in self._awake:
                 self._lay_down(journal)
-        self._watch()
+        if self._left_alone:
+            self._later(_PAUSE_S, self._lay_down_some)
+        else:
+            self._watching = False
+            self._watch()
 
     # -- memory ------------------------------------------------------------------------------------
 

@@ -147,6 +147,22 @@ def test_those_that_are_left_alone_rest() -> None:
     assert len(later.waiting) == 1
 
 
+def test_thousands_that_are_left_alone_rest_a_few_at_a_time() -> None:
+    later = Later()
+    journals = OpenJournals(FIT, 5000, later)
+    queues = [Handle(journals) for _ in range(1000)]
+    for queue in queues:
+        queue.rests = True
+        queue.ask()
+    later.pass_by()
+    before, most = len(journals), 0
+    while len(journals):
+        later.pass_by()
+        most, before = max(most, before - len(journals)), len(journals)
+        assert len(later.waiting) == bool(before)
+    assert 0 < most < 100
+
+
 def test_the_first_journals_get_much_memory_and_many_get_little() -> None:
     journals, queues = handles(200)
     lent = [journals.lend(queue) for queue in queues]
