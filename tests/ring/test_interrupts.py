@@ -29,13 +29,14 @@ def interrupted(line: int) -> Iterator[list[str]]:
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.startswith(OURS):
+        code = frame.f_code
+        if not code.co_filename.startswith(OURS) or code.co_name == "__del__":  # of another test's
             return None
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        line = linecache.getline(code.co_filename, frame.f_lineno)
         if event == "line" and not line.lstrip().startswith("with "):
             left -= 1
             if left == 0:
-                where.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+                where.append(f"{code.co_name}:{frame.f_lineno}")
                 raise KeyboardInterrupt
         return trace
 
