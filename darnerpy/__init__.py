@@ -10,23 +10,45 @@ from typing import TYPE_CHECKING
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import aio
     from .errors import (
         ClosedError,
+        ConfigError,
+        DamagedJournalError,
         DamageError,
         DarnerError,
+        DataDirError,
+        DataFormatError,
         ForkedError,
+        ItemTooLargeError,
+        JournalError,
+        JournalGoneError,
         Lagged,
         MessageTooLargeError,
+        NewerFormatError,
         NoRingError,
+        NotHeldError,
         RingError,
         RingInUseError,
+        ServerError,
     )
+    from .library.consumer import Consumer
+    from .library.items import Item
+    from .library.queue import Queue
+    from .library.queues import Queues, open
+    from .library.reserved import ReservedItem
     from .queue_errors import Empty, Full
     from .ring import Ring, RingReader, RingWriter
 
 _HOMES = {
-    "errors": "ClosedError DamageError DarnerError ForkedError Lagged MessageTooLargeError NoRingError "
-    "RingError RingInUseError",
+    "errors": "ClosedError ConfigError DamagedJournalError DamageError DarnerError DataDirError "
+    "DataFormatError ForkedError ItemTooLargeError JournalError JournalGoneError Lagged "
+    "MessageTooLargeError NewerFormatError NoRingError NotHeldError RingError RingInUseError ServerError",
+    "library.consumer": "Consumer",
+    "library.items": "Item",
+    "library.queue": "Queue",
+    "library.queues": "Queues open",
+    "library.reserved": "ReservedItem",
     "queue_errors": "Empty Full",
     "ring": "Ring RingReader RingWriter",
 }
@@ -36,24 +58,43 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 __all__ = [
     "__version__",
+    "Queue",
+    "Consumer",
+    "Item",
+    "ReservedItem",
+    "Queues",
+    "open",
+    "aio",
     "Ring",
     "RingReader",
     "RingWriter",
     "DarnerError",
-    "ClosedError",
-    "DamageError",
     "Empty",
-    "ForkedError",
     "Full",
+    "ClosedError",
+    "ConfigError",
+    "DamageError",
+    "DamagedJournalError",
+    "DataDirError",
+    "DataFormatError",
+    "ForkedError",
+    "ItemTooLargeError",
+    "JournalError",
+    "JournalGoneError",
     "Lagged",
     "MessageTooLargeError",
+    "NewerFormatError",
     "NoRingError",
+    "NotHeldError",
     "RingError",
     "RingInUseError",
+    "ServerError",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "aio":
+        return import_module(".aio", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -15,6 +15,7 @@ __all__ = [
     "DataDirError",
     "DataFormatError",
     "ForkedError",
+    "ItemTooLargeError",
     "JournalError",
     "JournalGoneError",
     "Lagged",
@@ -22,6 +23,7 @@ __all__ = [
     "MessageTooLargeError",
     "NewerFormatError",
     "NoRingError",
+    "NotHeldError",
     "QueueFullError",
     "RingError",
     "RingInUseError",
@@ -140,3 +142,14 @@ class Lagged(DarnerError):
 
     def __str__(self) -> str:
         return f"{self.missed:,} messages of {self.path} were overwritten before they were read"
+
+
+class ItemTooLargeError(DarnerError):
+    """An item, or several that are put together, is more than the queue's limits ever allow."""
+
+
+class NotHeldError(DarnerError):
+    """An item is not held any more, so that it cannot be confirmed: it may be handed out once more.
+
+    Its time was up, it was confirmed or returned already, or its queue was closed or deleted.
+    """

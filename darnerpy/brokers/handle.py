@@ -237,6 +237,12 @@ class JournalHandle:
             self.open()
         return self.journal
 
+    def abandon(self) -> Journal | None:
+        """Let go of everything as it is; returns the journal, if it is not closed yet."""
+        journal = self.journal or self._resting or self._failed_journal
+        self.journal = self._resting = self._failed_journal = None
+        return journal
+
     # -- what is done with it ----------------------------------------------------------------------
 
     def wanted(self) -> Journal | None:

@@ -67,7 +67,7 @@ class LocalBroker:
         self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
         self._at_turn_end = at_turn_end or scheduler.call_soon
-        self._clock_watch = ClockWatch(clock, scheduler, self._clock_was_set)
+        self._clock_watch = ClockWatch(clock, scheduler, self.clock_was_set)
         self._maintenance = Maintenance(clock, Mover(self.create, self._store.space))
         self._make = partial(
             StoredQueue,
@@ -88,7 +88,7 @@ class LocalBroker:
                 log.error("left alone: %s", error, extra={"path": path})
                 continue
             if known and is_queue(known):
-                self._add(known, stored=True, engine=engine.name if engine else "")
+                self.add(known, stored=True, engine=engine.name if engine else "")
             elif known:
                 log.warning("left alone: no queue can be called so", extra={"path": path})
         self._mask(settings.aliases)
@@ -97,7 +97,7 @@ class LocalBroker:
 
     def create(self, name: bytes) -> StoredQueue:
         """The queue of that name, a new one if there is none."""
-        return self.queues.get(name) or self._add(name, stored=False)
+        return self.queues.get(name) or self.add(name, stored=False)
 
     def forget(self, stored: StoredQueue) -> None:
         """Drop a queue in which nothing was ever stored and for which nobody waits any more."""
@@ -170,7 +170,8 @@ class LocalBroker:
                 self._masked[name] = self.queues.pop(name)
                 log.warning("a queue is hidden by an alias of the same name", extra={"queue": name})
 
-    def _add(self, name: bytes, stored: bool, engine: str = "") -> StoredQueue:
+    def add(self, name: bytes, stored: bool, engine: str = "") -> StoredQueue:
+        """A queue of which there is none yet. stored: it has a journal already, of that engine."""
         queue = self.queues[name] = self._make(name, stored, engine)
         return queue
 
@@ -214,7 +215,8 @@ class LocalBroker:
         """Whether some queues' counters are still unknown: not all journals have been opened yet."""
         return self._loading is not None and not self._loading.over
 
-    def _clock_was_set(self) -> None:
+    def clock_was_set(self) -> None:
+        """Look again at what waits for a time of the wall clock."""
         for stored in self.every:
             if stored.works:
                 clock_was_set(stored.queue)

@@ -55,11 +55,11 @@ class Space:
         if timer is not None:
             timer.cancel()
 
-    def _look(self) -> None:
-        least = self._least
+    def look(self, least: int | None) -> int:
+        """Look once whether so many bytes are free, None: it does not matter; how many are, about."""
         if least is None:
             self._tell(None)
-            return
+            return sys.maxsize
         try:
             free = self._free()
         except OSError as error:
@@ -67,8 +67,14 @@ class Space:
             free = least
         why = f"out of disk: {free} bytes are free, {least} are to be left"
         self._tell(ServerError(why) if free < least else None)
-        wait = _LOOK_OFTEN_S if free < least * _NEAR else _LOOK_S
-        self._timer = self._scheduler.call_later(wait, self._look)
+        return free
+
+    def _look(self) -> None:
+        least = self._least
+        free = self.look(least)
+        if least is not None:
+            wait = _LOOK_OFTEN_S if free < least * _NEAR else _LOOK_S
+            self._timer = self._scheduler.call_later(wait, self._look)
 
     def _tell(self, error: ServerError | None) -> None:
         before, self.error = self.error, error

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..config import QueueSettings
 from ..errors import JournalError, ServerError
+from ..journals.contract import Journal
 from ..journals.large import Upload
 from ..journals.workers import Done
 from ..queues.batches import Completion
@@ -238,6 +239,14 @@ class StoredQueue(Condition):
     def shut(self) -> None:
         """Sync and close the journal; it is opened again when it is needed."""
         self._handle.shut(sync=True)
+
+    def abandon(self) -> Journal | None:
+        """Let go of the journal, which is as it is; this object is of no use any more."""
+        return self._handle.abandon()
+
+    def spare(self, batch: int) -> bool:
+        """Something confirmed by the batch of that number is about not to be; False if it is too late."""
+        return self._trimmer.spare(batch)
 
     # -- settings and time -------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ class Trimmer:
 
     __slots__ = (
         "_busy",
+        "_by",
         "_deleted",
         "_fail",
         "_gauge",
@@ -64,6 +65,7 @@ class Trimmer:
         "_run",
         "_seen",
         "_size",
+        "_spared",
         "_sum_ids",
         "_sum_size",
         "_wanted",
@@ -91,6 +93,7 @@ class Trimmer:
         self._gauge = queue.own
         self._older: Batch | None = None
         self._deleted = self._wasted = 0
+        self._by = self._spared = 0
         self._wanted = False
         self._quiet = False
         self._busy = False
@@ -111,9 +114,21 @@ class Trimmer:
         self._older = None
         self._gauge = queue.own
         self._wanted = self._busy = self._halted = False
+        self._spared = 0
         self._sum_ids, self._sum_size = self._sums()
         self._trimmed_to(ids, confirmed)
         self._look_after()
+
+    def spare(self, batch: int) -> bool:
+        """Something confirmed by the batch of that number is not confirmed any more: trim by no mark from
+        before now. False if that is too late.
+        """
+        if self._busy and self._by >= batch:
+            return False
+        self._spared = self._queue.number
+        if self._older is not None and self._older.number >= batch:
+            self._older = None
+        return True
 
     def halt(self) -> None:
         """The journal is not to be touched any more, unless there is a `restart`."""
@@ -139,12 +154,15 @@ class Trimmer:
         if self._halted or not self._wanted:
             return
         older, self._older = self._older, batch
+        if batch.number <= self._spared:
+            older = self._older = None
         if older is None:
             self._queue.want_full_mark()
             return
         self._older = None
         self._wanted = False
         self._busy = True
+        self._by = older.number
         work = partial(journal.trim, older, self._quiet)
         self._run(work, partial(self._trimmed, journal, older.marks), True)
 

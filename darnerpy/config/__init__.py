@@ -6,7 +6,7 @@ from .options import options
 from .origins import Origins
 from .queue_settings import QueueRule, QueueSettings, laid_over
 from .settings import Aliases, Settings, restart_needed
-from .sources import load
+from .sources import load, load_document
 from .unknown import check_variables
 from .words import add_flags, describe, written, written_queue
 
@@ -26,6 +26,7 @@ __all__ = [
     "describe",
     "laid_over",
     "load",
+    "load_document",
     "options",
     "restart_needed",
     "text_of_name",

@@ -17,7 +17,7 @@ from .queue_settings import QueueRule, QueueSettings, laid_over
 from .settings import Settings
 from .unknown import check_variables, refuse_unknown
 
-__all__ = ["load"]
+__all__ = ["load", "load_document"]
 
 _Values = Mapping[str, object]
 
@@ -31,6 +31,17 @@ def load(config_path: str | None, environ: Mapping[str, str], flags: _Values) ->
     check_variables(environ)
     document = _read(config_path) if config_path else {}
     prefix = f"{config_path}: " if config_path else ""
+    return _gather(document, prefix, environ, flags)
+
+
+def load_document(document: _Values, prefix: str) -> Settings:
+    """As `load`, of what a TOML file would hold and nothing else; `prefix` begins what is said of it."""
+    return _gather(dict(document), prefix, {}, {})
+
+
+def _gather(
+    document: dict[str, Any], prefix: str, environ: Mapping[str, str], flags: _Values
+) -> Settings:
     tables = document.pop("queues", {})
     aliases = dict(_aliases(document.pop("aliases", {}), prefix))
     above = [name for name, each in options(QueueSettings).items() if each.top_level]

@@ -1,16 +1,19 @@
 """Settings in the words people use: flags, documentation, and a running server's own account."""
 
-import argparse
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from .options import Option, options
 from .queue_settings import QueueSettings
 from .settings import Settings
 
+if TYPE_CHECKING:
+    import argparse  # the library has no use for it
+
 __all__ = ["add_flags", "describe", "written", "written_queue"]
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: "argparse.ArgumentParser") -> None:
     """Add `--config` and one flag an option. A flag not given leaves no attribute behind."""
     parser.add_argument("--config", metavar="FILE", help="a TOML file of settings")
     server = parser.add_argument_group("the server")
@@ -25,7 +28,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
                 _add_flag(group, each)
 
 
-def _add_flag(group: argparse._ArgumentGroup, option: Option) -> None:
+def _add_flag(group: "argparse._ArgumentGroup", option: Option) -> None:
+    import argparse
+
     default = option.default or '""'
     group.add_argument(
         option.flag,

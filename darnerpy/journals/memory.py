@@ -1,6 +1,7 @@
-"""A journal that forgets everything when it is closed: for tests and for queues worth nothing.
+"""A journal that is gone with the process: for tests and for queues worth nothing.
 
-Keeps what was written as a journal would, so that a queue on it behaves the same but for restarts.
+Keeps what was written as a journal would, so that a queue on it behaves the same but for restarts. As long
+as somebody has the journal, it can be opened again and read anew.
 Large items still go to files, since memory must not depend on the size of an item.
 """
 
@@ -8,6 +9,7 @@ from bisect import bisect_left
 from operator import attrgetter
 from pathlib import Path
 from threading import Lock
+from weakref import WeakValueDictionary
 
 from ..config import QueueSettings
 from ..queues.batches import Batch
@@ -15,7 +17,8 @@ from ..queues.items import Item
 from ..queues.positions import Span
 from .contract import Damage, Journal, Piece, Recovery, Trimmed
 from .large import LargeFiles
-from .replay import confirmed_by
+from .marks import MarkRecord
+from .replay import confirmed_by, replay
 
 __all__ = ["MemoryEngine", "MemoryJournal"]
 
@@ -23,6 +26,9 @@ __all__ = ["MemoryEngine", "MemoryJournal"]
 class MemoryEngine:
     name = "memory"
     on_disk = False
+
+    def __init__(self) -> None:
+        self._journals: WeakValueDictionary[Path, MemoryJournal] = WeakValueDictionary()
 
     def exists(self, directory: Path) -> bool:
         return False
@@ -35,8 +41,13 @@ class MemoryEngine:
         memory: int,
         settings: QueueSettings,
     ) -> Journal:
+        known = self._journals.get(directory) if directory.exists() else None
         directory.mkdir(parents=True, exist_ok=True)
-        return MemoryJournal(name, large)
+        if known is not None:
+            known.attach(large)
+            return known
+        journal = self._journals[directory] = MemoryJournal(name, large)
+        return journal
 
 
 class MemoryJournal:
@@ -47,12 +58,26 @@ class MemoryJournal:
         self._name = name
         self._large = large
         self._items: list[Item] = []
+        self._marks: list[
+            tuple[int, MarkRecord]
+        ] = []  # with the batch's number, since the last full one
         # Trimming runs beside all others. Writing, which every turn does, needs no lock: what it adds is
         # added in one step, behind all that is taken out.
         self._lock = Lock()
 
+    def attach(self, large: LargeFiles) -> None:
+        """It is opened again, with these files of large items."""
+        self._large = large
+
     def recover(self, origins: bool = True) -> Recovery:
-        return Recovery(name=self._name)
+        found = Recovery(name=self._name)
+        if self._marks:
+            found.batch, last = self._marks[-1]
+            found.next_id, found.next_offset = last.next_id, last.next_offset
+            replay(found, [mark for _, mark in reversed(self._marks)], 1)
+        with self._lock:
+            del self._items[self._place(found.next_id) :]  # of a batch that was cut off
+        return found
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         piece, size = Piece([], first), 0
@@ -74,7 +99,13 @@ class MemoryJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], False)
+        how = batch.full, batch.next_id, batch.next_offset, 1, batch.marks, list(batch.kept)
+        mark = batch.number, MarkRecord(*how)
         self._items.extend(batch.items)
+        if batch.full:  # it is in one step that a batch is there
+            self._marks = [mark]
+        else:
+            self._marks.append(mark)
 
     def is_quick(self, size: int, trimming: bool) -> bool:
         return True
@@ -113,4 +144,4 @@ class MemoryJournal:
         """It holds nothing of the system."""
 
     def close(self) -> None:
-        self._items = []
+        pass

@@ -34,6 +34,7 @@ class Consumer:
     delayed: by when they are due (monotonic milliseconds). leaving: on their way to another queue.
     excess: it has more than its limits allow, to be discarded when it is in memory. idle: nobody read
     for too long; warned, idle_warned: one of the limits on its lag is near.
+    kept: items that are open until a time of their own, by when that is; what was let go may be in it.
     first: the first id that was ever its own, as far as known. founded: the number of the batch that
     makes it last, 0 if the journal has it.
 
@@ -54,6 +55,7 @@ class Consumer:
         "founded",
         "idle",
         "idle_warned",
+        "kept",
         "leases",
         "leaving",
         "line",
@@ -85,6 +87,7 @@ class Consumer:
         self.counters = Counters()
         self.open: dict[int, OpenRead] = {}
         self.open_bytes = 0
+        self.kept: list[tuple[int, int]] = []
         self.loaded = 0
         self.settled = 0
         self.epoch = 0

@@ -68,9 +68,11 @@ class Limits:
                 limit.consumer.excess = True
                 self._queue.on_alarm(0)
 
-    def check(self, size: int, only: Consumer | None) -> list[_Limit]:
+    def check(self, size: int, only: Consumer | None, items: int = 1) -> list[_Limit]:
         """The limits for which older items have to make room. Raises `QueueFullError` if that is
         not to be done.
+
+        size: bytes of all the items.
         """
         full: list[_Limit] = []
         for limit in self._limits:
@@ -78,9 +80,9 @@ class Limits:
             if only is not None and consumer is not only:
                 continue
             self._warn(limit)
-            if self._is_over(limit, 1, size):
+            if self._is_over(limit, items, size):
                 self._queue.pass_over(consumer)  # what has expired does not count
-                if self._is_over(limit, 1, size):
+                if self._is_over(limit, items, size):
                     self._refuse_unless_discarding(limit, size)
                     full.append(limit)
         for consumer in [only] if only is not None else self._queue.consumers.values():

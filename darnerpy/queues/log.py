@@ -119,9 +119,16 @@ class Log:
             consumer.line.leave(waiter)
             waiter.end(error)
 
+    def found(self, name: bytes, at: Positions) -> Consumer:
+        """A new consumer, which stands at a place."""
+        return self._add_consumer(Consumer(name, at, self._settings(name)))
+
     def _found(self, name: bytes) -> Consumer:
         settings = self._settings(name)
-        consumer = Consumer(name, self._start(settings), settings)
+        return self._add_consumer(Consumer(name, self._start(settings), settings))
+
+    def _add_consumer(self, consumer: Consumer) -> Consumer:
+        name = consumer.name
         self.consumers[name] = consumer
         batch = self._touch()
         batch.lasting = True

@@ -7,11 +7,12 @@ keeps the queue calls when `on_alarm` asked for it; how much may wait is decided
 """
 
 from collections.abc import Callable
+from heapq import heappush
 
 from ..clock import Clock
 from ..config import QueueSettings
 from ..errors import ServerError
-from .batches import Batch
+from .batches import Batch, Returned
 from .consumer import Consumer
 from .delivery import MAX_UNAVAILABLE, Delivery
 from .departures import SWEEP_MS, returned_again
@@ -140,9 +141,9 @@ class Queue(Delivery):
             self._stop_following()
         return batch
 
-    def check_room(self, size: int, only: Consumer | None) -> None:
-        """Raise what `put` would raise, and do nothing."""
-        self.limits.check(size, only)
+    def check_room(self, size: int, only: Consumer | None, items: int = 1) -> None:
+        """Raise what `put` would raise, for so many items of so many bytes together, and do nothing."""
+        self.limits.check(size, only, items)
         if only is not None:
             self._check_others(only)
 
@@ -236,12 +237,56 @@ class Queue(Delivery):
         self.serve(consumer)
         return batch
 
+    def keep(self, held: OpenRead, until: int) -> None:
+        """Have an open read come back at a time (monotonic milliseconds), whatever the settings say."""
+        held.until = until
+        heappush(self.consumers[held.consumer].kept, (until, held.item.id))
+        self.on_alarm(until)
+
+    def hold_again(self, held: OpenRead) -> bool:
+        """As before the queue was read anew, if the item still waits; else False."""
+        consumer = self.consumers.get(held.consumer)
+        item_id = held.item.id
+        if consumer is not None and consumer.open.get(item_id) is held:
+            return True
+        if (
+            consumer is None
+            or item_id in consumer.open
+            or item_id >= self.next_id
+            or consumer.positions.is_confirmed(item_id)
+        ):
+            return False
+        consumer.forget(item_id, item_id + 1)
+        consumer.hold(held)
+        if held.until:
+            self.keep(held, held.until)
+        elif consumer.open_timeout is not None:
+            self.on_alarm(held.since + consumer.open_timeout)
+        return True
+
     def give_back(self, consumer: Consumer, item: Item) -> None:
         """Undo a `take` of this turn: the item could not be handed over."""
         while not isinstance(step := consumer.undo.pop(), Item):
             consumer.take_back(step)
         consumer.take_back(step)
         consumer.put_back(item)
+
+    def untake(self, consumer: Consumer, item: Item, back: Returned | None) -> None:
+        """Undo a `take` that is written, or in no sealed batch: nobody has the item after all.
+
+        back: what was known of its attempts. Nothing written since may have been trimmed by.
+        """
+        if not consumer.positions.is_confirmed(item.id):
+            return
+        batch = self._touch()
+        batch.lasting = True
+        consumer.undo = [each for each in consumer.undo if each is not item and each is not back]
+        consumer.positions.unconfirm(span_of(item))
+        consumer.moved = consumer.flushed = True  # a mark that only adds cannot tell
+        if back is not None:
+            consumer.returns[item.id] = back
+        consumer.put_back(item)
+        self.serve(consumer)
 
     def flush(self, only: Consumer | None = None) -> Batch:
         """Discard every waiting item, for every consumer or only one; open reads are left alone."""

@@ -6,6 +6,7 @@ to come again.
 """
 
 import logging
+from heapq import heappop
 from math import inf
 
 from .consumer import Consumer
@@ -24,6 +25,8 @@ def upkeep(queue: Queue, now: int) -> None:
     """Do what is due at a time (monotonic milliseconds)."""
     expiring = False
     for consumer in list(queue.consumers.values()):
+        if consumer.kept:
+            _end_kept(queue, consumer, now)
         if consumer.open and consumer.open_timeout is not None:
             _end_open_reads(queue, consumer, consumer.open_timeout, now)
         if consumer.delayed:
@@ -50,9 +53,22 @@ def clock_was_set(queue: Queue) -> None:
             queue.on_alarm(0)
 
 
+def _end_kept(queue: Queue, consumer: Consumer, now: int) -> None:
+    """Those that were kept until a time of their own."""
+    kept = consumer.kept
+    while kept and kept[0][0] <= now:
+        until, item_id = heappop(kept)
+        held = consumer.open.get(item_id)
+        if held is not None and held.until == until:  # else it was kept for longer, or let go
+            consumer.counters.timeouts += 1
+            queue.abort(held)
+    if kept:
+        queue.on_alarm(kept[0][0])
+
+
 def _end_open_reads(queue: Queue, consumer: Consumer, timeout: int, now: int) -> None:
     for _ in range(_STEPS):
-        oldest = next(iter(consumer.open.values()), None)
+        oldest = next((held for held in consumer.open.values() if not held.until), None)
         if oldest is None:
             return
         if oldest.since + timeout > now:

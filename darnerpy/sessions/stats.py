@@ -8,17 +8,14 @@ the same fields as a queue, as `queue+consumer`: in Kestrel it is one.
 import os
 from collections.abc import Iterator
 
+from ..brokers.queue_stats import Stat, queue_stats, text_of
 from ..brokers.stored import StoredQueue
 from ..brokers.totals import Totals
-from ..clock import Clock
 from ..queues.consumer import Consumer
-from ..queues.items import DEAD, EXPIRED
 from ..version import __version__
 from .contract import Host
 
 __all__ = ["Stat", "alias_stats", "consumers_of", "queue_stats", "reason", "server_stats"]
-
-Stat = tuple[str, object]
 
 
 def consumers_of(stored: StoredQueue) -> Iterator[tuple[bytes, Consumer]]:
@@ -34,7 +31,7 @@ def alias_stats(host: Host, name: bytes) -> Iterator[Stat]:
     items, size = host.broker.alias_puts.get(name, (0, 0))
     yield "put_items", items
     yield "put_bytes", size
-    yield "children", _text(b",".join(children))
+    yield "children", text_of(b",".join(children))
 
 
 def server_stats(host: Host, totals: Totals) -> Iterator[Stat]:
@@ -86,72 +83,7 @@ def server_stats(host: Host, totals: Totals) -> Iterator[Stat]:
     yield "log_lines_lost", host.log_lines_lost()
 
 
-def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterator[Stat]:
-    """Of one consumer, the queue's own or a named one, and of what it shares with the others.
-
-    Ages are milliseconds. delayed: items held back before the next attempt, or on their way to another
-    queue; they count in `items` too. What is not known yet is left out.
-    """
-    queue, counters = stored.queue, consumer.counters
-    yield "state", stored.state
-    if not consumer.name:
-        yield "error", "none" if stored.error is None else stored.error.code
-        yield "engine", stored.engine
-    if not stored.known:
-        return
-    items = queue.count(consumer)
-    total = max(0, queue.written - consumer.first) if consumer.name else queue.total_items
-    head = consumer.head
-    yield "items", items
-    yield "bytes", queue.backlog_bytes(consumer)
-    yield "total_items", total
-    yield "logsize", stored.disk_bytes
-    yield "expired_items", counters.expired
-    yield "mem_items", len(consumer.window) + len(consumer.returned)
-    yield "mem_bytes", consumer.loaded
-    yield "age", max(0, clock.now_ms() - head.created) if items and head else 0
-    yield "discarded", counters.discarded
-    yield "waiters", len(consumer.line)
-    yield "open_transactions", len(consumer.open)
-    yield "transactions", counters.opens
-    yield "canceled_transactions", counters.aborts
-    yield "total_flushes", counters.flushes
-    yield "journal_rewrites", stored.compactions
-    yield "journal_rotations", stored.trims
-    oldest = next(iter(consumer.open.values()), None)
-    yield "oldest_open_age", clock.monotonic_ms() - oldest.since if oldest else 0
-    yield "open_timeouts", counters.timeouts
-    yield "delayed", consumer.unavailable
-    yield "returned", len(consumer.returns)
-    yield "dead_lettered", counters.dead
-    yield "dropped", counters.dropped
-    yield "lagging", int(queue.limits.is_warned(consumer))
-    if not consumer.name:
-        yield "received_expired", (queue.received or {}).get(EXPIRED, 0)
-        yield "received_dead", (queue.received or {}).get(DEAD, 0)
-        yield "received_last", _last_received(stored)
-        yield "damaged_items", stored.lost
-        yield "kept", stored.kept
-        yield "put_aside", stored.quarantine or "none"
-        names = sorted(stored.name + b"+" + name for name in queue.consumers if name)
-        if names:
-            yield "children", _text(b",".join(names))
-
-
 def reason(stored: StoredQueue) -> Iterator[Stat]:
     """Why a queue cannot be used, in words: for dumps, where a line is one value."""
     if stored.error is not None:
         yield "reason", " ".join(str(stored.error).split())
-
-
-def _last_received(stored: StoredQueue) -> str:
-    """Where the last item that was moved here came from, and why: queue/id/reason."""
-    origin = stored.queue.last_origin
-    if origin is None:
-        return "none"
-    name = origin.queue + (b"+" + origin.consumer if origin.consumer else b"")
-    return f"{_text(name)}/{origin.id}/{'expired' if origin.why == EXPIRED else 'dead'}"
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")

@@ -15,6 +15,7 @@ from ...errors import DamagedJournalError, JournalError, NewerFormatError
 from ..contract import Damage
 from ..durable import make_directory
 from . import plyvel
+from .forks import check_not_forked
 from .format import FOOTER_BYTES
 from .quarantine import (
     discard,
@@ -65,6 +66,7 @@ class Database:
             "compression": "snappy" if compress else None,
         }
         self._note = path.with_suffix(".repair")
+        check_not_forked()
         with self.errors("open"):
             make_directory(path)
             self.handle = self._open()

@@ -1,0 +1,1 @@
+"""The same queues without a server: `darnerpy.Queue`, `darnerpy.open` and `darnerpy.aio`."""

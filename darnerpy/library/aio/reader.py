@@ -1,0 +1,206 @@
+"""Reading a queue or a consumer in a task of an event loop.
+
+Owns the short way, as the blocking front has it: what is in memory is taken on the loop, and written at
+once where that cannot block.
+"""
+
+import builtins
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import NoReturn, cast
+
+from ...brokers.turn import Taken, Unready
+from ...errors import ClosedError, DarnerError
+from ...queues.batches import Batch
+from ...queues.open_reads import OpenRead
+from .. import reading, whole
+from ..arguments import check_count, timeout_of
+from ..desk import Desk
+from ..driving import until
+from ..items import Item
+from ..views import watch_view
+from .driving import drive, finish
+from .reserved import Reservation, ReservedItem
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """What a queue and its consumers have in common."""
+
+    _desk: Desk
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._desk.queue
+
+    @property
+    def path(self) -> str:
+        """The data directory, as it was given."""
+        return self._desk.path
+
+    # -- at most once ------------------------------------------------------------------------------
+
+    async def get(self, timeout: float | None = None) -> builtins.bytes:
+        """Take the next item. It is confirmed, and that is written, when this returns.
+
+        Waits until there is one, at most `timeout` seconds (None: without end; 0: not at all). Who waits
+        is served in turn. If it is cancelled, the item stays in its place. Raises `Empty` if there was none
+        in time.
+        """
+        timeout = timeout_of(timeout)
+        desk = self._desk
+        directory = desk.directory
+        box: Taken = []
+        commit: Batch | None = None
+        try:
+            with directory.lock:
+                turn = directory.turn
+                try:
+                    item = turn.take(desk.name, desk.consumer, box)
+                    commit = turn.unfinished
+                    rest = turn.after and directory.scheduler.settle()
+                except BaseException:
+                    directory.scheduler.cut_off()
+                    raise
+            if item is not None:
+                if rest or commit is not None:
+                    await finish(desk, commit)
+                return cast(builtins.bytes, item.data)
+        except Unready:
+            pass
+        except DarnerError as error:
+            raise desk.told(error) from error.__cause__
+        except BaseException:
+            desk.untake(box, [commit])
+            raise
+        return await drive(
+            desk, reading.get(desk, timeout != 0, until(desk, timeout), reading.OnTheWay(desk))
+        )
+
+    async def get_nowait(self) -> builtins.bytes:
+        """As `get(timeout=0)`."""
+        return await self.get(timeout=0)
+
+    async def get_many(self, n: int, timeout: float | None = None) -> list[builtins.bytes]:
+        """Take what there is, at most `n` items, in one commit as far as they are in memory.
+
+        Waits only for the first, as `get` does, and raises `Empty` if there was none in time.
+        """
+        check_count(n, "n", 1)
+        timeout = timeout_of(timeout)
+        desk = self._desk
+        return await drive(
+            desk,
+            reading.get_many(desk, n, timeout != 0, until(desk, timeout), reading.OnTheWay(desk)),
+        )
+
+    # -- at least once -----------------------------------------------------------------------------
+
+    def reserve(self, timeout: float | None = None, *, zero_copy: bool = False) -> Reservation:
+        """Take the next item and hold it, until it is confirmed or returned; waits as `get` does.
+
+        Await it, or use it as an asynchronous context manager: then the item is confirmed when the block
+        ends, and returned if it raises or is cancelled.
+
+        zero_copy: `data` is a read-only memoryview of what is stored, where the engine can; it is released
+        when the item is confirmed or returned.
+        """
+        return Reservation(partial(self._reserve, timeout_of(timeout), zero_copy))
+
+    async def _reserve(self, timeout: float | None, zero_copy: bool) -> ReservedItem:
+        desk = self._desk
+        directory = desk.directory
+        box: list[OpenRead] = []
+        make = partial(ReservedItem, desk=desk, zero_copy=zero_copy)
+        try:
+            with directory.lock:
+                turn = directory.turn
+                try:
+                    held = turn.open(desk.name, desk.consumer, desk, box)
+                    commit = turn.unfinished
+                    attempts, expires = turn.attempts, turn.expires
+                    rest = turn.after and directory.scheduler.settle()
+                except BaseException:
+                    directory.scheduler.cut_off()
+                    raise
+            if held is not None:
+                found = reading.Found(held.item, held.item.data, held, attempts, expires)
+                if found.data is not None and commit is None and not rest:
+                    return make(found)
+                return await drive(desk, reading.arrive(desk, found, commit, make))
+        except Unready:
+            pass
+        except DarnerError as error:
+            raise desk.told(error) from error.__cause__
+        except BaseException:
+            if box:
+                desk.give_back(box[0])
+            raise
+        return await drive(desk, reading.hold(desk, timeout != 0, until(desk, timeout), make))
+
+    async def __aiter__(self) -> AsyncGenerator[ReservedItem, None]:
+        """Every item, held until the next is asked for and confirmed then; waits for more without end.
+
+        Leaving the loop returns the item at hand, but not at once: asyncio ends an iterator that was left
+        some time later. `contextlib.aclosing(aiter(queue))` makes it prompt. The loop ends when the queue is
+        closed.
+        """
+        desk = self._desk
+        while not desk.closed:
+            try:
+                item = await self.reserve()
+            except ClosedError:
+                return
+            try:
+                yield item
+            except BaseException:
+                await item.abort()
+                raise
+            if item.held:
+                await item.confirm()
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    async def peek(self, offset: int = 0, *, zero_copy: bool = False) -> Item | None:
+        """The next item, or the one `offset` places behind it, left where it is; None if there is none.
+
+        zero_copy: as of `reserve`; released when somebody has confirmed the item, or at `close`.
+        """
+        check_count(offset, "offset", 0)
+        found = await drive(self._desk, reading.peek(self._desk, offset))
+        if found is None:
+            return None
+        item = Item(found, zero_copy)
+        if zero_copy:
+            watch_view(self._desk, item)
+        return item
+
+    def __len__(self) -> int:
+        """Items that wait: those delayed count, those that are held do not."""
+        return whole.count(self._desk)
+
+    def __bool__(self) -> bool:
+        """True, though it may be empty."""
+        return True
+
+    def qsize(self) -> int:
+        """As `len`."""
+        return len(self)
+
+    def empty(self) -> bool:
+        """Whether no item waits."""
+        return len(self) == 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the items that wait."""
+        return whole.size(self._desk)
+
+    async def stats(self) -> dict[str, object]:
+        """Counts and sizes by the names that the server's `stats` has, without the queue's name."""
+        return await drive(self._desk, whole.stats(self._desk))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be pickled: open the queue where it is wanted")

@@ -1,0 +1,133 @@
+"""What may be given to the calls of a queue, checked as Python checks its own: TypeError, ValueError.
+
+Owns what each kind of argument may be and becomes. Knows no queue.
+"""
+
+import math
+from collections.abc import Iterable
+
+from .. import names
+from ..errors import ClientError
+from ..units import parse_duration
+
+__all__ = [
+    "Data",
+    "check_count",
+    "check_flags",
+    "consumer_name",
+    "data_of",
+    "datas_of",
+    "milliseconds",
+    "queue_name",
+    "text_of_queue",
+    "timeout_of",
+]
+
+Data = bytes | bytearray | memoryview
+"""What can be put."""
+
+_MOST_FLAGS = 2**32 - 1
+_MOST_ITEMS = 10_000
+_LONGEST_MS = 2**53
+
+
+def data_of(data: Data) -> bytes:
+    """The bytes of an item, which nobody changes any more."""
+    if isinstance(data, bytes):
+        return data
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(f"an item is bytes, not {_kind(data)}") from None
+
+
+def datas_of(items: Iterable[Data]) -> list[bytes]:
+    if isinstance(items, bytes | bytearray | memoryview | str):
+        raise TypeError(f"several items are expected, not {_kind(items)}")
+    datas = [item if isinstance(item, bytes) else data_of(item) for item in items]
+    if len(datas) > _MOST_ITEMS:
+        raise ValueError(f"{len(datas)} items are too many for one call, at most {_MOST_ITEMS}")
+    return datas
+
+
+def check_flags(flags: int) -> None:
+    if type(flags) is not int:
+        raise TypeError(f"flags are a whole number, not {_kind(flags)}")
+    if not 0 <= flags <= _MOST_FLAGS:
+        raise ValueError(f"flags are 0 to {_MOST_FLAGS}, not {flags}")
+
+
+def check_count(n: int, what: str, least: int) -> None:
+    if type(n) is not int:
+        raise TypeError(f"{what} is a whole number, not {_kind(n)}")
+    if n < least:
+        raise ValueError(f"{what} is {least} or more, not {n}")
+
+
+def timeout_of(timeout: float | None) -> float | None:
+    """Seconds; None is without end."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is seconds or None, not {_kind(timeout)}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout is 0 or more seconds, not {timeout}")
+    return None if math.isinf(timeout) else timeout
+
+
+def milliseconds(value: float | str, what: str, least: int = 1) -> int:
+    """Of seconds, or of a text such as "500ms" or "2h"."""
+    if isinstance(value, str):
+        try:
+            found = parse_duration(value)
+        except ValueError:
+            raise ValueError(
+                f"{what} is seconds, or a duration such as 500ms, 2s or 1h, not {value!r}"
+            ) from None
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{what} is seconds or a duration such as '2h', not {_kind(value)}")
+    elif not math.isfinite(value):
+        raise ValueError(f"{what} is a number of seconds, not {value}")
+    else:
+        found = math.ceil(value * 1000)
+    if not least <= found <= _LONGEST_MS:
+        raise ValueError(f"{what} is more than 0 seconds, not {value!r}")
+    return found
+
+
+def queue_name(name: str) -> bytes:
+    """A queue's name; what is not UTF-8 in it is surrogates, as in names of files."""
+    found = _name(name, "a queue's name")
+    try:
+        if names.split(found)[1]:
+            raise ValueError(f"{name!r} names a consumer: ask the queue for it")
+    except ClientError as error:
+        raise ValueError(f"{name!r}: {error}") from None
+    return found
+
+
+def consumer_name(name: str) -> bytes:
+    found = _name(name, "a consumer's name")
+    try:
+        names.split(b"q+" + found)
+    except ClientError as error:
+        raise ValueError(f"{name!r}: {error}") from None
+    return found
+
+
+def text_of_queue(name: bytes) -> str:
+    """As `queue_name` reads it."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _name(name: str, what: str) -> bytes:
+    if not isinstance(name, str):
+        raise TypeError(f"{what} is text, not {_kind(name)}")
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} cannot be {what}") from None
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
