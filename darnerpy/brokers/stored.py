@@ -113,6 +113,7 @@ class StoredQueue(Condition):
                 found.kept,
                 found.returns,
                 found.leases,
+                found.delays,
                 found.paused,
             )
             self.stored = used or bool(found.damage or found.quarantine)
@@ -121,7 +122,8 @@ class StoredQueue(Condition):
             self._handle.mistake(JournalError("the journal holds items that were not known of"))
             return
         elif failed:
-            queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
+            at = found.next_id, found.next_offset, found.batch
+            queue.rejoin(*at, found.positions, found.delays)
         for origin in reversed(found.origins):
             self.arrivals.add(origin)
         self._loader.recovered(found, anew=first or failed)

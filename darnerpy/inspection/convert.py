@@ -226,6 +226,7 @@ class _Conversion:
             found.kept,
             found.returns,
             found.leases,
+            found.delays,
             found.paused,
         )
         queue.want_full_mark()

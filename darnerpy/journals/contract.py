@@ -49,12 +49,13 @@ class Damage:
 class Recovery:
     """What a journal held when it was opened.
 
-    batch: number of the last one. positions, returns, leases: of each consumer by name. paused: what of
-    the queue is. kept: spans cut off behind a gap. trimmed: ids below it are deleted. name: the queue's,
-    as told when the journal was made. origins: of the last items, where those came from that were moved
-    here. lost: spans known not to be there any more, from before this opening or found by it; missing: a
-    power cut may be the cause. quarantine: where, in the queue's directory, damaged files were put last;
-    "" if none were.
+    batch: number of the last one. positions, returns, leases: of each consumer by name. delays: ids that
+    may not be due yet, and when they are: those that the last full mark has, and of the items written
+    since those that say so. paused: what of the queue is. kept: spans cut off behind a gap. trimmed: ids
+    below it are deleted. name: the queue's, as told when the journal was made. origins: of the last items,
+    where those came from that were moved here. lost: spans known not to be there any more, from before
+    this opening or found by it; missing: a power cut may be the cause. quarantine: where, in the queue's
+    directory, damaged files were put last; "" if none were.
     """
 
     next_id: int = 1
@@ -63,6 +64,7 @@ class Recovery:
     positions: dict[bytes, Positions] = field(default_factory=dict)
     returns: dict[bytes, list[Returned]] = field(default_factory=dict)
     leases: dict[bytes, list[Lease]] = field(default_factory=dict)
+    delays: list[tuple[int, int]] = field(default_factory=list)
     paused: int = 0
     kept: list[Span] = field(default_factory=list)
     trimmed: int = 1

@@ -1,8 +1,8 @@
 """The bytes of marks: where consumers stood after a batch; and of the list of lost ids. Pure.
 
 A mark holds what is paused and, for each consumer that moved, its position, the spans confirmed above it,
-the items that came back, and the leases. It ends with a CRC over key and value. What its key looks like,
-and which formats there are, is said in `records`.
+the items that came back, and the leases. A full one has also the items that are not due yet. It ends with
+a CRC over key and value. What its key looks like, and which formats there are, is said in `records`.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from ..errors import DamageError, NewerFormatError
-from ..queues.batches import Batch, Lease, Mark, Returned
+from ..queues.batches import PAUSED_GETS, PAUSED_PUTS, Batch, Lease, Mark, Returned
 from ..queues.positions import Span
 from .records import CRC, FORMAT, FORMATS, LOST_KEY, MARK, MARK_KEY
 
@@ -34,12 +34,14 @@ _CONSUMER = Struct("<BQQBII")
 _SPAN = Struct("<QQQQ")
 _RETURNED = Struct("<QIQ")
 _COUNT = Struct("<I")
+_DELAY = Struct("<QQ")
 _LEASE = Struct("<QQQQ")
 _LOST = Struct("<QQqqB")
 _PLAIN = Struct(_HEAD.format + _CONSUMER.format.removeprefix("<"))
 
 # Format 1 had one bit of the flags of a mark, and one of those of a consumer: the lowest.
-_FULL, _PAUSED_AT = 1, 1
+_FULL, _DELAYS, _PAUSED_AT = 1, 8, 1
+_PAUSED: Final = PAUSED_PUTS | PAUSED_GETS
 _WHOLE, _LEASES = 1, 2
 
 # Nearly every turn passes by these.
@@ -49,7 +51,9 @@ _pack_crc: Final = CRC.pack
 
 
 class MarkRecord(NamedTuple):
-    """A decoded mark. full: it holds every consumer, whole, and the kept spans. paused: as `Batch` has it."""
+    """A decoded mark. full: it holds every consumer, whole, and the kept spans. delays, paused: as `Batch`
+    has them.
+    """
 
     full: bool
     next_id: int
@@ -58,6 +62,7 @@ class MarkRecord(NamedTuple):
     marks: list[Mark]
     kept: list[Span]
     paused: int = 0
+    delays: Sequence[tuple[int, int]] = ()
 
 
 def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
@@ -65,9 +70,13 @@ def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
     key = _pack_key(next_id, MARK, batch.number)
     mark = marks[0] if len(marks) == 1 else None
     flags = batch.full | batch.paused << _PAUSED_AT
-    if mark is None or mark.consumer or mark.spans or mark.returns or mark.leases or kept:
+    delays = batch.delays
+    if mark is None or mark.consumer or mark.spans or mark.returns or mark.leases or kept or delays:
+        flags |= _DELAYS if delays else 0
         head = FORMAT, flags, next_id, batch.next_offset, trimmed, len(marks), len(kept)
         body = _HEAD.pack(*head) + b"".join(map(_encode_consumer, marks)) + _encode_spans(kept)
+        if delays:
+            body += _COUNT.pack(len(delays)) + b"".join([_DELAY.pack(*each) for each in delays])
     else:  # of the queue's own consumer, which has moved on: so are nearly all, and each turn makes one
         body = _pack_plain(
             FORMAT, flags, next_id, batch.next_offset, trimmed, 1, 0,
@@ -139,10 +148,18 @@ def _decode_mark(body: bytes) -> MarkRecord:
         whole = bool(flags & _WHOLE)
         marks.append(Mark(name, position, offset, spans, whole, returns, leases))
     kept = _decode_spans(body, at, kept_count)
-    if at + kept_count * _SPAN.size != len(body):  # whatever a checksum over more of it says
+    at += kept_count * _SPAN.size
+    delays: list[tuple[int, int]] = []
+    if about & _DELAYS:
+        (count,) = _COUNT.unpack_from(body, at)
+        at += _COUNT.size
+        stop = at + count * _DELAY.size
+        delays = [(item_id, due) for item_id, due in _DELAY.iter_unpack(body[at:stop])]
+        at = stop
+    if at != len(body):  # whatever a checksum over more of it says
         raise StructError
-    full, paused = bool(about & _FULL), about >> _PAUSED_AT
-    return MarkRecord(full, next_id, next_offset, trimmed, marks, kept, paused)
+    full, paused = bool(about & _FULL), about >> _PAUSED_AT & _PAUSED
+    return MarkRecord(full, next_id, next_offset, trimmed, marks, kept, paused, delays)
 
 
 def _decode_spans(body: bytes, at: int, count: int) -> list[Span]:

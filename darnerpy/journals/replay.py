@@ -40,10 +40,12 @@ def replay(found: Recovery, marks: list[MarkRecord], first_id: int) -> None:
                     at.confirm(piece)
             at.advance(mark.position, mark.offset)
             if mark.returns:
-                known = found.returns.get(mark.consumer, [])
-                found.returns[mark.consumer] = [*known, *mark.returns]
+                before = found.returns.get(mark.consumer, [])
+                found.returns[mark.consumer] = [*before, *mark.returns]
             if mark.leases:
                 found.leases.setdefault(mark.consumer, []).extend(mark.leases)
+    known = dict(marks[-1].delays) if marks else {}
+    found.delays = list((known | dict(found.delays)).items())
     for name, returns in found.returns.items():
         last = {each.id: each for each in returns}
         at = found.positions[name]

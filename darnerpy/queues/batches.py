@@ -130,8 +130,8 @@ class Batch(Completion):
 
     marks: consumers that moved (set when the batch is sealed). full: they are those of all consumers,
     whole, and kept is valid. kept: spans on disk that are neither served nor trimmed. dropped: names of
-    consumers that are gone. paused: what of the queue is, after it. lasting: beside its items, it does
-    what a power cut must not take back.
+    consumers that are gone. delays: if it is full, the ids that are not due yet, and when they are. paused:
+    what of the queue is, after it. lasting: beside its items, it does what a power cut must not take back.
     sync: an fsync was asked for. next_id, next_offset: the queue's after it. created: when the first
     item of this turn came, milliseconds since the epoch; begun: when the first was opened, monotonic
     milliseconds; 0 if none was. late: its first turn is over, and it is not sealed yet.
@@ -140,6 +140,7 @@ class Batch(Completion):
     __slots__ = (
         "begun",
         "created",
+        "delays",
         "dropped",
         "full",
         "items",
@@ -166,6 +167,7 @@ class Batch(Completion):
         self.large = False
         self.marks: list[Mark] = []
         self.kept: Sequence[Span] = ()
+        self.delays: Sequence[tuple[int, int]] = ()
         self.paused = 0
         self.dropped: tuple[bytes, ...] = ()
         self.full = self.late = self.lasting = self.sync = False

@@ -1,37 +1,40 @@
 """One consumer of a queue: its place in the log, what of it is in memory, who holds or awaits items.
 
 Owns which item comes next: returned ones by id, then the window, a contiguous piece of the log that
-begins where no item was ever taken. Some items are unavailable: waiting out a delay, or leaving for
-another queue. Owns as well how to take back what a batch that fails has confirmed. Knows nothing of
-journals: what it lacks it can name (`missing`), and whoever read it hands it over (`load`).
+begins where no item was ever taken. What is out of line is in `aside`. Owns as well how to take back what
+a batch that fails has confirmed. Knows nothing of journals: what it lacks it can name (`missing`), and
+whoever read it hands it over (`load`).
 """
 
 from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from typing import Final
 
 from ..config import QueueSettings
+from .aside import Aside
 from .batches import Lease, Mark, Returned
 from .counters import Counters
 from .items import ITEM_OVERHEAD, Item, bare, weight_of
 from .line import Line
-from .open_reads import OpenRead
 from .positions import Positions, Span, span_of
 from .windows import Windows
 
 __all__ = ["Consumer"]
+
+_ENDLESS: Final = 1 << 62
+_LATER: Final = 4
 
 Undo = Item | Span | Positions | Returned
 """What to take back if a batch fails: a confirmation, where a consumer stood before a flush, or that
 the attempts at an item were forgotten."""
 
 
-class Consumer:
-    """name: b"" is the queue's own. loaded_to: id after the last of the window.
+class Consumer(Aside):
+    """name: b"" is the queue's own.
 
     following: new items are offered to it. returns: items that came back and are not confirmed; leases:
     those that were held under one when the queue was opened.
-    delayed: by when they are due (monotonic milliseconds). leaving: on their way to another queue.
     excess: it has more than its limits allow, to be discarded when it is in memory. idle: nobody read
     for too long; warned, idle_warned: one of the limits on its lag is near.
     kept: items that are open until a time of their own, by when that is; what was let go may be in it.
@@ -40,13 +43,12 @@ class Consumer:
 
     undo: what was confirmed since the last sealed batch, in order (or, before a flush, where the
     consumer stood); unwritten: the same of the batches that are sealed and not written, each with its
-    number. loaded, settled: see `Windows`. epoch: changes when a read on its way to this
+    number. settled: see `Windows`. epoch: changes when a read on its way to this
     consumer has become useless.
     """
 
     __slots__ = (
         "counters",
-        "delayed",
         "epoch",
         "excess",
         "first",
@@ -57,16 +59,11 @@ class Consumer:
         "idle_warned",
         "kept",
         "leases",
-        "leaving",
         "line",
-        "loaded",
-        "loaded_to",
         "max_age",
         "moved",
         "name",
         "newly_returned",
-        "open",
-        "open_bytes",
         "open_timeout",
         "positions",
         "progress",
@@ -82,13 +79,11 @@ class Consumer:
     )
 
     def __init__(self, name: bytes, positions: Positions, settings: QueueSettings) -> None:
+        super().__init__()
         self.name = name
         self.line = Line()
         self.counters = Counters()
-        self.open: dict[int, OpenRead] = {}
-        self.open_bytes = 0
         self.kept: list[tuple[int, int]] = []
-        self.loaded = 0
         self.settled = 0
         self.epoch = 0
         self.first = positions.position
@@ -112,8 +107,8 @@ class Consumer:
         self.founded = 0
         self.window: deque[Item] = deque()
         self.returned: list[tuple[int, Item]] = []
-        self.delayed: list[tuple[int, int, Item]] = []
-        self.leaving: dict[int, Item] = {}
+        self.delayed = []
+        self.leaving = {}
         self.loaded_to = positions.position
         self.loaded = sum(weight_of(held.item) for held in self.open.values())
         self.undo: list[Undo] = []
@@ -175,67 +170,33 @@ class Consumer:
         self.loaded += weight_of(item)
         heappush(self.returned, (item.id, item))
 
-    # -- what is out of line -----------------------------------------------------------------------
+    def offer_late(self, item: Item, room: int, due: int) -> None:
+        """As `offer`, but of an item that is not due before a time (monotonic): it is delayed at once."""
+        self.loaded_to = item.id + 1
+        # What is next comes first: only a part of the room is for the data of what is later.
+        self.delay(bare(item) if self.loaded > room // _LATER else item, due)
 
-    def hold(self, held: OpenRead) -> None:
-        self.open[held.item.id] = held
-        self.open_bytes += held.item.size
-        self.loaded += weight_of(held.item)
-
-    def release(self, held: OpenRead) -> None:
-        """The item leaves its holder's hands: confirmed, returned or gone, the caller knows."""
-        held.gone = True
-        del self.open[held.item.id]
-        self.open_bytes -= held.item.size
-        self.loaded -= weight_of(held.item)
-
-    def delay(self, item: Item, due: int) -> None:
-        """Hold an item back until a time (monotonic), without holding up those behind it."""
-        if item.id >= self.loaded_to:
-            return  # as in `put_back`
-        self.loaded += weight_of(item)
-        heappush(self.delayed, (due, item.id, item))
-
-    def take_due(self, now: float) -> bool:
-        """Put delayed items that are due back to their places; whether there were any."""
-        found = False
-        while self.delayed and self.delayed[0][0] <= now:
-            item = heappop(self.delayed)[2]
-            heappush(self.returned, (item.id, item))
-            found = True
-        return found
-
-    def pop_delayed(self) -> Item | None:
-        """The delayed item that is due first."""
-        if not self.delayed:
-            return None
-        item = heappop(self.delayed)[2]
-        self.loaded -= weight_of(item)
-        return item
-
-    def send_off(self, item: Item) -> None:
-        """An item begins to leave for another queue."""
-        self.leaving[item.id] = item
-        self.loaded += weight_of(item)
-
-    def arrive(self, item: Item) -> bool:
-        """It does not leave any more; False if it was forgotten meanwhile."""
-        if self.leaving.get(item.id) is not item:
-            return False
-        del self.leaving[item.id]
-        self.loaded -= weight_of(item)
-        return True
-
-    @property
-    def unavailable(self) -> int:
-        """Items that wait, but not to be taken."""
-        return len(self.delayed) + len(self.leaving)
+    def set_aside(self, late: dict[int, int]) -> None:
+        """Of the window these are delayed, each until a time (monotonic)."""
+        window, self.window = self.window, deque()
+        for item in window:
+            due = late.get(item.id)
+            if due is None:
+                self.window.append(item)
+            else:
+                self.loaded -= weight_of(item)
+                self.delay(item, due)
 
     def has_expired(self, item: Item, now: int) -> bool:
         return bool(
             (item.expiry and item.expiry <= now)
             or (self.max_age and item.created + self.max_age <= now)
         )
+
+    def lifetime(self, item: Item, now: int) -> int:
+        """How long until it expires."""
+        left = item.expiry - now if item.expiry else _ENDLESS
+        return min(left, item.created + self.max_age - now) if self.max_age else left
 
     # -- forgetting --------------------------------------------------------------------------------
 
@@ -252,13 +213,12 @@ class Consumer:
 
     def forget(self, first: int, stop: int) -> None:
         """Of the ids from first up to stop nothing in memory is to be had any more."""
-        unavailable = [item for _, _, item in self.delayed] + list(self.leaving.values())
-        items = [*self.window, *(item for _, item in self.returned), *unavailable]
+        self.forget_delayed(first, stop)
+        items = [*self.window, *(item for _, item in self.returned), *self.leaving.values()]
         gone = [item for item in items if first <= item.id < stop]
         if gone:
             self.window = deque(i for i in self.window if not first <= i.id < stop)
             self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
-            self.delayed = sorted(e for e in self.delayed if not first <= e[1] < stop)
             self.leaving = {i: e for i, e in self.leaving.items() if not first <= i < stop}
             self.loaded -= sum(weight_of(item) for item in gone)
 
@@ -376,16 +336,11 @@ class Consumer:
             # After a failure the window may begin below what is out of line: that is read again, too.
             self.forget(self.loaded_to, reached)
         if self.loaded > target:
-            for held in self.open.values():
-                self.loaded -= weight_of(held.item)
-                held.item = bare(held.item)
-                self.loaded += weight_of(held.item)
+            self.strip_open()
         if self.loaded > target:
-            self.loaded -= sum(weight_of(item) for _, _, item in self.delayed)
-            self.delayed = [(due, i, bare(item)) for due, i, item in self.delayed]
-            self.loaded += sum(weight_of(item) for _, _, item in self.delayed)
+            self.strip_delayed()
         if self.loaded > target and len(self.returned) > 1:
-            kept = self.returned[0]
-            self.loaded -= sum(weight_of(item) for _, item in self.returned)
-            self.returned = [kept, *((i, bare(item)) for i, item in self.returned[1:])]
-            self.loaded += sum(weight_of(item) for _, item in self.returned)
+            for at, (item_id, item) in enumerate(self.returned):
+                if at and item.data is not None:
+                    self.loaded -= item.size
+                    self.returned[at] = (item_id, bare(item))

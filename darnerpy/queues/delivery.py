@@ -6,6 +6,7 @@ attempts, what is not due yet. Does not know what clients may ask for: that is `
 """
 
 from collections.abc import Callable
+from heapq import heapify
 from typing import Final
 
 from ..clock import Clock
@@ -20,7 +21,8 @@ from .windows import Windows
 __all__ = ["MAX_UNAVAILABLE", "Delivery"]
 
 MAX_UNAVAILABLE: Final = 100_000
-"""Items of one consumer that are held, returned, delayed or leaving, each: memory is bounded."""
+"""Items of one consumer that are held, returned or leaving, each: memory is bounded. (`MAX_DELAYED` is for
+those that were put with a delay.)"""
 
 _STEPS: Final = 500
 """Items that are passed over in one go: more would hold up everyone else."""
@@ -96,6 +98,82 @@ class Delivery(RecoverableLog):
             self.on_alarm(since + consumer.open_timeout)
         return held
 
+    # -- what can be handed out ---------------------------------------------------------------------
+
+    def _catch_up(self, consumer: Consumer) -> bool:
+        """Take from the unwritten batches what follows the window; whether there was anything."""
+        room = self._windows.share
+        before = consumer.loaded_to
+        positions = consumer.positions
+        for batch in self.unwritten:
+            if batch.items and batch.items[-1].id >= consumer.loaded_to >= batch.items[0].id:
+                for item in batch.items[consumer.loaded_to - batch.items[0].id :]:
+                    if positions.is_confirmed(item.id):
+                        consumer.loaded_to = item.id + 1  # put for another consumer only
+                    elif item.due and (due := self._due_now(consumer, item)):
+                        consumer.offer_late(item, room, due)
+                    elif not consumer.offer(item, room):
+                        break
+        self._follow(consumer)
+        return consumer.loaded_to > before
+
+    def set_aside(self, consumer: Consumer, items: list[Item]) -> None:
+        """Of what came into the window these may not be due yet."""
+        now, here = self._clock.now_ms(), self._clock.monotonic_ms()
+        late: dict[int, int] = {}
+        for item in items:
+            due = self._due(consumer, item, now, here) if item.due else 0
+            if due:
+                late[item.id] = due
+        if late:
+            consumer.set_aside(late)
+
+    def wake(self, consumer: Consumer, here: int) -> bool:
+        """Put delayed items whose time has come (monotonic) back to their places; whether there were any."""
+        woken = consumer.take_due(here)
+        now = self._clock.now_ms() if woken else 0
+        for item in woken:
+            due = self._due(consumer, item, now, here)
+            if due:  # it would have expired by now, but somebody has set the clock
+                consumer.delay(item, due)
+            else:
+                consumer.put_back(item)
+        return bool(woken)
+
+    def wait_anew(self, consumer: Consumer) -> None:
+        """The wall clock was set: what was worked out by it is worked out again."""
+        self.delays.clock_was_set()
+        now, here = self._clock.now_ms(), self._clock.monotonic_ms()
+        delayed = [
+            (self._due(consumer, each, now, here), i, each) for _, i, each in consumer.delayed
+        ]
+        heapify(delayed)
+        consumer.delayed = delayed
+
+    def _due_now(self, consumer: Consumer, item: Item) -> int:
+        return self._due(consumer, item, self._clock.now_ms(), self._clock.monotonic_ms())
+
+    def _due(self, consumer: Consumer, item: Item, now: int, here: int) -> int:
+        """When to look at an item again (monotonic): it is due then, or expires before. 0: it is due, or
+        has to leave.
+
+        now, here: by the wall clock, and by the monotonic one. `upkeep` is called when it is time.
+        """
+        back = consumer.returns.get(item.id)
+        if departure_of(consumer, item, back, now) is not None:
+            return 0
+        if back is not None:
+            due = (back.due_here or here + back.due - now) if back.due else 0
+        else:
+            due = here + self.delays.left(item.id, item.due, now, here) if item.due else 0
+            if item.due and due <= here:
+                self.delays.forget(item.id)
+        if due <= here:
+            return 0
+        due = min(due, here + consumer.lifetime(item, now))
+        self.on_alarm(due)
+        return due
+
     # -- what is not handed out --------------------------------------------------------------------
 
     def left(self, departure: Departure, arrived: bool) -> None:
@@ -125,6 +203,7 @@ class Delivery(RecoverableLog):
         if item is None:
             return False
         self._confirm(consumer, item)
+        self._forget_delay(item)
         consumer.counters.discarded += 1
         return True
 
@@ -149,7 +228,12 @@ class Delivery(RecoverableLog):
                 return None
             if not (item.expiry or consumer.max_age or consumer.returns):
                 return item
-            if consumer.unavailable >= MAX_UNAVAILABLE and self._is_due_to_leave(consumer, item):
+            aside = consumer.unavailable
+            if (
+                aside >= MAX_UNAVAILABLE
+                and aside >= MAX_UNAVAILABLE + len(self.delays)
+                and self._is_due_to_leave(consumer, item)
+            ):
                 consumer.put_back(item)
                 self.on_alarm(self._clock.monotonic_ms() + RETRY_MS)
                 return None
@@ -171,13 +255,15 @@ class Delivery(RecoverableLog):
                 self.on_alarm(0)
             else:
                 self._confirm(consumer, item)
+                self._forget_delay(item)
                 departure.count()
             return True
-        if back is not None and back.due:
-            here = self._clock.monotonic_ms()
-            due = back.due_here or here + back.due - now
-            if due > here:
-                consumer.delay(item, due)
-                self.on_alarm(due)
-                return True
-        return False
+        due = self._due(consumer, item, now, self._clock.monotonic_ms()) if back is not None else 0
+        if due:
+            consumer.delay(item, due)
+        return due > 0
+
+    def _forget_delay(self, item: Item) -> None:
+        """An item has left, which may have been before it was due."""
+        if item.due and len(self._all) == 1:  # else the others may be still to get it
+            self.delays.forget(item.id)

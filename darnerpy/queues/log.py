@@ -14,6 +14,7 @@ from ..errors import ServerError
 from .batches import Batch
 from .consumer import Consumer
 from .counters import Counters
+from .delays import Delays
 from .fullmarks import FullMarks
 from .items import Item
 from .positions import Positions, Span, span_of
@@ -29,8 +30,8 @@ class Log:
     """next_id, next_offset: what the next item gets. batch: of this turn, None if nothing changed. number: of
     the last batch. unwritten: all batches that are not in the journal yet. written: ids below it are in
     the journal. past: counts of consumers that are no more. kept: spans that cannot be served but stay
-    on disk. paused: as `Batch` has it. consumers: by name; own: the queue's, which has it all to itself
-    unless there are others.
+    on disk. delays: of items that are not due yet. paused: as `Batch` has it. consumers: by name; own: the
+    queue's, which has it all to itself unless there are others.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Log:
         "_windows",
         "batch",
         "consumers",
+        "delays",
         "kept",
         "name",
         "next_id",
@@ -67,6 +69,7 @@ class Log:
         self.name = name
         self.past = Counters()
         self.kept: list[Span] = []
+        self.delays = Delays()
         self.paused = 0
         self.next_id = 1
         self.next_offset = 0
@@ -229,21 +232,6 @@ class Log:
                 return batch
         return None
 
-    def _catch_up(self, consumer: Consumer) -> bool:
-        """Take from the unwritten batches what follows the window; whether there was anything."""
-        room = self._windows.share
-        before = consumer.loaded_to
-        positions = consumer.positions
-        for batch in self.unwritten:
-            if batch.items and batch.items[-1].id >= consumer.loaded_to >= batch.items[0].id:
-                for item in batch.items[consumer.loaded_to - batch.items[0].id :]:
-                    if positions.is_confirmed(item.id):
-                        consumer.loaded_to = item.id + 1  # put for another consumer only
-                    elif not consumer.offer(item, room):
-                        break
-        self._follow(consumer)
-        return consumer.loaded_to > before
-
     def turn_over(self) -> None:
         """What comes from now on comes later than what is in the batch that could not be sealed; in each
         turn that brings some `on_change` is called.
@@ -272,6 +260,10 @@ class Log:
             batch.kept = list(self.kept)
             pieces = len(self._all) - 1
             pieces += sum(len(each.positions.spans) + len(each.returns) for each in self._all)
+            if len(self.delays):
+                self.delays.tidy(self._clock.now_ms(), self._clock.monotonic_ms())
+                batch.delays = self.delays.all()
+                pieces += len(batch.delays)
             batch.size += full.written(batch.number, self.next_id, self.next_offset, pieces)
         for consumer in self._all:
             if consumer.moved or batch.full:

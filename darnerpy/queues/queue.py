@@ -14,6 +14,7 @@ from ..config import QueueSettings
 from ..errors import ServerError
 from .batches import Batch, Returned
 from .consumer import Consumer
+from .delays import MAX_DELAYED, Delays
 from .delivery import MAX_UNAVAILABLE, Delivery
 from .departures import SWEEP_MS, returned_again
 from .items import ITEM_OVERHEAD, Item, Origin
@@ -96,8 +97,11 @@ class Queue(Delivery):
         """Append an item; it is readable at once. Returns the batch its acknowledgement waits for.
 
         large: number of the file that has the bytes; data is None then. only: the one consumer that
-        gets it. Raises `QueueFullError` if there is no room, `ServerError` at the bound on confirmed spans.
+        gets it. due: it is not handed out before (milliseconds since the epoch). Raises `QueueFullError`
+        if there is no room, `ServerError` at the bound on confirmed spans or on delayed items.
         """
+        if due:
+            due = self._check_due(due)
         if self.limits.any:
             self.limits.admit(size, only)
         if only is not None:
@@ -114,8 +118,6 @@ class Queue(Delivery):
                 self._on_change()
         item_id, offset = self.next_id, self.next_offset
         item = Item(item_id, size, data, flags, created, expiry, offset, large, origin)
-        if due:
-            item.due = due
         self.next_id = item_id + 1
         self.next_offset = offset + size
         batch.items.append(item)
@@ -130,6 +132,9 @@ class Queue(Delivery):
             self.on_alarm(self._clock.monotonic_ms() + SWEEP_MS)
         if only is not None or self.fanout_only:
             self._pass_by([self.own] if only is None else self._others(only), item)
+        if due:
+            self._put_late(item, due)
+            return batch
         room = self._windows.share
         lagging = False
         for consumer in self._following:
@@ -141,15 +146,38 @@ class Queue(Delivery):
             self._stop_following()
         return batch
 
-    def check_room(self, size: int, only: Consumer | None, items: int = 1) -> None:
+    def check_room(self, size: int, only: Consumer | None, items: int = 1, due: int = 0) -> None:
         """Raise what `put` would raise, for so many items of so many bytes together, and do nothing."""
+        if due:
+            self._check_due(due, items)
         self.limits.check(size, only, items)
         if only is not None:
             self._check_others(only)
 
     def _check_others(self, only: Consumer) -> None:
         for consumer in self._others(only):
-            _check_bounds(consumer)
+            _check_bounds(consumer, self.delays)
+
+    def _check_due(self, due: int, items: int = 1) -> int:
+        """When so many items are due, 0 if they are. Raises `ServerError` if no more may be delayed."""
+        now = self._clock.now_ms()
+        if due <= now:
+            return 0
+        if not self.delays.has_room(now, self._clock.monotonic_ms(), items):
+            raise ServerError(f"too many delayed items, {MAX_DELAYED} are possible in one queue")
+        return due
+
+    def _put_late(self, item: Item, due: int) -> None:
+        """An item was put that is not due yet: it takes its place with every consumer, and waits."""
+        now, here = self._clock.now_ms(), self._clock.monotonic_ms()
+        item.due = due
+        self.delays.add(item.id, due, here + due - now)
+        for consumer in self._following:
+            if consumer.loaded_to == item.id:
+                wake = self._due(consumer, item, now, here)
+                if not wake:  # it has expired
+                    self.on_alarm(here)
+                consumer.offer_late(item, self._windows.share, wake or here)
 
     def _receive(self, origin: Origin) -> None:
         if self.received is None:  # most queues are no target
@@ -199,7 +227,7 @@ class Queue(Delivery):
         """Take the next item and hold it. Raises `ServerError` at the bound on open reads."""
         if consumer.line.waiters:
             return None
-        _check_bounds(consumer)
+        _check_bounds(consumer, self.delays)
         item = self._next(consumer)
         return None if item is None else self._hold(consumer, item)
 
@@ -305,11 +333,15 @@ class Queue(Delivery):
             consumer.forget_waiting(self.next_id)
             self._follow(consumer)
             self.serve(consumer)
+        if only is None or len(self._all) == 1:
+            self.delays.forget_from(1)
         return batch
 
     def loaded(self, consumer: Consumer, items: list[Item], first: int, stop: int) -> None:
         """Items read from the journal: all there are of the ids from first up to stop."""
         consumer.load(items, first, stop)
+        if any(item.due for item in items):
+            self.set_aside(consumer, items)
         self._catch_up(consumer)
         if not self.expiring and any(item.expiry for item in items):
             self.expiring = True
@@ -331,10 +363,12 @@ class Queue(Delivery):
         return batch
 
 
-def _check_bounds(consumer: Consumer) -> None:
+def _check_bounds(consumer: Consumer, delays: Delays) -> None:
+    spans = len(consumer.positions.spans)
     if (
         len(consumer.open) >= MAX_UNAVAILABLE
-        or len(consumer.positions.spans) >= MAX_UNAVAILABLE
+        # An item that is not due yet is a hole, too, in what is confirmed.
+        or (spans >= MAX_UNAVAILABLE and spans >= MAX_UNAVAILABLE + len(delays))
         or len(consumer.returns) >= MAX_UNAVAILABLE
     ):
         what = f"{MAX_UNAVAILABLE} are possible on one consumer"

@@ -4,7 +4,7 @@ Owns how everyone's place is found again, and how to take back what no journal w
 whose answer was sent survive a failure; nobody is told anything that a batch was still to make true.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..errors import ServerError
 from .batches import Lease, Returned
@@ -29,6 +29,7 @@ class RecoverableLog(Log):
             end = self.next_offset if span.stop >= self.written else known
         span = Span(span.first, span.stop, span.begin if span.begin >= 0 else end, end)
         self._touch()
+        self.delays.forget_from(span.first, span.stop)
         if keep:
             # What everyone had confirmed is not lost, and may be deleted.
             self.kept += shared(each.positions for each in self._all).unconfirmed(span)
@@ -53,6 +54,7 @@ class RecoverableLog(Log):
         kept: list[Span],
         returns: dict[bytes, list[Returned]] | None = None,
         leases: dict[bytes, list[Lease]] | None = None,
+        delays: Sequence[tuple[int, int]] = (),
         paused: int = 0,
     ) -> None:
         """Start from what a journal holds; batch: the number of the last one in it.
@@ -63,6 +65,7 @@ class RecoverableLog(Log):
         self.next_id = self.written = next_id
         self.next_offset = next_offset
         self.kept = kept
+        self.delays.recover(delays, self._clock.now_ms())
         self.paused = paused
         self._full_marks.wanted = True
         self.own.restore(positions.get(OWN, Positions()))
@@ -126,6 +129,7 @@ class RecoverableLog(Log):
                 self.next_id, self.next_offset = first.id, first.offset
                 for consumer in self.consumers.values():
                     consumer.returns = {i: r for i, r in consumer.returns.items() if i < first.id}
+        self.delays.forget_from(self.next_id)
         self._following = []
         self._consumers_changed()
         self._full_marks.wanted = True
@@ -133,7 +137,12 @@ class RecoverableLog(Log):
             batch.end(error)
 
     def rejoin(
-        self, next_id: int, next_offset: int, batch: int, positions: Mapping[bytes, Positions]
+        self,
+        next_id: int,
+        next_offset: int,
+        batch: int,
+        positions: Mapping[bytes, Positions],
+        delays: Sequence[tuple[int, int]] = (),
     ) -> None:
         """The journal is open again after `fail` and holds items up to next_id.
 
@@ -148,6 +157,9 @@ class RecoverableLog(Log):
                 ours = self.consumers[name].positions
                 for piece in at.confirmed(unknown):
                     ours.confirm(piece)
+        for item_id, due in delays:
+            if item_id >= self.next_id:
+                self.delays.add(item_id, due, 0)
         self.next_id = self.written = max(next_id, self.next_id)
         self.next_offset = max(next_offset, self.next_offset)
         for name in self.own.settings.consumers:
@@ -156,6 +168,7 @@ class RecoverableLog(Log):
 
     def dissolve(self, error: ServerError | None) -> None:
         """The queue is deleted: waiters are told, open reads end quietly."""
+        self.delays.forget_from(1)
         for consumer in self._all:
             self._put_away(consumer, error)
             consumer.restore(Positions())

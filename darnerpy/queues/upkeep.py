@@ -7,7 +7,6 @@ to come again.
 
 import logging
 from heapq import heappop
-from math import inf
 
 from .consumer import Consumer
 from .departures import SWEEP_MS
@@ -49,7 +48,8 @@ def upkeep(queue: Queue, now: int) -> None:
 def clock_was_set(queue: Queue) -> None:
     """Look again at what waits for a time of the wall clock; `upkeep` does so with what may expire."""
     for consumer in queue.consumers.values():
-        if consumer.take_due(inf):
+        if consumer.delayed:
+            queue.wait_anew(consumer)
             queue.on_alarm(0)
 
 
@@ -80,7 +80,7 @@ def _end_open_reads(queue: Queue, consumer: Consumer, timeout: int, now: int) ->
 
 
 def _end_delays(queue: Queue, consumer: Consumer, now: int) -> None:
-    if consumer.take_due(now):
+    if queue.wake(consumer, now):
         queue.serve(consumer)
     if consumer.delayed:
         queue.on_alarm(consumer.delayed[0][0])

@@ -42,5 +42,6 @@ class Waiting:
         return (
             item.id not in self._away
             and self.first_from(item.id) == item.id
+            and item.due <= self._now
             and not self._consumer.has_expired(item, self._now)
         )

@@ -56,6 +56,7 @@ class Kept:
             found.kept,
             found.returns,
             found.leases,
+            found.delays,
             found.paused,
         )
         return found

@@ -60,6 +60,7 @@ class Found:
     positions: dict[bytes, Positions] = field(default_factory=dict)
     returns: dict[bytes, dict[int, Returned]] = field(default_factory=dict)
     kept: list[Span] = field(default_factory=list)
+    delays: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -101,6 +102,9 @@ class Disk:
             if kind == records.MARK:
                 found.batch = max(found.batch, number)
                 self._replay(found, mark_bytes.decode_mark(key, value))
+            else:
+                items, _, _ = records.decode_block(key, value)
+                found.delays |= {item.id: item.due for item in items if item.due}
         for item in self.items():
             if item.id >= found.next_id:
                 found.next_id, found.next_offset = item.id + 1, item.offset + item.size
@@ -115,6 +119,7 @@ class Disk:
         """A journal reads no more than since the last full mark, and finds the same."""
         marks: list[mark_bytes.MarkRecord] = []
         lowest = found.next_id
+        recovery = Recovery()
         for key, value in sorted(self.entries.items(), reverse=True):
             item_id, kind, _ = records.split_key(key)
             lowest = item_id
@@ -122,7 +127,9 @@ class Disk:
                 marks.append(mark_bytes.decode_mark(key, value))
                 if marks[-1].full:
                     break
-        recovery = Recovery()
+            else:
+                items, _, _ = records.decode_block(key, value)
+                recovery.delays += [(item.id, item.due) for item in items if item.due]
         replay(recovery, marks, lowest)
         assert {name: _stand(at) for name, at in recovery.positions.items()} == {
             name: _stand(at) for name, at in found.positions.items()
@@ -131,6 +138,7 @@ class Disk:
             name: list(returns.values()) for name, returns in found.returns.items()
         }
         assert (recovery.kept, recovery.damage) == (found.kept, [])
+        assert dict(recovery.delays) == found.delays
 
     @staticmethod
     def _replay(found: Found, record: mark_bytes.MarkRecord) -> None:
@@ -140,6 +148,7 @@ class Disk:
             assert all(mark.whole for mark in record.marks)
             found.positions.clear()
             found.returns.clear()
+            found.delays = dict(record.delays)
         for mark in record.marks:
             back = {each.id: each for each in mark.returns}
             if mark.whole:
@@ -208,13 +217,15 @@ class Keeper:
             found.positions,
             found.kept,
             {each: list(returns.values()) for each, returns in found.returns.items()},
+            delays=list(found.delays.items()),
         )
         for item in disk.items():
             if item.origin is not None:
                 self.arrivals[item.origin] = Completion(ended=True)
 
     def _on_change(self) -> None:
-        assert not self.dirty, "told once a turn"
+        batch = self.queue.batch
+        assert not self.dirty or (batch is not None and batch.late), "told once a turn"
         self.dirty = True
 
     def _on_alarm(self, when: int) -> None:
@@ -259,7 +270,8 @@ class Keeper:
 
     def rejoin(self) -> None:
         found = self.disk.recover()
-        self.queue.rejoin(found.next_id, found.next_offset, found.batch, found.positions)
+        at = found.next_id, found.next_offset, found.batch
+        self.queue.rejoin(*at, found.positions, list(found.delays.items()))
         self.failed = False
         self._on_alarm(0)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from darnerpy.queues.batches import Returned
 from darnerpy.queues.consumer import Consumer
+from darnerpy.queues.delays import Delays
 from darnerpy.queues.line import Waiter
 from darnerpy.queues.open_reads import OpenRead
 
@@ -22,6 +23,7 @@ class Put(NamedTuple):
     flags: int
     created: int
     expiry: int
+    due: int
     large: int
 
 
@@ -53,7 +55,14 @@ NOTHING = State({}, 1, {})
 
 @dataclass
 class Model:
-    """base: what a failure goes back to. disk: what a restart finds. sealed: is being written."""
+    """base: what a failure goes back to. disk: what a restart finds. sealed: is being written.
+
+    delays: the queue's, which has the times by the monotonic clock. been_due: ids that were due at some
+    moment by the clock that counts for them.
+    """
+
+    delays: Delays = field(default_factory=Delays)
+    been_due: set[int] = field(default_factory=set)
 
     log: dict[int, Put] = field(default_factory=dict)
     next_id: int = 1
@@ -72,6 +81,7 @@ class Model:
     def go_back(self, state: State) -> None:
         """As after a failure: what came back was delivered, that is not forgotten."""
         self.log, self.next_id = dict(state.log), state.next_id
+        self.been_due &= set(self.log)
         self.places = {}
         for name, (place, confirmed, returns) in state.stands.items():
             place.confirmed = set(confirmed)
@@ -112,9 +122,17 @@ class Model:
             i
             for i in self.waiting(place)
             if i not in aside
+            and not (i >= place.consumer.loaded_to and self.is_late(i, now, here))
             and not self.must_leave(place, i, now)
             and not (i in place.returns and self.is_held_back(place.returns[i], now, here))
         ]
+
+    def is_late(self, item_id: int, now: int, here: int) -> bool:
+        due = self.log[item_id].due
+        return due > 0 and self.delays.left(item_id, due, now, here) > 0
+
+    def note_due(self, now: int, here: int) -> None:
+        self.been_due |= {i for i in self.log if not self.is_late(i, now, here)}
 
     @staticmethod
     def is_held_back(back: Returned, now: int, here: int) -> bool:

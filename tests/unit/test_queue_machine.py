@@ -34,9 +34,10 @@ OWN, NAMES = b"", [b"", b"a", b"b"]
 some = st.integers(0, 7)
 names = st.sampled_from([b"", b"", b"", b"a", b"a", b"b"])
 kinds = st.sampled_from(["open", "open", "open", "plain", "plain", "peek", "regret"])
-puts = st.tuples(  # size, milliseconds to live, number of its file, sync
+puts = st.tuples(  # size, milliseconds to live, until it is due, number of its file, sync
     st.sampled_from([0, 10, 300]),
     st.sampled_from([None, None, None, -1, 5]),
+    st.sampled_from([None, None, None, -1, 0, 3, 9]),
     st.sampled_from([0, 0, 0, 7]),
     st.booleans(),
 )
@@ -122,6 +123,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.model.places = {}
         for name, consumer in self.queue.consumers.items():
             self.model.places[name] = Place(consumer)
+        self.model.delays = self.queue.delays
 
     @property
     def here(self) -> int:
@@ -175,9 +177,10 @@ class QueueMachine(RuleBasedStateMachine):
         assert available
         assert item.id == available[0]
         put = self.model.log[item.id]
-        assert put == (
-            item.id, item.data, item.size, item.flags, item.created, item.expiry, item.large
-        )  # fmt: skip
+        times = item.created, item.expiry, item.due
+        assert put == (item.id, item.data, item.size, item.flags, *times, item.large)
+        self.model.note_due(self.clock.now, self.here)
+        assert item.id in self.model.been_due, "it is not due yet"
         assert item.offset == self.model.bytes_of([i for i in self.model.log if i < item.id])
 
     def check_nothing_waits(self, place: Place) -> None:
@@ -246,7 +249,7 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def begin(
         self,
-        puts: list[tuple[int, int | None, int, bool]],
+        puts: list[tuple[int, int | None, int | None, int, bool]],
         fans: list[bytes],
         change: dict[str, object],
     ) -> None:
@@ -260,21 +263,32 @@ class QueueMachine(RuleBasedStateMachine):
 
     @is_up
     @rule(puts=st.lists(puts, min_size=1, max_size=3), only=receivers)
-    def put(self, puts: list[tuple[int, int | None, int, bool]], only: bytes | None) -> None:
-        for size, ttl, large, sync in puts:
-            self.put_one(size, ttl, large, sync, None if only is None else self.place(only))
+    def put(
+        self, puts: list[tuple[int, int | None, int | None, int, bool]], only: bytes | None
+    ) -> None:
+        for size, ttl, delay, large, sync in puts:
+            place = None if only is None else self.place(only)
+            self.put_one(size, ttl, delay, large, sync, place)
 
     def put_one(
-        self, size: int, ttl: int | None, large: int, sync: bool, only: Place | None
+        self,
+        size: int,
+        ttl: int | None,
+        delay: int | None,
+        large: int,
+        sync: bool,
+        only: Place | None,
     ) -> None:
         model, queue = self.model, self.queue
         item_id, expiry = model.next_id, 0 if ttl is None else self.clock.now + ttl
         flags = 3 * item_id
+        due = 0 if delay is None else self.clock.now + delay
         data = None if large else bytes([item_id % 256]) * size
         created = (queue.batch and queue.batch.created) or self.clock.now
         limits = [Room(self, limit, size, only) for limit in self.limits()]
         # First, because a waiter may be given it at once.
-        model.log[item_id] = Put(item_id, data, size, flags, created, expiry, large)
+        late = due if due > self.clock.now else 0
+        model.log[item_id] = Put(item_id, data, size, flags, created, expiry, late, large)
         model.next_id += 1
         fanout_only = model.places[OWN].consumer.settings.fanout_only
         for place in self.places:
@@ -282,7 +296,7 @@ class QueueMachine(RuleBasedStateMachine):
                 place.confirmed.add(item_id)
         own = None if only is None else only.consumer
         try:
-            batch = queue.put(data, size, flags, expiry, sync, large, own)
+            batch = queue.put(data, size, flags, expiry, sync, large, own, due=due)
         except QueueFullError:
             assert any(limit.may_refuse for limit in limits)
             del model.log[item_id]
@@ -514,6 +528,7 @@ class QueueMachine(RuleBasedStateMachine):
         disk = model.disk
         self.start()
         model.log, model.next_id = dict(disk.log), disk.next_id
+        model.been_due = set()
         places, model.places = model.places, {}
         for name, stand in disk.stands.items():
             place = model.places[name] = places.pop(name)
@@ -529,11 +544,18 @@ class QueueMachine(RuleBasedStateMachine):
             model.base = model.disk = model.snapshot()
 
     @is_up
+    @rule()
+    def turn_over(self) -> None:
+        """The batch could not be sealed, and the next turn begins."""
+        self.queue.turn_over()
+
+    @is_up
     @rule(what=st.sampled_from(["time", "time", "memory", "decay", "full mark"]), how=some)
     def meanwhile(self, what: str, how: int) -> None:
         waiting = self.model.waiting(self.model.places[OWN])
         if what == "time":
             self.clock.now += how
+            self.model.note_due(self.clock.now, self.here)
             if how in SET_BY:
                 self.clock.set(SET_BY[how])
                 upkeep_module.clock_was_set(self.queue)
@@ -650,8 +672,10 @@ class QueueMachine(RuleBasedStateMachine):
             assert len(ids) == len(items), "one item in two places"
             known = range(1, consumer.loaded_to)
             assert ids.issuperset(i for i in known if not consumer.positions.is_confirmed(i))
+            free = [item for item in aside if item.data is None]
             sizes = [0 if item.data is None else item.size for item in items]
-            assert consumer.loaded == sum(sizes) + len(items) * ITEM_OVERHEAD
+            charged = len(items) - len(free)
+            assert consumer.loaded == sum(sizes) + charged * ITEM_OVERHEAD
         settled = sum(consumer.settled for consumer in self.queue.consumers.values())
         assert self.windows.used == settled + self.neighbour.loaded
 

@@ -228,6 +228,7 @@ class _History:
         if items:
             found.next_offset = max(found.next_offset, items[-1].offset + items[-1].size)
             found.origins += [item.origin for item in items if item.origin]
+            found.delays += [(item.id, item.due) for item in items if item.due]
 
     def _add_mark(self, record: Record) -> None:
         found = self._found

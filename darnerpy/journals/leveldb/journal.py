@@ -93,6 +93,7 @@ class LevelDbJournal:
                             end = items[-1].offset + items[-1].size
                             found.next_offset = max(found.next_offset, end)
                         found.origins += [i.origin for i in reversed(items) if i.origin]
+                        found.delays += [(i.id, i.due) for i in items if i.due]
                     else:
                         found.batch = max(found.batch, number)
                         mark = decode_mark(key, value)
