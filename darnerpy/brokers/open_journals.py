@@ -20,7 +20,7 @@ _MEMORY = 64 * 1024 * 1024
 _SMALL_COST = 2 * _SMALL
 """A small write buffer that is full and the one being written to a table, as measured."""
 
-_SAMPLE = 8
+_FEW = 8
 _LEFT_ALONE_S = 10.0
 _AT_ONCE = 32
 _PAUSE_S = 0.002
@@ -93,9 +93,19 @@ class _Bounded:
 
     def victim(self, newest: Evictable) -> Evictable | None:
         """The one to go for one that came; None if none can."""
-        sample = self._chance.sample(self.here, min(_SAMPLE, len(self.here)))
-        idle = [each for each in sample if each is not newest and each.idle][:2]
-        return min(idle, key=lambda each: each.last_used, default=None)
+        here, chance, count = self.here, self._chance, len(self.here)
+        victim: Evictable | None = None
+        if count > _FEW:  # `sample` takes as long as all the rest
+            tried = [here[int(chance.random() * count)] for _ in range(_FEW)]
+        else:
+            tried = chance.sample(here, count)
+        for other in tried:
+            if other is newest or other is victim or not other.idle:
+                continue
+            if victim is not None:
+                return victim if victim.last_used < other.last_used else other
+            victim = other
+        return victim
 
 
 class OpenJournals:
