@@ -26,12 +26,12 @@ COMPILER = "mypy[mypyc]==2.4.1"
 
 HOT = {
     "protocol": "arguments foreign item_commands long_gets options text values verbs",
-    "queues": "batches consumer counters delivery departures fullmarks items limits line log open_reads "
-    "positions queue recoverable upkeep waiting windows",
+    "queues": "aside batches consumer counters delays delivery departures fullmarks items limits line log "
+    "open_reads positions queue recoverable upkeep waiting windows",
     "journals": "marks records",
     "journals/leveldb": "blocks journal",
     "brokers": "committer condition handle loader local mover open_journals store stored syncing "
-    "trimmer",
+    "trimmer turn",
     "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
     "waits writes",
     "server": "connection",
