@@ -29,6 +29,7 @@ HOT = {
     "queues": "aside batches consumer counters delays delivery departures fullmarks items limits line log "
     "open_reads positions queue recoverable upkeep waiting windows",
     "journals": "marks records",
+    "journals/arena": "active appending format items journal reading scan segments state syncing walk",
     "journals/leveldb": "blocks journal",
     "brokers": "committer condition handle loader local mover open_journals store stored syncing "
     "trimmer turn",

@@ -132,7 +132,7 @@ class StoredQueue(Condition):
             log.warning("some items are kept, but not served", extra=told)
         if what.head is not None:
             self._loader.take_in(queue.own, what.head, queue.own.loaded_to)
-        self._trimmer.restart(what.size)
+        self._trimmer.restart(what.size, what.journal.habits)
         self._committer.reset()
         self.ready = self.deletion is None
         self.commit()

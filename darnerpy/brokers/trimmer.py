@@ -12,7 +12,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Protocol
 
-from ..journals.contract import Journal, Trimmed
+from ..journals.contract import Habits, Journal, Trimmed
 from ..journals.workers import Done
 from ..queues.batches import Batch, Mark
 from ..queues.queue import Queue
@@ -21,14 +21,10 @@ __all__ = ["Trimmer"]
 
 log = logging.getLogger("darnerpy.journal")
 
-_BYTES = 16 * 1024 * 1024
-_IDS = 200_000
 _COMPACT_BYTES = 64 * 1024 * 1024
 _TRIM_SHARE, _COMPACT_SHARE = 8, 4
 """On a disk with little room left less is allowed to lie about: one part of so many of the room."""
-_QUIET_BYTES = 1024 * 1024
-_QUIET_IDS = 10_000
-_QUIET_S = 1.0
+_LEAST = 1024 * 1024
 _ITEM_BYTES = 40
 """What an item costs on disk beside its data, about."""
 
@@ -42,8 +38,8 @@ class Trimmer:
     so many seconds. room: tells how many bytes may still be written to the disk. fail: called with an
     error that makes the journal useless: what is written after a failed write may not be found again.
 
-    A busy queue is trimmed when much has been confirmed. One that has been left alone for a second
-    is trimmed as far as it goes and compacted.
+    A busy queue is trimmed when much has been confirmed. One that has been left alone for a while
+    is trimmed as far as it goes and compacted. How much, and how long, is the journal's to say (`Habits`).
     """
 
     __slots__ = (
@@ -52,6 +48,7 @@ class Trimmer:
         "_deleted",
         "_fail",
         "_gauge",
+        "_habits",
         "_halted",
         "_ids",
         "_later",
@@ -91,6 +88,7 @@ class Trimmer:
         self._room = room
         self._fail = fail
         self._gauge = queue.own
+        self._habits = Habits()
         self._older: Batch | None = None
         self._deleted = self._wasted = 0
         self._by = self._spared = 0
@@ -103,8 +101,9 @@ class Trimmer:
         self._sum_ids = self._sum_size = 0
         self._trimmed_to(0, 0)
 
-    def restart(self, size: int) -> None:
+    def restart(self, size: int, habits: Habits) -> None:
         """The journal was opened: it takes so many bytes on disk."""
+        self._habits = habits
         queue = self._queue
         ids = min(each.positions.count for each in queue.consumers.values())
         confirmed = min(each.positions.size for each in queue.consumers.values())
@@ -169,7 +168,7 @@ class Trimmer:
     def _look_after(self) -> None:
         self._gauge = min(self._queue.consumers.values(), key=attrgetter("positions.size"))
         ids, size = self._untrimmed()
-        if ids >= _IDS or size >= self._limit:
+        if ids >= self._habits.ids or size >= self._limit:
             self._want(quiet=False)
         else:
             self._watch()
@@ -197,7 +196,7 @@ class Trimmer:
         return sum(at.count for at in places), sum(at.size for at in places)
 
     def _most(self, usual: int, share: int) -> int:
-        return max(_QUIET_BYTES, min(usual, self._room() // share))
+        return max(min(usual, _LEAST), min(usual, self._room() // share))
 
     # -- a queue that is left alone ----------------------------------------------------------------
 
@@ -207,7 +206,7 @@ class Trimmer:
             self._watching = True
             self._aim()
             self._seen = self._queue.number
-            self._later(_QUIET_S, self._look)
+            self._later(self._habits.quiet_s, self._look)
 
     def _look(self) -> None:
         self._watching = False
@@ -220,7 +219,8 @@ class Trimmer:
 
     def _has_leftovers(self) -> bool:
         ids, size = self._untrimmed()
-        return ids >= _QUIET_IDS or size + self._deleted + self._wasted >= _QUIET_BYTES
+        left = size + self._deleted + self._wasted
+        return ids >= self._habits.quiet_ids or left >= self._habits.quiet_size
 
     # -- in the background -------------------------------------------------------------------------
 
@@ -266,14 +266,15 @@ class Trimmer:
     def _trimmed_to(self, ids: int, size: int) -> None:
         """Of so many items and bytes, which all have confirmed, nothing is left to delete."""
         self._ids, self._size = ids, size
-        self._limit = self._most(_BYTES, _TRIM_SHARE)
+        self._limit = self._most(self._habits.size, _TRIM_SHARE)
         self._aim()
 
     def _aim(self) -> None:
         """From how much on it is to be looked at: little, but if it is watched already."""
         if self._watching:
-            ids, size = _IDS, self._limit
+            ids, size = self._habits.ids, self._limit
         else:
-            ids, size = _QUIET_IDS, max(0, _QUIET_BYTES - self._deleted - self._wasted)
+            left = self._habits.quiet_size - self._deleted - self._wasted
+            ids, size = self._habits.quiet_ids, max(0, left)
         self._look_ids = self._ids + 1 + ids
         self._look_size = self._size + size

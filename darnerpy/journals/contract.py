@@ -24,6 +24,7 @@ __all__ = [
     "DiskJournal",
     "Engine",
     "Entry",
+    "Habits",
     "Journal",
     "Piece",
     "Recovery",
@@ -103,11 +104,24 @@ class Trimmed(NamedTuple):
     wasted: int = 0
 
 
-class Journal(Protocol):
-    """can_rest: whether `rest` gives anything back; a journal that cannot has to be closed for that.
-    wants_full: on a full disk it needs a batch with a full mark soon, in order to go on.
+class Habits(NamedTuple):
+    """When trimming is worth what it costs: when so many bytes, or so many items, were confirmed by all of
+    the consumers; fewer, of a queue that has been left alone for so many seconds.
     """
 
+    size: int = 16 * 1024 * 1024
+    ids: int = 200_000
+    quiet_size: int = 1024 * 1024
+    quiet_ids: int = 10_000
+    quiet_s: float = 1.0
+
+
+class Journal(Protocol):
+    """habits: of trimming. can_rest: whether `rest` gives anything back; a journal that cannot has to be
+    closed for that. wants_full: on a full disk it needs a batch with a full mark soon, in order to go on.
+    """
+
+    habits: Habits
     can_rest: bool
 
     @property
@@ -126,6 +140,14 @@ class Journal(Protocol):
 
     def write(self, batch: Batch, sync: bool) -> None:
         """Append a batch atomically; with sync it and all before it are on disk when this returns."""
+        ...
+
+    def view(self, item: Item) -> memoryview:
+        """The data of an item that is written, to be looked at only; where it lies on disk if that can be.
+
+        It stays as it is until it is released, whatever becomes of the item and the journal. Raises
+        `JournalError`.
+        """
         ...
 
     def is_quick(self, size: int, trimming: bool) -> bool:

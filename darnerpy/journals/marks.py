@@ -19,11 +19,13 @@ from .records import CRC, FORMAT, FORMATS, LOST_KEY, MARK, MARK_KEY
 __all__ = [
     "MARK_BYTES",
     "MarkRecord",
+    "decode_body",
     "decode_lost",
     "decode_mark",
     "encode_lost",
     "encode_mark",
     "is_full_mark",
+    "mark_body",
 ]
 
 MARK_BYTES = 100
@@ -66,8 +68,14 @@ class MarkRecord(NamedTuple):
 
 
 def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
+    key = _pack_key(batch.next_id, MARK, batch.number)
+    body = mark_body(batch, trimmed)
+    return key, body + _pack_crc(crc32(body, crc32(key)))
+
+
+def mark_body(batch: Batch, trimmed: int) -> bytes:
+    """The value of a mark without its CRC."""
     marks, kept, next_id = batch.marks, batch.kept, batch.next_id
-    key = _pack_key(next_id, MARK, batch.number)
     mark = marks[0] if len(marks) == 1 else None
     flags = batch.full | batch.paused << _PAUSED_AT
     delays = batch.delays
@@ -77,12 +85,12 @@ def encode_mark(batch: Batch, trimmed: int) -> tuple[bytes, bytes]:
         body = _HEAD.pack(*head) + b"".join(map(_encode_consumer, marks)) + _encode_spans(kept)
         if delays:
             body += _COUNT.pack(len(delays)) + b"".join([_DELAY.pack(*each) for each in delays])
-    else:  # of the queue's own consumer, which has moved on: so are nearly all, and each turn makes one
-        body = _pack_plain(
-            FORMAT, flags, next_id, batch.next_offset, trimmed, 1, 0,
-            0, mark.position, mark.offset, mark.whole, 0, 0,
-        )  # fmt: skip
-    return key, body + _pack_crc(crc32(body, crc32(key)))
+        return body
+    # Of the queue's own consumer, which has moved on: so are nearly all, and each turn makes one.
+    return _pack_plain(
+        FORMAT, flags, next_id, batch.next_offset, trimmed, 1, 0,
+        0, mark.position, mark.offset, mark.whole, 0, 0,
+    )  # fmt: skip
 
 
 def _encode_consumer(mark: Mark) -> bytes:
@@ -115,12 +123,20 @@ def decode_mark(key: bytes, value: bytes) -> MarkRecord:
     body = value[: -CRC.size]
     if len(value) < CRC.size or CRC.unpack(value[len(body) :])[0] != crc32(body, crc32(key)):
         raise DamageError(f"{where} has a wrong checksum")
+    return decode_body(body, where)
+
+
+def decode_body(body: bytes, where: str) -> MarkRecord:
+    """A mark from what `mark_body` made of it; where: which one it is, for errors.
+
+    Raises `DamageError`, or `NewerFormatError` for a later version's mark.
+    """
     if body and body[0] not in FORMATS:
         raise NewerFormatError(f"{where} has format {body[0]}, {FORMAT} is known")
     try:
         return _decode_mark(body)
     except StructError:
-        raise DamageError(f"{where} has counts that do not fit its {len(value)} bytes") from None
+        raise DamageError(f"{where} has counts that do not fit its {len(body)} bytes") from None
 
 
 def _decode_mark(body: bytes) -> MarkRecord:

@@ -15,7 +15,8 @@ from ..config import QueueSettings
 from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Span
-from .contract import Damage, Journal, Piece, Recovery, Trimmed
+from .contract import Damage, Habits, Journal, Piece, Recovery, Trimmed
+from .copied import copied_view
 from .large import LargeFiles
 from .marks import MarkRecord
 from .replay import confirmed_by, replay
@@ -52,6 +53,7 @@ class MemoryEngine:
 
 class MemoryJournal:
     wants_full = False
+    habits = Habits()
     can_rest = False
 
     def __init__(self, name: bytes, large: LargeFiles) -> None:
@@ -106,6 +108,9 @@ class MemoryJournal:
             self._marks = [mark]
         else:
             self._marks.append(mark)
+
+    def view(self, item: Item) -> memoryview:
+        return copied_view(self, self._large, item)
 
     def is_quick(self, size: int, trimming: bool) -> bool:
         return True

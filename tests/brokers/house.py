@@ -95,6 +95,7 @@ class FaultyJournal:
     def __init__(self, journal: Journal, faults: Faults) -> None:
         self._journal = journal
         self._faults = faults
+        self.habits = journal.habits
         self.can_rest = journal.can_rest
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 from darnerpy.brokers.trimmer import Trimmer
 from darnerpy.errors import JournalError
-from darnerpy.journals.contract import Trimmed
+from darnerpy.journals.contract import Habits, Trimmed
 from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.memory import MemoryJournal
 from darnerpy.journals.workers import Done
@@ -231,7 +231,7 @@ def test_consumers_that_confirm_different_items_cause_no_endless_trims(tmp_path:
 def test_where_there_is_little_room_little_is_left_lying_about(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.room = 32 * MIB
-    bench.trimmer.restart(0)
+    bench.trimmer.restart(0, Habits())
     bench.put(5)
     assert bench.queue.open(bench.queue.own) is not None
     for _ in range(20):
@@ -246,7 +246,7 @@ def test_what_was_there_before_a_restart_is_given_back(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.put(100)
     bench.take()
-    bench.trimmer.restart(3 * MIB)
+    bench.trimmer.restart(3 * MIB, Habits())
     bench.wait()
     bench.rest()
     assert (bench.trimmer.trims, bench.trimmer.compactions) == (1, 1)

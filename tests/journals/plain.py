@@ -18,12 +18,14 @@ from darnerpy.journals.contract import (
     Damage,
     DiskJournal,
     Entry,
+    Habits,
     Journal,
     Piece,
     Recovery,
     Standing,
     Trimmed,
 )
+from darnerpy.journals.copied import copied_view
 from darnerpy.journals.durable import make_directory
 from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.marks import MarkRecord
@@ -80,6 +82,7 @@ class PlainEngine:
 
 class PlainJournal:
     wants_full = False
+    habits = Habits()
     can_rest = True
 
     def __init__(self, path: Path, name: bytes, large: LargeFiles) -> None:
@@ -193,6 +196,9 @@ class PlainJournal:
             self._append("mark", (batch.number, record))
         if sync:
             self.sync()
+
+    def view(self, item: Item) -> memoryview:
+        return copied_view(self, self._large, item)
 
     def is_quick(self, size: int, trimming: bool) -> bool:
         return True

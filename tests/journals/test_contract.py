@@ -9,6 +9,7 @@ import pytest
 
 from darnerpy.errors import JournalError
 from darnerpy.queues.batches import Batch, Mark
+from darnerpy.queues.items import bare
 from darnerpy.queues.positions import Span
 from tests.journals.kept import Kept, read_all
 
@@ -25,6 +26,31 @@ def test_what_was_written_is_read_as_it_was(kept: Kept) -> None:
         kept.commit()
         first = written[0].id
         assert kept.journal.read(first, first + 2, 1 << 20).items == written
+
+
+def test_what_was_written_can_be_viewed(kept: Kept) -> None:
+    kept.put(*VARIED)
+    for data in VARIED:
+        kept.put(data)
+    kept.put_large(b"large" * 100_000)
+    for item in read_all(kept, 1, 2 * len(VARIED) + 2):
+        expected = b"large" * 100_000 if item.large else VARIED[(item.id - 1) % len(VARIED)]
+        for each in (item, bare(item)):
+            view = kept.journal.view(each)
+            assert view.readonly
+            assert view == expected
+
+
+def test_a_view_outlives_its_item_and_its_journal(kept: Kept) -> None:
+    kept.put(b"v" * 100_000)
+    kept.put_large(b"L" * 300_000)
+    small, large = (kept.journal.view(item) for item in read_all(kept, 1, 3))
+    kept.queue.lose(Span(1, 3, 0, 400_000), keep=False)
+    kept.trim()
+    kept.put(b"more" * 20_000)
+    kept.close()
+    assert small == b"v" * 100_000
+    assert large == b"L" * 300_000
 
 
 def test_a_batch_over_the_block_size_is_read_in_order(kept: Kept) -> None:

@@ -6,30 +6,34 @@ state's lock.
 """
 
 from typing import Final
+from zlib import crc32
 
 from ...queues.batches import Batch
 from ...queues.items import Item
-from ..marks import encode_mark
+from ..marks import mark_body
 from ..records import BLOCK_BYTES, BLOCK_ITEMS, encode_block
 from .active import Active
 from .format import (
     BLOCK,
-    FOOT_BYTES,
     FULL,
     ITEM,
     LAST,
     MARK,
     RECORD_BYTES,
-    encode_record,
     extent,
     link_to,
+    pack_crc,
+    pack_foot_into,
+    pack_record,
 )
-from .spares import Spares
+from .spares import USUAL_MARK_BYTES, Spares
 from .state import State
 
 __all__ = ["Appender", "Part", "parts_of"]
 
 _SMALL: Final = 4096
+_LOW: Final = 0xFFFFFFFF
+_crc32: Final = crc32
 
 
 class Part:
@@ -81,6 +85,9 @@ class Appender:
     def append(self, batch: Batch) -> None:
         """Append a batch. Raises `OSError`; then nothing of it is there."""
         items = batch.items
+        if not items and not batch.full:
+            self._append_mark(batch)
+            return
         if len(items) != 1 or batch.marks or not _is_plain(items[0]):
             self._append_all(batch)
             return
@@ -99,11 +106,29 @@ class Appender:
         self.next_id = item.id + 1
         self.next_offset = item.offset + item.size
 
+    def _append_mark(self, batch: Batch) -> None:
+        """Of a batch that only tells where consumers are by now."""
+        if not batch.marks:
+            return
+        payload = mark_body(batch, self.trimmed)
+        size = extent(len(payload))
+        active = self._active
+        if active.map is None or active.at + size > active.limit:
+            self._make_room(size, batch.next_id, batch.next_offset, True)
+        self._put(
+            active.at, MARK, LAST, 0, batch.number, batch.next_id, self._link, 0, 0, 0, 0, payload
+        )
+        active.appended(size, 1)
+        if len(payload) > USUAL_MARK_BYTES:
+            self._spares.wrote(len(payload), False)
+        if active.items_limit == 0:
+            self.wants_full = active.is_short_of_room
+
     def _append_all(self, batch: Batch) -> None:
         items = batch.items
         parts, payload = parts_of(items), b""
         if batch.marks:
-            payload = encode_mark(batch, self.trimmed)[1]
+            payload = mark_body(batch, self.trimmed)
             parts.append(Part(MARK, FULL if batch.full else 0, batch.next_id, 0, payload))
             self._spares.wrote(len(payload), batch.full)
         if not parts:
@@ -174,20 +199,21 @@ class Appender:
         payload: bytes,
     ) -> None:
         active = self._active
-        mapped = active.map
-        head, foot = encode_record(
-            at, kind, flags, index, active.identity, self._state.sequence + 1 + index, batch, id,
-            link, offset, created, expiry, value, payload,
+        mapped, length = active.map, len(payload)
+        sequence = self._state.sequence + 1 + index
+        head = pack_record(
+            kind, flags, index, length, active.identity, sequence, batch, id, link, offset, created,
+            expiry, value,
         )  # fmt: skip
-        length = len(payload)
+        crc = _crc32(head, at & _LOW)
         begin = at + RECORD_BYTES
         if length <= _SMALL:
-            mapped[at : begin + length] = head + payload
+            mapped[at : begin + length] = b"".join((head, pack_crc(crc), payload))
         else:
-            mapped[at:begin] = head
+            mapped[at:begin] = head + pack_crc(crc)
             mapped[begin : begin + length] = payload
-        end = at + extent(length)
-        mapped[end - FOOT_BYTES : end] = foot
+        foot = begin + ((length + 7) & ~7)
+        pack_foot_into(mapped, foot, _crc32(payload, crc), sequence & _LOW)
 
 
 def _is_plain(item: Item) -> bool:

@@ -34,7 +34,8 @@ class ArenaEngine:
         memory: int = 0,
         settings: QueueSettings = _DEFAULTS,
     ) -> Journal:
-        return ArenaJournal(self._in(directory), name, large, settings.arena_size)
+        most = settings.max_arenas_in_memory
+        return ArenaJournal(self._in(directory), name, large, settings.arena_size, most)
 
     def exists(self, directory: Path) -> bool:
         return bool(self._in(directory).names())

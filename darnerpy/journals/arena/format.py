@@ -16,7 +16,7 @@ names the segment's identity, a random number, so that what an old file held is 
 from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from ...errors import DamageError, NewerFormatError
@@ -46,9 +46,13 @@ __all__ = [
     "encode_record",
     "extent",
     "identity_bytes",
+    "is_sound",
     "is_whole",
     "link_to",
     "mend_record",
+    "pack_crc",
+    "pack_foot_into",
+    "pack_record",
     "split_link",
 ]
 
@@ -91,9 +95,12 @@ _RECORD_SIZE: Final = _RECORD.size
 
 _Fields = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 
-_pack_record: Final = _RECORD.pack
-_pack_crc: Final = _CRC.pack
-_pack_foot: Final = _FOOT.pack
+pack_record: Final = _RECORD.pack
+pack_crc: Final = _CRC.pack
+pack_foot: Final = _FOOT.pack
+pack_foot_into: Final = _FOOT.pack_into
+"""What `encode_record` is made of, for who writes without copies."""
+
 _unpack_record: Final[Callable[[bytes, int], _Fields]] = _RECORD.unpack_from
 _unpack_crc: Final[Callable[[bytes, int], tuple[int]]] = _CRC.unpack_from
 _unpack_foot: Final[Callable[[bytes, int], tuple[int, int]]] = _FOOT.unpack_from
@@ -248,12 +255,12 @@ def encode_record(
     payload: bytes,
 ) -> tuple[bytes, bytes]:
     """Head and foot of a record that begins at some place."""
-    head = _pack_record(
+    head = pack_record(
         kind, flags, index, len(payload), identity, sequence, batch, id, link, offset, created,
         expiry, value,
     )  # fmt: skip
     crc = _crc32(head, start & _LOW)
-    return head + _pack_crc(crc), _pack_foot(_crc32(payload, crc), sequence & _LOW)
+    return head + pack_crc(crc), pack_foot(_crc32(payload, crc), sequence & _LOW)
 
 
 def decode_record(data: bytes, at: int, start: int, identity: int) -> Record | None:
@@ -309,6 +316,12 @@ def is_whole(record: Record, data: bytes, at: int) -> bool:
     return sequence == record.sequence & _LOW and crc == _crc32(payload, record.crc)
 
 
+def is_sound(record: Record, payload: Any, foot: Any) -> bool:
+    """Whether a payload, and the bytes of the foot, are as they were written; for who has them in a map."""
+    crc, sequence = _FOOT.unpack(foot)
+    return bool(sequence == record.sequence & _LOW and crc == _crc32(payload, record.crc))
+
+
 # -- heads of segments -----------------------------------------------------------------------------
 
 
@@ -319,7 +332,7 @@ def encode_head(head: Head) -> bytes:
         head.replaces,
     )  # fmt: skip
     body = fields + head.name
-    return body + _pack_crc(_crc32(body))
+    return body + pack_crc(_crc32(body))
 
 
 def decode_head(data: bytes) -> Head:
@@ -339,7 +352,7 @@ def decode_head(data: bytes) -> Head:
 
 def encode_note(note: Note) -> bytes:
     fields = _NOTE.pack(*note, 0)[: -_CRC.size]
-    return fields + _pack_crc(_crc32(fields))
+    return fields + pack_crc(_crc32(fields))
 
 
 def decode_note(data: bytes) -> Note:

@@ -6,8 +6,8 @@ numbers in the head of its record, and the payload is its data.
 
 from ...errors import DamageError
 from ...queues.items import Item
-from ..marks import MarkRecord, decode_mark
-from ..records import block_key, decode_block, mark_key
+from ..marks import MarkRecord, decode_body
+from ..records import block_key, decode_block
 from .format import BLOCK, Record
 
 __all__ = ["items_of", "mark_of"]
@@ -36,4 +36,7 @@ def items_of(record: Record) -> tuple[list[Item], int, str]:
 
 def mark_of(record: Record) -> MarkRecord:
     """Raises `DamageError`, or `NewerFormatError` for a later version's mark."""
-    return decode_mark(mark_key(record.id, record.batch), record.payload)
+    where = f"mark {record.batch} before item {record.id}"
+    if record.wrong:
+        raise DamageError(f"{where} has a wrong checksum")
+    return decode_body(record.payload, where)

@@ -12,8 +12,10 @@ from typing import Final
 
 from ...errors import DamageError, JournalError, NewerFormatError
 from ...queues.batches import Batch
+from ...queues.items import Item
 from ...queues.positions import Span
-from ..contract import Damage, Entry, Piece, Recovery, Trimmed
+from ..contract import Damage, Entry, Habits, Piece, Recovery, Trimmed
+from ..copied import copied_view
 from ..large import LargeFiles
 from ..replay import confirmed_by
 from .active import Active
@@ -29,14 +31,19 @@ from .spares import Spares
 from .state import State
 from .syncing import Syncs
 from .trimming import Trimming
+from .views import Views
 
 __all__ = ["ArenaJournal"]
+
+_HABITS: Final = Habits(8 * 1024 * 1024, 50_000, 32 * 1024, 200, 0.25)
+"""A trim costs little, but two marks."""
 
 _MOST_OVERHEAD: Final = 4096
 
 
 class ArenaJournal:
-    """as_it_is: to look at; nothing is changed, and it cannot be written to.
+    """most_mapped: segments that may be mapped at once. as_it_is: to look at; nothing is changed, and it
+    cannot be written to.
 
     Raises `JournalError` if it cannot be opened.
     """
@@ -49,8 +56,10 @@ class ArenaJournal:
         name: bytes,
         large: LargeFiles,
         arena_size: int = 0,
+        most_mapped: int = 2,
         as_it_is: bool = False,
     ) -> None:
+        self.habits = _HABITS
         self._files = files
         self._large = large
         state = self._state = State(files)
@@ -77,6 +86,7 @@ class ArenaJournal:
                 self.close()
                 raise
         self._reader = Reader(state, large)
+        self._views = Views(state, self._reader, large, max(1, most_mapped - 1))
         self._trimming = Trimming(
             state, self._active, self._appender, name or self._name, arena_size, self._sync_but
         )
@@ -120,6 +130,11 @@ class ArenaJournal:
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         with self._errors("read"):
             return self._reader.read(first, stop, max_bytes)
+
+    def view(self, item: Item) -> memoryview:
+        with self._errors("read"):
+            view = self._views.view(item)
+        return copied_view(self, self._large, item) if view is None else view
 
     def contents(self) -> Iterator[Entry]:
         with self._errors("read"):
@@ -193,6 +208,7 @@ class ArenaJournal:
                 self._active.rest()
             self._syncs.rest()
             self._state.rest()
+            self._views.rest()
 
     def close(self) -> None:
         with self._state.lock:

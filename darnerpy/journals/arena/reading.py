@@ -12,9 +12,9 @@ from ...queues.positions import Positions, Span
 from ..contract import Damage, Piece
 from ..large import LargeFiles
 from .files import File
-from .format import HEAD_BYTES, ITEM, MARK, Record
+from .format import HEAD_BYTES, ITEM, MARK, Record, extent
 from .items import items_of
-from .scan import Scanner
+from .scan import END, Scanner
 from .segments import Segment, segment_at
 from .state import State
 from .walk import Walker
@@ -24,6 +24,8 @@ __all__ = ["Reader"]
 _NEAR: Final = 64 * 1024
 _PLACES: Final = 64
 _TRIES: Final = 100
+_HEADS: Final = 4096
+"""Bytes to read at once where only heads are looked at."""
 
 
 class Reader:
@@ -63,6 +65,28 @@ class Reader:
             at = HEAD_BYTES
         reading.finish()
         return there
+
+    def find(self, item_id: int) -> tuple[Segment, Record] | None:
+        """The record that has an item, not read but its head; None if there is none. Raises `OSError`."""
+        for _ in range(_TRIES):
+            segments = self._state.segments
+            index, at = self._place(item_id)
+            while index < len(segments):
+                segment = segments[index]
+                with self._state.reading(segment) as file:
+                    if file is not None:
+                        scanner = Scanner(file, segment.identity, at, segment.end, _HEADS)
+                        record = _find_in(scanner, item_id)
+                        if record is not None and record.id <= item_id:
+                            self._remember(item_id + 1, segment, record.stop)
+                            return segment, record
+                        if record is not None:
+                            break
+                index += 1
+                at = HEAD_BYTES
+            if segments is self._state.segments:
+                return None
+        return None
 
     def _place(self, item_id: int) -> tuple[int, int]:
         """The index of a segment, and a place in it, where an item or what was before it begins."""
@@ -183,6 +207,21 @@ class _Reading:
             self.piece.lost.append((span, Damage(what, first, stop, missing)))
             self.piece.stop = stop
             self._offset = end
+
+
+def _find_in(scanner: Scanner, item_id: int) -> Record | None:
+    """The first record with an item of an id, or one behind it."""
+    while True:
+        record = scanner.peek()
+        if record is None:
+            if scanner.step() == END:
+                return None
+            record = scanner.record  # with a wrong bit that was put right, unless it is a gap
+            if record is None or record.start + extent(record.length) != scanner.at:
+                continue
+        if record.kind != MARK and record.id + max(1, record.count) > item_id:
+            return record
+        scanner.seek(record.stop)
 
 
 def _locate(file: File, segment: Segment, item_id: int) -> int:

@@ -13,11 +13,11 @@ from .segments import Segment
 from .state import State
 from .syncing import Syncs
 
-__all__ = ["Spares"]
+__all__ = ["USUAL_MARK_BYTES", "Spares"]
 
 _NAMES: Final = ("1.spare", "2.spare")
 _LEAST: Final = 16 * 1024
-_MARK_BYTES: Final = 200
+USUAL_MARK_BYTES: Final = 200
 _MARKS: Final = 40
 """So many marks are written from one full one to the next, and so large is one, if it is a usual one."""
 
@@ -34,7 +34,7 @@ class Spares:
 
     def wrote(self, mark_bytes: int, full: bool) -> None:
         """A mark of so many bytes was written: another such one must find room."""
-        between = _MARKS * max(_MARK_BYTES, 0 if full else mark_bytes)
+        between = _MARKS * max(USUAL_MARK_BYTES, 0 if full else mark_bytes)
         needed = 2 * (HEAD_BYTES + between + (mark_bytes if full else 0))
         if needed > self.needed:
             self.needed = 1 << (needed - 1).bit_length()

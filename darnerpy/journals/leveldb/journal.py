@@ -15,7 +15,8 @@ from ...errors import DamageError, JournalError
 from ...queues.batches import Batch
 from ...queues.items import Item, Origin
 from ...queues.positions import Span
-from ..contract import Block, Damage, Entry, Piece, Recovery, Standing, Trimmed
+from ..contract import Block, Damage, Entry, Habits, Piece, Recovery, Standing, Trimmed
+from ..copied import copied_view
 from ..large import LargeFiles
 from ..marks import MarkRecord, decode_lost, decode_mark, encode_mark, is_full_mark
 from ..records import (
@@ -56,6 +57,7 @@ class LevelDbJournal:
         # While one buffer is written to a table, a second one can be filled at once.
         self._quick_run = database.memory // 2
         self._run = 0
+        self.habits = Habits()
         self._errors = self._database.errors
         self._db = self._database.handle
         try:
@@ -215,6 +217,9 @@ class LevelDbJournal:
             piece.lost.append((span, _damage(wrong, span)))
         piece.stop = max(expected, block_stop)
         return offset
+
+    def view(self, item: Item) -> memoryview:
+        return copied_view(self, self._large, item)
 
     def entries(self, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Every entry of a mark or a block behind a key, in order, as they were when this began.
