@@ -23,8 +23,8 @@ class StillClock:
 
 
 class Kept:
-    """queue, journal: as they are now. found: what the last recovery found. settings: from the next
-    opening on.
+    """directory: of the queue. queue, journal: as they are now. found: what the last recovery found.
+    settings: from the next opening on.
     """
 
     def __init__(
@@ -32,14 +32,14 @@ class Kept:
     ) -> None:
         self.settings = settings
         self._name = name
-        self._directory = directory
+        self.directory = directory
         self._engine = engine
         self.open()
 
     def open(self) -> Recovery:
-        self.large = LargeFiles(self._directory / "large")
+        self.large = LargeFiles(self.directory / "large")
         self.journal = self._engine.open(
-            self._directory, self._name, self.large, 1 << 20, QueueSettings(**self.settings)
+            self.directory, self._name, self.large, 1 << 20, QueueSettings(**self.settings)
         )
         try:
             self.found = found = self.journal.recover()

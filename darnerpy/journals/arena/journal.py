@@ -63,6 +63,8 @@ class ArenaJournal:
         self._files = files
         self._large = large
         state = self._state = State(files)
+        self._reader = Reader(state, large)
+        self._views = Views(state, self._reader, large, most_mapped - 1)
         with self._errors("open"):
             found = find_segments(files)
             self._damage = [Damage(what) for what in found.damage]
@@ -85,8 +87,6 @@ class ArenaJournal:
             except BaseException:
                 self.close()
                 raise
-        self._reader = Reader(state, large)
-        self._views = Views(state, self._reader, large, max(1, most_mapped - 1))
         self._trimming = Trimming(
             state, self._active, self._appender, name or self._name, arena_size, self._sync_but
         )
@@ -215,6 +215,7 @@ class ArenaJournal:
             self._active.close()
         self._syncs.rest()
         self._state.rest()
+        self._views.rest()
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
