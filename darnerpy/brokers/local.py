@@ -45,7 +45,8 @@ class LocalBroker:
     """queues: every queue there is, and those that only have waiters.
 
     aliases: names that stand for several queues and consumers; alias_puts: items and bytes put to
-    each. created, deleted: counts since the start. past: what those deleted had counted.
+    each. created, deleted: counts since the start. past: what those deleted had counted. dirty: queues in
+    which something was decided that is not committed.
 
     at_turn_end: calls a function when all is decided that is decided together, by default soon.
     """
@@ -76,7 +77,7 @@ class LocalBroker:
             gone=self._gone,
             look_after=self._maintenance.look_after,
         )
-        self._dirty: list[StoredQueue] = []
+        self.dirty: list[StoredQueue] = []
         self._masked: dict[bytes, StoredQueue] = {}
         self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
         self.alias_puts: dict[bytes, tuple[int, int]] = {}
@@ -185,7 +186,7 @@ class LocalBroker:
 
     def end_turn(self) -> None:
         """Commit what was decided since the last time, one batch a queue."""
-        dirty, self._dirty = self._dirty, []
+        dirty, self.dirty = self.dirty, []
         if dirty:
             self._store.journals.turn += 1
             for stored in dirty:
@@ -195,9 +196,9 @@ class LocalBroker:
         if not stored.stored:
             stored.stored = True
             self.created += 1
-        if not self._dirty:
+        if not self.dirty:
             self._at_turn_end(self.end_turn)
-        self._dirty.append(stored)
+        self.dirty.append(stored)
 
     # -- start and stop ----------------------------------------------------------------------------
 

@@ -123,6 +123,8 @@ class Turn:
         broker = self._broker
         assert broker is not None
         broker.end_turn()
+        while broker.dirty:  # a commit may have brought about more, such as a mark to trim by
+            broker.end_turn()
         self.busy = False
 
     def ready(self, name: bytes) -> StoredQueue:
@@ -178,7 +180,7 @@ class Turn:
             self._check(stored, size, 1, size)
             if expiry and stored.settings.ignore_client_expiry:
                 expiry = 0
-            batch = stored.queue.put(data, size, flags, expiry, False, large)
+            batch = stored.queue.put(data, size, flags, expiry, False, large, None, None, due)
         except DarnerError:
             self._refused()
             raise
@@ -214,7 +216,7 @@ class Turn:
             if expiry and stored.settings.ignore_client_expiry:
                 expiry = 0
             for data, length, large in items:
-                batch = queue.put(data, length, flags, expiry, False, large)
+                batch = queue.put(data, length, flags, expiry, False, large, None, None, due)
         except DarnerError:
             self._refused()
             raise

@@ -62,7 +62,7 @@ class MemoryJournal:
         self._items: list[Item] = []
         self._marks: list[
             tuple[int, MarkRecord]
-        ] = []  # with the batch's number, since the last full one
+        ] = []  # by number of batch, since the last full one
         # Trimming runs beside all others. Writing, which every turn does, needs no lock: what it adds is
         # added in one step, behind all that is taken out.
         self._lock = Lock()
@@ -101,13 +101,13 @@ class MemoryJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], False)
-        how = batch.full, batch.next_id, batch.next_offset, 1, batch.marks, list(batch.kept)
-        mark = batch.number, MarkRecord(*how)
+        end = batch.next_id, batch.next_offset
+        mark = MarkRecord(batch.full, *end, 1, batch.marks, list(batch.kept), batch.paused)
         self._items.extend(batch.items)
         if batch.full:  # it is in one step that a batch is there
-            self._marks = [mark]
+            self._marks = [(batch.number, mark)]
         else:
-            self._marks.append(mark)
+            self._marks.append((batch.number, mark))
 
     def view(self, item: Item) -> memoryview:
         return copied_view(self, self._large, item)

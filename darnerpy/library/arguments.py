@@ -21,6 +21,7 @@ __all__ = [
     "queue_name",
     "text_of_queue",
     "timeout_of",
+    "times",
 ]
 
 Data = bytes | bytearray | memoryview
@@ -91,8 +92,17 @@ def milliseconds(value: float | str, what: str, least: int = 1) -> int:
     else:
         found = math.ceil(value * 1000)
     if not least <= found <= _LONGEST_MS:
-        raise ValueError(f"{what} is more than 0 seconds, not {value!r}")
+        raise ValueError(
+            f"{what} is {'more than 0' if least else '0 or more'} seconds, not {value!r}"
+        )
     return found
+
+
+def times(now: int, ttl: float | str | None, delay: float | str | None) -> tuple[int, int]:
+    """When an item expires and from when on it can be had, 0 is never and at once; milliseconds."""
+    expiry = 0 if ttl is None else now + milliseconds(ttl, "ttl")
+    due = 0 if delay is None else now + milliseconds(delay, "delay", least=0)
+    return expiry, due if due > now else 0
 
 
 def queue_name(name: str) -> bytes:

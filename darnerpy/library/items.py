@@ -40,7 +40,7 @@ class Item:
     def __init__(self, found: Found, zero_copy: bool = False) -> None:
         item, data, expires = found.item, found.data, found.expires
         assert data is not None
-        self.data = memoryview(data) if zero_copy else data
+        self.data = memoryview(data) if zero_copy and isinstance(data, bytes) else data
         self.id = item.id
         self.flags = item.flags
         self.attempts = found.attempts

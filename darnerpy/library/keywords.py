@@ -42,10 +42,13 @@ class Keywords(TypedDict, total=False):
     fanout_only: bool
     consumers: list[str] | tuple[str, ...]
     start: Literal["tail", "head"]
+    copy_from: str
     max_lag_items: int | None
     max_lag_bytes: int | str | None
     lag_action: Literal["refuse", "discard"]
     max_idle: float | str | None
+    arena_size: int | str
+    max_arenas_in_memory: int
     compression: Literal["off", "snappy"]
     # -- the directory
     max_open_journals: int | None

@@ -139,7 +139,7 @@ class Reader:
                 found = reading.Found(held.item, held.item.data, held, attempts, expires)
                 if found.data is not None and commit is None and not rest:
                     return ReservedItem(found, desk, zero_copy)
-                return drive(desk, reading.arrive(desk, found, commit, make))
+                return drive(desk, reading.arrive(desk, found, commit, make, zero_copy))
         except Unready:
             empty = rest = False
         except DarnerError as error:
@@ -151,7 +151,7 @@ class Reader:
         if empty and not block and not rest:
             raise Empty(desk.path, desk.queue)
         end = until(desk, timeout) if block else None
-        return drive(desk, reading.hold(desk, block, end, make))
+        return drive(desk, reading.hold(desk, block, end, make, zero_copy))
 
     def __iter__(self) -> Generator[ReservedItem, None, None]:
         """Every item, held until the next is asked for and confirmed then; waits for more without end.
@@ -181,7 +181,7 @@ class Reader:
         zero_copy: as of `reserve`; released when somebody has confirmed the item, or at `close`.
         """
         check_count(offset, "offset", 0)
-        found = drive(self._desk, reading.peek(self._desk, offset))
+        found = drive(self._desk, reading.peek(self._desk, offset, zero_copy))
         if found is None:
             return None
         item = Item(found, zero_copy)

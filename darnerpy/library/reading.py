@@ -6,7 +6,8 @@ has arrived: who is interrupted meanwhile gives it back, as if it had never been
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeVar
+from mmap import ACCESS_READ, mmap
+from typing import NamedTuple, TypeVar, cast
 
 from ..brokers.browse import Browse
 from ..brokers.stored import StoredQueue
@@ -32,7 +33,7 @@ class Found(NamedTuple):
     """
 
     item: Item
-    data: bytes | None
+    data: bytes | memoryview | None
     held: OpenRead | None
     attempts: int
     expires: int
@@ -72,8 +73,7 @@ def get(desk: Desk, block: bool, until: float | None, way: OnTheWay) -> Steps[by
             way.failed(error)
             raise
         if commit is not None:  # else its time was up before it arrived
-            assert found.data is not None
-            return found.data
+            return cast(bytes, found.data)
 
 
 def _close(
@@ -97,7 +97,7 @@ def get_many(
             at = len(way.box)
             empty, commit = _take_many(desk, most - len(taken), way)
             yield from desk.committed(commit)
-            taken += [each.data for each in way.box[at:] if isinstance(each, Item) and each.data]
+            taken += [cast(bytes, each.data) for each in way.box[at:] if isinstance(each, Item)]
             if empty and taken:
                 break
             if len(taken) < most:
@@ -133,7 +133,13 @@ def _take_many(desk: Desk, most: int, way: OnTheWay) -> tuple[bool, Batch | None
 # -- holding ---------------------------------------------------------------------------------------
 
 
-def hold(desk: Desk, block: bool, until: float | None, make: Callable[[Found], T]) -> Steps[T]:
+def hold(
+    desk: Desk,
+    block: bool,
+    until: float | None,
+    make: Callable[[Found], T],
+    zero_copy: bool = False,
+) -> Steps[T]:
     """Take the next item and hold it, with its data; what was made of it. Raises `Empty`."""
     wait: ItemWait | None = None
     try:
@@ -141,19 +147,25 @@ def hold(desk: Desk, block: bool, until: float | None, make: Callable[[Found], T
             wait = ItemWait(desk.make_sleeper(not block), block)
             yield from _wait(desk, wait, partial(_open, desk, wait), until)
         found = Found(wait.item, wait.item.data, wait.held, wait.attempts, wait.expires)
-        return (yield from arrive(desk, found, None, make))
+        return (yield from arrive(desk, found, None, make, zero_copy))
     except BaseException:
         if wait is not None and wait.held is not None:
             desk.give_back(wait.held)
         raise
 
 
-def arrive(desk: Desk, found: Found, commit: Batch | None, make: Callable[[Found], T]) -> Steps[T]:
+def arrive(
+    desk: Desk,
+    found: Found,
+    commit: Batch | None,
+    make: Callable[[Found], T],
+    zero_copy: bool = False,
+) -> Steps[T]:
     """What is made of an item that is held, once that is written, and its data there."""
     try:
         yield from desk.committed(commit)
         if found.data is None:
-            found = found._replace(data=(yield from _read_file(desk, found.item)))
+            found = found._replace(data=(yield from _read_file(desk, found.item, zero_copy)))
         return make(found)
     except BaseException:
         if found.held is not None:
@@ -183,7 +195,7 @@ def _join(desk: Desk, wait: ItemWait, stored: StoredQueue, consumer: Consumer) -
 # -- looking ---------------------------------------------------------------------------------------
 
 
-def peek(desk: Desk, offset: int) -> Steps[Found | None]:
+def peek(desk: Desk, offset: int, zero_copy: bool) -> Steps[Found | None]:
     """The next item, or one behind it, left where it is; None if there is none."""
     while True:
         wait = LookWait(desk.make_sleeper(True))
@@ -195,10 +207,10 @@ def peek(desk: Desk, offset: int) -> Steps[Found | None]:
         item = wait.item
         if item is None:
             continue
-        data = item.data
+        data: bytes | memoryview | None = item.data
         if data is None:
             try:
-                data = yield from _read_file(desk, item)
+                data = yield from _read_file(desk, item, zero_copy)
             except JournalError:
                 if not item.large or not desk.is_gone(item):
                     raise
@@ -303,19 +315,22 @@ def _withdraw(desk: Desk, wait: ItemWait) -> None:
         desk.give_back(wait.held)
 
 
-def _read_file(desk: Desk, item: Item) -> Steps[bytes]:
+def _read_file(desk: Desk, item: Item, zero_copy: bool) -> Steps[bytes | memoryview]:
+    """A large item; zero_copy: a view of its file, which stays there as long as the view."""
     large = yield from desk.when_ready(lambda stored, consumer: stored.large)
     try:
-        data: bytes = yield Blocking(partial(_read, large.open, item))
+        data: bytes | memoryview = yield Blocking(partial(_read, large.open, item, zero_copy))
     except JournalError as error:
         raise desk.told(error) from error.__cause__
     return data
 
 
-def _read(open_file: Callable[[Item], int], item: Item) -> bytes:
+def _read(open_file: Callable[[Item], int], item: Item, zero_copy: bool) -> bytes | memoryview:
     handle = open_file(item)
     try:
         with open(handle, "rb") as file:
+            if zero_copy:
+                return memoryview(mmap(file.fileno(), item.size, access=ACCESS_READ))
             return file.read()
     except OSError as error:
         raise JournalError(f"cannot read large item {item.id}: {error.strerror}") from error

@@ -10,7 +10,7 @@ import pytest
 import darnerpy
 from tests.library.fronts import FRONTS, OpenQueue
 
-ON_DISK = ["leveldb"]
+ON_DISK = ["leveldb", "arena"]
 ENGINES = [*ON_DISK, "memory"]
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import darnerpy
 from darnerpy import aio
-from darnerpy.config import load
+from darnerpy.config import QueueSettings, load, options
+from darnerpy.library.keywords import Keywords
 from tests.library.fronts import OpenQueue
 from tests.servers import PYTHON
 
@@ -153,6 +154,13 @@ def test_a_bad_setting_is_told(tmp_path: Path, settings: Any, told: str) -> None
     assert "q" in str(raised.value)
     with darnerpy.Queue(tmp_path / "data", "q", engine="memory") as queue:  # nothing is left of it
         queue.put(b"x")
+
+
+def test_every_setting_of_a_queue_can_be_given() -> None:
+    assert set(Keywords.__annotations__) == {
+        *options(QueueSettings),
+        *("max_open_journals", "window_memory", "min_free_disk"),
+    }
 
 
 def test_a_setting_that_is_none_is_no_argument(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from ..arguments import (
     consumer_name,
     data_of,
     datas_of,
-    milliseconds,
     text_of_queue,
     timeout_of,
+    times,
 )
 from ..driving import until
 from ..keywords import Keywords
@@ -109,16 +109,16 @@ class Queue(Reader):
         timeout = timeout_of(timeout)
         desk = self._desk
         directory = desk.directory
-        expiry = 0
+        expiry = due = 0
         if ttl is not None:
-            expiry = directory.clock.now_ms() + milliseconds(ttl, "ttl")
+            expiry, due = times(directory.clock.now_ms(), ttl, None)
         size = len(data)
         if size <= putting.LARGE and not desk.place.line:
             try:
                 with directory.lock:
                     turn = directory.turn
                     try:
-                        item_id = turn.put(desk.name, data, size, flags, expiry, 0, 0)
+                        item_id = turn.put(desk.name, data, size, flags, expiry, due, 0)
                         commit = turn.unfinished
                         rest = turn.after and directory.scheduler.settle()
                     except BaseException:
@@ -131,7 +131,7 @@ class Queue(Reader):
                 pass
             except DarnerError as error:
                 raise desk.told(error) from error.__cause__
-        how = putting.Envelope(flags, expiry, 0, timeout != 0, until(desk, timeout))
+        how = putting.Envelope(flags, expiry, due, timeout != 0, until(desk, timeout))
         return await drive(desk, putting.put(desk, data, how))
 
     async def put_nowait(self, data: Data) -> int:
@@ -154,10 +154,10 @@ class Queue(Reader):
         check_flags(flags)
         timeout = timeout_of(timeout)
         desk = self._desk
-        expiry = 0
+        expiry = due = 0
         if ttl is not None:
-            expiry = desk.directory.clock.now_ms() + milliseconds(ttl, "ttl")
-        how = putting.Envelope(flags, expiry, 0, timeout != 0, until(desk, timeout))
+            expiry, due = times(desk.directory.clock.now_ms(), ttl, None)
+        how = putting.Envelope(flags, expiry, due, timeout != 0, until(desk, timeout))
         first = await drive(desk, putting.put_many(desk, datas, how))
         return range(first, first + len(datas))
 

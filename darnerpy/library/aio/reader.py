@@ -129,7 +129,7 @@ class Reader:
                 found = reading.Found(held.item, held.item.data, held, attempts, expires)
                 if found.data is not None and commit is None and not rest:
                     return make(found)
-                return await drive(desk, reading.arrive(desk, found, commit, make))
+                return await drive(desk, reading.arrive(desk, found, commit, make, zero_copy))
         except Unready:
             pass
         except DarnerError as error:
@@ -138,7 +138,9 @@ class Reader:
             if box:
                 desk.give_back(box[0])
             raise
-        return await drive(desk, reading.hold(desk, timeout != 0, until(desk, timeout), make))
+        return await drive(
+            desk, reading.hold(desk, timeout != 0, until(desk, timeout), make, zero_copy)
+        )
 
     async def __aiter__(self) -> AsyncGenerator[ReservedItem, None]:
         """Every item, held until the next is asked for and confirmed then; waits for more without end.
@@ -169,7 +171,7 @@ class Reader:
         zero_copy: as of `reserve`; released when somebody has confirmed the item, or at `close`.
         """
         check_count(offset, "offset", 0)
-        found = await drive(self._desk, reading.peek(self._desk, offset))
+        found = await drive(self._desk, reading.peek(self._desk, offset, zero_copy))
         if found is None:
             return None
         item = Item(found, zero_copy)
