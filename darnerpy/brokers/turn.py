@@ -212,7 +212,7 @@ class Turn:
         batch: Batch | None = None
         try:
             self._check(stored, size, len(items), largest)
-            queue.check_room(size, None, len(items))
+            queue.check_room(size, None, len(items), due)
             if expiry and stored.settings.ignore_client_expiry:
                 expiry = 0
             for data, length, large in items:

@@ -77,11 +77,13 @@ class Queue(Reader):
         *,
         flags: int = 0,
         ttl: float | str | None = None,
+        delay: float | str | None = None,
     ) -> int:
         """Put an item at the end; returns its id. With `sync="always"` it is on disk then.
 
         data: bytes, or what can be made bytes without a thought (bytearray, memoryview). flags: 32 bits
         that are stored with it. ttl: after how many seconds (or a duration such as "2h") it expires.
+        delay: nobody gets it before so long has passed; it does not hold up those behind it.
 
         A full queue (`max_items`, `max_bytes`) is waited for, at most `timeout` seconds, not at all with
         `block=False`; who waits is served in turn. Raises `Full` if there was no room in time,
@@ -95,8 +97,8 @@ class Queue(Reader):
         desk = self._desk
         directory = desk.directory
         expiry = due = 0
-        if ttl is not None:
-            expiry, due = times(directory.clock.now_ms(), ttl, None)
+        if ttl is not None or delay is not None:
+            expiry, due = times(directory.clock.now_ms(), ttl, delay)
         size = len(data)
         if size <= putting.LARGE and not desk.place.line:
             try:
@@ -132,6 +134,7 @@ class Queue(Reader):
         *,
         flags: int = 0,
         ttl: float | str | None = None,
+        delay: float | str | None = None,
     ) -> range:
         """Put several items in one commit, all of them or none; returns their ids.
 
@@ -142,8 +145,8 @@ class Queue(Reader):
         timeout = timeout_of(timeout)
         desk = self._desk
         expiry = due = 0
-        if ttl is not None:
-            expiry, due = times(desk.directory.clock.now_ms(), ttl, None)
+        if ttl is not None or delay is not None:
+            expiry, due = times(desk.directory.clock.now_ms(), ttl, delay)
         end = until(desk, timeout) if block else None
         how = putting.Envelope(flags, expiry, due, block, end)
         first = drive(desk, putting.put_many(desk, datas, how))

@@ -203,3 +203,18 @@ def test_a_get_that_waited_is_no_transaction(q: darnerpy.Queue) -> None:
     q.put(bytes(300_000))
     q.get()
     assert q.stats()["transactions"] == 0
+
+
+def test_a_delayed_item_waits_and_holds_up_nobody(q: darnerpy.Queue) -> None:
+    q.put(b"later", delay=0.05)
+    q.put_many([b"much later"], delay="1h")
+    q.put(b"now", delay=0)
+    assert (len(q), q.peek(1)) == (3, None)
+    assert q.get() == b"now"
+    assert q.get(timeout=20) == b"later"
+    with pytest.raises(darnerpy.Empty):
+        q.get(block=False)
+    assert len(q) == 1
+    for wrong in (-1, "soon"):
+        with pytest.raises(ValueError, match="delay"):
+            q.put(b"x", delay=wrong)
