@@ -26,7 +26,7 @@ COMPILER = "mypy[mypyc]==2.4.1"
 
 HOT = {
     "protocol": "arguments foreign item_commands long_gets options text values verbs",
-    "queues": "aside batches consumer counters delays delivery departures fullmarks items limits line log "
+    "queues": "aside batches consumer counters delivery departures fullmarks items limits line log "
     "open_reads positions queue recoverable upkeep waiting windows",
     "journals": "marks records",
     "journals/arena": "active appending format items journal reading scan segments state syncing walk",
