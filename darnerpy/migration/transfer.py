@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..brokers.datadir import DataDir
 from ..clock import Clock
-from ..errors import DamageError, JournalError
+from ..errors import DamageError, ServerError
 from ..journals.contract import DiskEngine
 from ..names import file_name
 from .naming import new_consumer_names, new_names
@@ -79,7 +79,7 @@ class _Run:
     def _try(self, queue: SourceQueue, report: QueueReport) -> None:
         try:
             self._copy(queue, report)
-        except (SourceError, JournalError) as error:
+        except (SourceError, ServerError) as error:
             report.refused = str(error)
         except OSError as error:
             report.refused = f"{error.filename or 'it cannot be copied'}: {error.strerror}"

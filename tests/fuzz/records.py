@@ -67,6 +67,8 @@ def true_batch(first: int, number: int, count: int) -> Batch:
     for mark in batch.marks:
         numbers = [[random.getrandbits(64) for _ in range(4)] for _ in range(random.choice([0, 2]))]
         mark.leases = [Lease(*four) for four in numbers]
+    ids = range(random.choice([0, 0, 3]))
+    batch.delays = [(each, random.getrandbits(41)) for each in ids] if batch.full else []
     return batch
 
 
@@ -74,7 +76,7 @@ def true_mark(next_id: int, number: int, version: int = records.FORMAT) -> tuple
     batch = true_batch(next_id - 1, number, 1)
     if version == records.FORMAT:
         return marks.encode_mark(batch, 1)
-    batch.paused = 0
+    batch.paused, batch.delays = 0, []
     for mark in batch.marks:
         mark.leases = []
     key, value = marks.encode_mark(batch, 1)
@@ -147,7 +149,7 @@ def check_whole(random: Random) -> None:
     assert [item for block in blocks for item in records.decode_block(*block)[0]] == batch.items
     found = marks.decode_mark(*marks.encode_mark(batch, 1))
     assert (found.marks, found.kept, found.full) == (batch.marks, list(batch.kept), batch.full)
-    assert found.paused == batch.paused
+    assert (found.paused, found.delays) == (batch.paused, batch.delays)
 
 
 def mutate_entry(random: Random, data: bytes) -> bytes:

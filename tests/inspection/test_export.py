@@ -56,16 +56,17 @@ def incoming(draw: st.DrawFn) -> Incoming:
         st.none()
         | st.builds(Origin, names, names, numbers, st.sampled_from([EXPIRED, DEAD]), times)
     )
+    created = draw(times)
     return Incoming(
         len(data),
         data,
-        draw(times),
+        created,
         draw(st.just(0) | times),
         readers,
         flags=draw(numbers),
         origin=origin,
         returns=returns,
-        due=draw(st.just(0) | times),
+        due=draw(st.just(0) | times.map(lambda delay: created + delay)),
         leases=leases,
     )
 

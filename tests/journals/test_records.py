@@ -154,17 +154,23 @@ def test_format_1_is_read_as_it_was() -> None:
     Spans,
     U64,
     st.integers(0, 3),
+    st.lists(st.tuples(U64, U64), max_size=4),
 )
 def test_marks_come_back_as_they_were(
-    marks: list[Mark], kept: list[Span], trimmed: int, paused: int
+    marks: list[Mark],
+    kept: list[Span],
+    trimmed: int,
+    paused: int,
+    delays: list[tuple[int, int]],
 ) -> None:
     batch = batch_of([b"x"])
     batch.marks, batch.kept, batch.full, batch.paused = marks, kept, bool(marks), paused
+    batch.delays = delays
     key, value = encode_mark(batch, trimmed)
     mark = decode_mark(key, value)
     assert (mark.full, mark.next_id, mark.next_offset) == (bool(marks), 8, 1001)
     assert (mark.trimmed, mark.marks, mark.kept) == (trimmed, marks, kept)
-    assert mark.paused == paused
+    assert (mark.paused, mark.delays) == (paused, delays)
 
 
 def test_keys_ascend_in_the_order_of_writing() -> None:

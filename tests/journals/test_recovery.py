@@ -13,7 +13,7 @@ from darnerpy.queues.batches import PAUSED_GETS, PAUSED_PUTS, Batch, Lease, Mark
 from darnerpy.queues.items import Item
 from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.positions import span_of
-from tests.journals.kept import Kept, read_all
+from tests.journals.kept import Kept, StillClock, read_all
 
 
 def test_a_new_journal_is_empty(durable: Kept) -> None:
@@ -115,6 +115,27 @@ def test_leases_and_what_is_paused_are_known_again(durable: Kept) -> None:
     durable.queue.flush()
     durable.commit()
     assert durable.reopen().leases == {b"": []}
+
+
+def test_what_is_not_due_is_known_without_the_backlog(durable: Kept) -> None:
+    queue, now = durable.queue, StillClock().now_ms()
+    queue.put(b"1", 1, 0, 0, due=now + 5)
+    queue.put(b"2", 1, 0, 0)
+    durable.commit_full()
+    queue.put(b"3", 1, 0, 0, due=now + 3)
+    durable.commit()
+    durable.put(b"4")
+    known = [(1, now + 5), (3, now + 3)]
+    assert durable.reopen().delays == known
+    durable.commit_full()
+    assert durable.reopen().delays == known
+    assert durable.take(9) == [b"2", b"4"]
+    durable.trim()
+    assert durable.reopen().delays == known
+    assert [item.due for item in read_all(durable, 1, 2)] == [now + 5]
+    durable.queue.flush()
+    durable.commit_full()
+    assert durable.reopen().delays == []
 
 
 def test_times_of_their_own_outlive_a_trim_that_writes_items_anew(durable: Kept) -> None:

@@ -222,6 +222,19 @@ def test_what_expires_first_leaves_when_it_does(how: str) -> None:
     assert len(queue.delays) == 0
 
 
+def test_what_expires_first_moves_when_it_does() -> None:
+    keeper = keeper_of(expire_to=b"old")
+    old = Keeper(Disk(), keeper.clock, Windows(AMPLE), name=b"old")
+    keeper.find = lambda name: old
+    put_late(keeper, b"moved", 1_000, expiry=keeper.clock.now + 400)
+    keeper.settle()
+    keeper.wait(400)
+    old.settle()
+    keeper.settle()
+    assert take(old.queue) == b"moved", "and nothing delays it there"
+    assert keeper.queue.count(keeper.queue.own) == 0
+
+
 def test_what_has_expired_before_it_is_put_leaves(keeper: Keeper) -> None:
     put_late(keeper, b"never", 1_000, expiry=keeper.clock.now - 1)
     keeper.settle()
@@ -327,7 +340,7 @@ REFUSED = pytest.raises(ServerError, match="too many delayed items, 3 are possib
 def full(keeper: Keeper) -> bool:
     next_id = keeper.queue.next_id
     try:
-        keeper.queue.check_room(1, None, keeper.clock.now + 1)
+        keeper.queue.check_room(1, None, due=keeper.clock.now + 1)
         put_late(keeper, b"x", HOUR)
     except ServerError:
         assert keeper.queue.next_id == next_id
@@ -345,7 +358,7 @@ def test_one_too_many_is_refused_and_changes_nothing(keeper: Keeper) -> None:
     with REFUSED:
         put_late(keeper, b"3", 100)
     with REFUSED:
-        keeper.queue.check_room(1, None, keeper.clock.now + 1)
+        keeper.queue.check_room(1, None, due=keeper.clock.now + 1)
     assert keeper.queue.own.counters.discarded == 0, "to make room for what is refused"
     put(keeper.queue, b"what is due is let in")
     keeper.wait(99)
@@ -466,3 +479,13 @@ def test_the_queue_is_told_apart_from_one_that_is_idle() -> None:
     put_late(keeper, b"late", 10_000)
     keeper.wait(5_000)
     assert not audit.idle, "there was nothing to read"
+
+
+@pytest.mark.usefixtures("three")
+def test_so_many_together_are_let_in_or_not(keeper: Keeper) -> None:
+    put_late(keeper, b"1", 100)
+    later = keeper.clock.now + 100
+    keeper.queue.check_room(2, None, items=2, due=later)
+    with REFUSED:
+        keeper.queue.check_room(3, None, items=3, due=later)
+    keeper.queue.check_room(3, None, items=3, due=keeper.clock.now)
