@@ -103,10 +103,10 @@ def test_it_ends_with_the_queue(open_queue: OpenQueue) -> None:
 
 def test_time_takes_it_away(open_queue: OpenQueue) -> None:
     q = open_queue()
-    q.put(b"x", ttl=0.05)
+    q.put(b"x", ttl=1)
     looked = q.peek(zero_copy=True)
     assert looked is not None
-    time.sleep(0.06)
+    time.sleep(1.01)
     with pytest.raises(darnerpy.Empty):
         q.get(block=False)
     with pytest.raises(ValueError, match="released"):
