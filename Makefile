@@ -21,7 +21,7 @@ SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
 # Those that run the program as a user does.
 BEHAVIOUR := tests/integration tests/crash tests/hostile tests/inspection tests/migration
 
-.PHONY: install serve test test-compiled lint bench bench-library compare profile soak fuzz test-image clean
+.PHONY: install serve test test-compiled lint bench bench-library bench-ring compare profile soak fuzz test-image clean
 
 install: $(STAMP)
 
@@ -75,6 +75,10 @@ bench: $(STAMP) $(COMPILED)
 
 bench-library: $(STAMP) $(COMPILED) .venv-peers/.installed
 	$(PY) -m bench.embedded --write $(ARGS)
+
+bench-ring: $(STAMP)
+	$(PY) $(INSTALL) --editable '.[bench]'
+	$(PY) -m bench.ring $(ARGS)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)

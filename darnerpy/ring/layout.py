@@ -21,6 +21,7 @@ __all__ = [
     "STATES",
     "WRITER",
     "Place",
+    "Seeds",
     "State",
     "is_intact",
     "latest",
@@ -46,6 +47,12 @@ and their check, a CRC-32 and an Adler-32."""
 
 HEAD_SIZE: Final = HEAD.size
 
+Seeds = tuple[int, int]
+"""What the two halves of all checks of a ring begin with, chosen by chance.
+
+So nothing passes that was made for another ring, or made up by whoever sends what is published.
+"""
+
 Place = tuple[int, int]
 """A sequence, and the position of the frame that begins with it.
 
@@ -53,10 +60,13 @@ A position counts all bytes ever written: the byte is at its remainder by the si
 """
 
 State = tuple[int, Place, Place, bool]
-"""How a ring stands: generation, oldest message, next message, whether it is closed."""
+"""How a ring stands: generation, oldest message, next message, whether it is closed.
+
+Frames come first and are told of later: more may be there than the state says, never less.
+"""
 
 _MAGIC: Final = b"DARNRING"
-_TITLE: Final = Struct(">8sIIQQ")
+_TITLE: Final = Struct(">8sIIQII")
 _CHECK: Final = Struct(">II")
 _STATE: Final = Struct(">QQQQQII")
 """Twice the generation, one more if it is closed; oldest; next; check. The later is greater as bytes, too."""
@@ -75,25 +85,26 @@ WRITER: Final = slice(192, 200)
 """The writer's pid, for people."""
 
 _pack_head = HEAD.pack
-_pack_body = Struct(">QQQQQ").pack
-_pack_check = _CHECK.pack
-_unpack_state = _STATE.unpack
 
 
-def pack_head(sequence: int, count: int, data: bytes, salt: int) -> bytes:
+def pack_head(sequence: int, count: int, data: bytes, seeds: Seeds) -> bytes:
     """What stands before a frame of that data.
 
-    Of the seed of a CRC the lower 32 bits count. Two CRCs with different seeds would be 32 bits, however
-    long: for data of one length they differ by a constant. So the other half of the check is a sum.
-    Together they cost a third of the cheapest hash of 64 bits that the standard library has.
+    Two CRCs with different seeds would be 32 bits, however long: for data of one length they differ by a
+    constant. So the other half of the check is a sum. Together they cost a third of the cheapest hash of 64
+    bits that the standard library has.
     """
-    seed = sequence ^ (count << 16) ^ salt
-    return _pack_head(sequence, count, len(data), crc32(data, seed), adler32(data))
+    crc_seed, sum_seed = seeds
+    crc = crc32(data, sequence ^ (count << 16) ^ crc_seed)  # of which the lower 32 bits count
+    return _pack_head(sequence, count, len(data), crc, adler32(data, sum_seed))
 
 
-def is_intact(sequence: int, count: int, data: bytes, salt: int, crc: int, adler: int) -> bool:
+def is_intact(sequence: int, count: int, data: bytes, seeds: Seeds, crc: int, adler: int) -> bool:
     """Whether a frame was written with that head."""
-    return crc32(data, sequence ^ (count << 16) ^ salt) == crc and adler32(data) == adler
+    crc_seed, sum_seed = seeds
+    return (
+        crc32(data, sequence ^ (count << 16) ^ crc_seed) == crc and adler32(data, sum_seed) == adler
+    )
 
 
 def pack_table(lengths: list[int]) -> bytes:
@@ -112,40 +123,37 @@ def unpack_messages(count: int, data: bytes) -> Iterator[bytes]:
         start += length
 
 
-def pack_beginning(size: int, salt: int) -> bytes:
-    """How the file of a new ring begins: with a title, which never changes, and a state.
-
-    The salt is a number by chance. Since it is in the seeds of all checks, nothing passes that was made for
-    another ring, or made up by whoever sends what is published.
-    """
-    body = _TITLE.pack(_MAGIC, FORMAT, 0, size, salt)
-    title = body + _pack_check(crc32(body), adler32(body))
-    return title.ljust(_FIRST.start, b"\0") + pack_state(0, (0, 0), (0, 0), salt)
+def pack_beginning(size: int, seeds: Seeds) -> bytes:
+    """How the file of a new ring begins: with a title, which never changes, and a state."""
+    body = _TITLE.pack(_MAGIC, FORMAT, 0, size, *seeds)
+    title = body + _CHECK.pack(crc32(body), adler32(body))
+    return title.ljust(_FIRST.start, b"\0") + pack_state(0, (0, 0), (0, 0), seeds)
 
 
-def unpack_title(data: bytes) -> tuple[int, int, int] | None:
-    """Format, size and salt; None if it is no title."""
+def unpack_title(data: bytes) -> tuple[int, int, Seeds] | None:
+    """Format, size and seeds; None if it is no title."""
     body, end = data[: _TITLE.size], data[_TITLE.size : _TITLE.size + _CHECK.size]
-    if len(end) < _CHECK.size or end != _pack_check(crc32(body), adler32(body)):
+    if len(end) < _CHECK.size or end != _CHECK.pack(crc32(body), adler32(body)):
         return None
-    magic, number, _, size, salt = _TITLE.unpack(body)
-    return (number, size, salt) if magic == _MAGIC else None
+    magic, number, _, size, *seeds = _TITLE.unpack(body)
+    return (number, size, (seeds[0], seeds[1])) if magic == _MAGIC else None
 
 
 def pack_state(
-    generation: int, oldest: Place, following: Place, salt: int, *, closed: bool = False
+    generation: int, oldest: Place, following: Place, seeds: Seeds, *, closed: bool = False
 ) -> bytes:
     """How the ring stands, and the check of that."""
-    body = _pack_body(2 * generation + closed, oldest[0], oldest[1], following[0], following[1])
-    return body + _pack_check(crc32(body, salt), adler32(body))
+    marked = 2 * generation + closed
+    body = _STATE.pack(marked, *oldest, *following, 0, 0)[:_STATE_BODY]
+    return body + _CHECK.pack(crc32(body, seeds[0]), adler32(body, seeds[1]))
 
 
-def latest(states: bytes, salt: int) -> State | None:
+def latest(states: bytes, seeds: Seeds) -> State | None:
     """The later of two states if it is whole, else the other; None if neither is."""
     first, second = states[: _STATE.size], states[_STATE.size :]
     for state in (first, second) if first > second else (second, first):
-        marked, oldest, oldest_at, following, following_at, crc, adler = _unpack_state(state)
+        marked, oldest, oldest_at, following, following_at, crc, adler = _STATE.unpack(state)
         body = state[:_STATE_BODY]
-        if crc32(body, salt) == crc and adler32(body) == adler:
+        if crc32(body, seeds[0]) == crc and adler32(body, seeds[1]) == adler:
             return marked >> 1, (oldest, oldest_at), (following, following_at), bool(marked & 1)
     return None

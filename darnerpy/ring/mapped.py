@@ -14,6 +14,8 @@ from .layout import (
     HEAD,
     HEAD_SIZE,
     STATES,
+    Place,
+    Seeds,
     State,
     is_intact,
     latest,
@@ -30,14 +32,16 @@ class Mapped:
     """A ring's bytes.
 
     path, size: the file; bytes that frames have room in.
-    salt: the ring's own number, for the seeds of checks.
+    seeds: the ring's own, for all checks.
     map: all of the file. Whoever is fast reads and writes it without us.
     """
 
-    def __init__(self, path: str, descriptor: int, size: int, salt: int, *, writable: bool) -> None:
+    def __init__(
+        self, path: str, descriptor: int, size: int, seeds: Seeds, *, writable: bool
+    ) -> None:
         self.path = path
         self.size = size
-        self.salt = salt
+        self.seeds = seeds
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         try:
             self.map = mmap.mmap(descriptor, DATA + size, access=access)
@@ -50,7 +54,7 @@ class Mapped:
         until = time.perf_counter() + PATIENCE_S
         late = False
         while True:
-            state = latest(self.map[STATES], self.salt)
+            state = latest(self.map[STATES], self.seeds)
             if state is not None:
                 return state
             if late:
@@ -86,7 +90,14 @@ class Mapped:
         if found != sequence or length > most - HEAD_SIZE:
             return None
         data = self.read(position + HEAD_SIZE, length)
-        return (count, data) if is_intact(sequence, count, data, self.salt, crc, adler) else None
+        return (count, data) if is_intact(sequence, count, data, self.seeds, crc, adler) else None
+
+    def last(self, place: Place) -> Place:
+        """Behind the last frame that is there, from that place on."""
+        sequence, position = place
+        while (found := self.frame(sequence, position, self.size)) is not None:
+            sequence, position = sequence + found[0], position + HEAD_SIZE + len(found[1])
+        return sequence, position
 
     def has_writer(self) -> bool:
         """Whether a process holds the lock."""

@@ -10,7 +10,7 @@ import secrets
 import stat
 
 from ..errors import NoRingError, RingError, RingInUseError
-from .layout import DATA, FORMAT, WRITER, pack_beginning, unpack_title
+from .layout import DATA, FORMAT, WRITER, Seeds, pack_beginning, unpack_title
 from .lock import take
 from .mapped import Mapped
 
@@ -26,8 +26,8 @@ def open_file(path: str) -> Mapped:
         title = os.pread(descriptor, DATA, 0)
         if _is_zero(title):
             raise NoRingError(f"{path} is no ring yet: nothing is in it")
-        size, salt = _known(path, title, os.fstat(descriptor).st_size)
-        return Mapped(path, descriptor, size, salt, writable=False)
+        size, seeds = _known(path, title, os.fstat(descriptor).st_size)
+        return Mapped(path, descriptor, size, seeds, writable=False)
     except BaseException:
         os.close(descriptor)
         raise
@@ -41,8 +41,8 @@ def create_file(path: str, size: int, mode: int) -> Mapped:
             if not take(descriptor):
                 raise RingInUseError(f"{path} has a writer already{_whose(descriptor)}")
             if _is_at(path, descriptor):
-                salt = _prepared(path, descriptor, size)
-                return Mapped(path, descriptor, size, salt, writable=True)
+                seeds = _prepared(path, descriptor, size)
+                return Mapped(path, descriptor, size, seeds, writable=True)
         except BaseException:
             os.close(descriptor)
             raise
@@ -69,16 +69,16 @@ def _is_at(path: str, descriptor: int) -> bool:
         return False
 
 
-def _prepared(path: str, descriptor: int, size: int) -> int:
-    """Make a ring of a file that we have the lock of, if it is none yet; its salt."""
+def _prepared(path: str, descriptor: int, size: int) -> Seeds:
+    """Make a ring of a file that we have the lock of, if it is none yet; its seeds."""
     title = os.pread(descriptor, DATA, 0)
     length = os.fstat(descriptor).st_size
     fresh = _is_zero(title)
     if fresh:
         _refuse_contents(path, descriptor)
-        salt = secrets.randbits(64)
+        seeds = (secrets.randbits(32), secrets.randbits(32) & 0x7FFF7FFF)  # a sum has two halves
     else:
-        found, salt = _known(path, title, length)
+        found, seeds = _known(path, title, length)
         if found != size:
             raise RingError(
                 f"{path} is a ring of {found} bytes, not of {size}: remove it to have another size"
@@ -92,21 +92,21 @@ def _prepared(path: str, descriptor: int, size: int) -> int:
         raise RingError(f"{path}: no room for a ring of {size} bytes: {error.strerror}") from error
     if fresh:
         # At once, so that nothing between no ring and a ring is ever there.
-        os.pwrite(descriptor, pack_beginning(size, salt), 0)
-    return salt
+        os.pwrite(descriptor, pack_beginning(size, seeds), 0)
+    return seeds
 
 
-def _known(path: str, title: bytes, length: int) -> tuple[int, int]:
-    """Size and salt of a ring of ours; raises `RingError` for anything else."""
+def _known(path: str, title: bytes, length: int) -> tuple[int, Seeds]:
+    """Size and seeds of a ring of ours; raises `RingError` for anything else."""
     known = unpack_title(title)
     if known is None:
         raise RingError(f"{path} is no ring: it begins with {title[:8]!r}")
-    number, size, salt = known
+    number, size, seeds = known
     if number != FORMAT:
         raise RingError(f"{path} is a ring of format {number}; this darnerpy knows {FORMAT}")
     if length != DATA + size:
         raise RingError(f"{path} has {length} bytes, where a ring of {size} has {DATA + size}")
-    return size, salt
+    return size, seeds
 
 
 def _refuse_contents(path: str, descriptor: int) -> None:

@@ -1,8 +1,8 @@
 """One that reads, at its own pace and from its own place.
 
 Owns what a reader promises: each message is just what was published, in order, and of those that it does
-not get it knows the exact number. It copies what is there, a block at a time, proves each frame in its copy,
-and only if one does not pass looks for the reason: overwritten, not visible yet, or damaged. Writes nothing.
+not get it knows the exact number. It copies the place where the next one comes, proves what it has, and only
+if that does not pass looks for the reason: not there yet, overwritten, or damaged. Writes nothing.
 """
 
 import math
@@ -14,12 +14,13 @@ from typing import Final, Literal, Self
 from ..errors import ClosedError, DamageError, Lagged
 from ..queue_errors import Empty
 from ..units import counted
-from .layout import HEAD, HEAD_SIZE, STATES, Place, is_intact, latest, unpack_messages
+from .layout import DATA, HEAD, HEAD_SIZE, STATES, Place, is_intact, latest, unpack_messages
 from .mapped import PATIENCE_S, Mapped
 
 __all__ = ["RingReader"]
 
-_BLOCK: Final = 16 << 10
+_LEAST_BLOCK: Final = 256
+_MOST_BLOCK: Final = 16 << 10
 """Bytes that are copied at once. More would make the first message of them wait for the others."""
 
 _FIRST_PAUSE_S: Final = 0.00002
@@ -59,11 +60,14 @@ class RingReader:
         self._spin_s = spin
         self._states = b""
         self._ready: list[bytes] = []  # the next one is the last
+        self._block = _LEAST_BLOCK
+        self._most_block = min(_MOST_BLOCK, ring.size // 4)
         _, self._begin, self._end, self._closed = ring.state()
+        newest = ring.last(self._end)
         # What is copied next. Where the sequence is that is wanted, nobody knows: what comes before it is
         # read, too; and if it is gone, looking for it among the oldest finds that out.
-        if start == "newest" or (start != "oldest" and start >= self._end[0]):
-            self._next = self._end
+        if start == "newest" or (start != "oldest" and start >= newest[0]):
+            self._next = newest
         elif start == "oldest":
             self._next = self._begin
         else:
@@ -148,19 +152,28 @@ class RingReader:
             raise ValueError(f"timeout is {timeout}, and no less than 0 was expected")
         if not self._open:
             raise self._closed_error()
-        until = None
+        until = spin_until = pause = 0.0
         try:
             while not (ready := self._ready):
-                if self._next[0] >= self._end[0] and not self._look():
-                    until = until or time.perf_counter() + (
-                        math.inf if timeout is None else timeout
-                    )
-                    self._wait(until)
-                if not self._copy():
-                    self._explain()
-            while (
-                len(ready) < n and (self._next[0] < self._end[0] or self._look()) and self._copy()
-            ):
+                if self._copy():
+                    continue
+                if not self._is_due():
+                    if self._closed:
+                        raise self._closed_error()
+                    now = time.perf_counter()
+                    if not pause:
+                        pause, spin_until = _FIRST_PAUSE_S, now + self._spin_s
+                        until = now + timeout if timeout is not None else math.inf
+                    if now < min(spin_until, until):
+                        continue
+                    if self._after() is None:
+                        if now >= until:
+                            raise Empty(self.path)
+                        time.sleep(min(pause, until - now))
+                        pause = min(2 * pause, _LONGEST_PAUSE_S)
+                        continue
+                self._explain()
+            while len(ready) < n and self._copy():
                 ready = self._ready
         except ValueError:
             if self._open:
@@ -168,72 +181,76 @@ class RingReader:
             raise self._closed_error() from None  # meanwhile, by another thread
         return ready
 
-    def _look(self) -> bool:
-        """Whether the writer says that there is a message that was not copied."""
-        ring = self._ring
-        states = ring.map[STATES]
-        if states == self._states:
-            return False
-        _, self._begin, self._end, self._closed = latest(states, ring.salt) or ring.state()
-        self._states = states
-        return self._next[0] < self._end[0]
-
-    def _wait(self, until: float) -> None:
-        """Until there is one: at first without a pause, then with longer and longer ones."""
-        spin_until = time.perf_counter() + self._spin_s
-        pause = _FIRST_PAUSE_S
-        while not self._look():
-            if self._closed:
-                raise self._closed_error()
-            now = time.perf_counter()
-            if now >= until:
-                raise Empty(self.path)
-            if now >= spin_until:
-                time.sleep(min(pause, until - now))
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-
     def _copy(self) -> bool:
-        """Take the messages that are there, as far as they prove right; whether the next one did."""
+        """Take the messages that are there, as far as they prove right; whether the next one did.
+
+        Not in parts, since it is all that most calls do.
+        """
         ring = self._ring
-        salt = ring.salt
+        seeds = ring.seeds
         first, position = self._next
-        there = min(self._end[1] - position, self.size)
-        block = ring.read(position, min(there, _BLOCK))
-        most = len(block)
+        start = DATA + position % self.size
+        if start + self._block <= DATA + self.size:
+            block = ring.map[start : start + self._block]
+        else:
+            block = ring.read(position, self._block)
         got: list[bytes] = []
-        sequence, at = first, 0
-        while at + HEAD_SIZE <= most:
+        sequence, at, last_head = first, 0, len(block) - HEAD_SIZE
+        while at <= last_head:
             found, count, length, crc, adler = _unpack(block, at)
-            start = at + HEAD_SIZE
-            stop = start + length
-            if found != sequence or stop > most:
+            if found != sequence:
                 break
-            data = block[start:stop]
-            if not is_intact(sequence, count, data, salt, crc, adler):
+            behind = at + HEAD_SIZE
+            data = block[behind : behind + length]
+            if len(data) < length or not is_intact(sequence, count, data, seeds, crc, adler):
                 break
             if count == 1:
                 got.append(data)
             else:
                 got += unpack_messages(count, data)
             sequence += count
-            at = stop
+            at = behind + length
         if not got:
-            frame = ring.frame(first, position, there)  # it may be larger than the block
+            if found != first:
+                return False
+            frame = ring.frame(first, position, self.size)  # it may be larger than the block
             if frame is None:
                 return False
             got += unpack_messages(*frame)
             sequence, at = first + frame[0], HEAD_SIZE + len(frame[1])
+        if 2 * at > self._block < self._most_block:
+            self._block *= 2
+        elif 8 * at < self._block > _LEAST_BLOCK:
+            self._block //= 2
         if first < self._wanted:
             del got[: self._wanted - first]
-        got.reverse()
-        got += self._ready
+        if len(got) > 1 or self._ready:
+            got.reverse()
+            got += self._ready
         following = sequence, position + at
         # Nothing comes between the two, not even Ctrl-C: no message is lost or read twice.
         self._next, self._ready = following, got
         return True
 
+    def _is_due(self) -> bool:
+        """Whether the writer says that the next message was published, or is gone."""
+        ring = self._ring
+        states = ring.map[STATES]
+        if states != self._states:
+            _, self._begin, self._end, self._closed = latest(states, ring.seeds) or ring.state()
+            self._states = states
+        return self._next[0] < self._end[0]
+
+    def _after(self) -> Place | None:
+        """Where the message behind the next one is, if it is there; then the next one was published, too."""
+        sequence, position = self._next
+        _, count, length, _, _ = HEAD.unpack(self._ring.read(position, HEAD_SIZE))
+        after = sequence + count, position + HEAD_SIZE + length
+        there = length <= self.size // 2 and self._ring.frame(*after, self.size) is not None
+        return after if there else None
+
     def _explain(self) -> None:
-        """Find out why the next message is not there, and raise that; or have it after all.
+        """Find out why a message that was published is not there, and raise that; or have it after all.
 
         What another processor wrote may become visible late, and in any order. So what does not fit is only
         called damaged when it has had time enough.
@@ -242,30 +259,25 @@ class RingReader:
         while True:
             late = time.perf_counter() > until
             _, self._begin, self._end, self._closed = self._ring.state()
-            sequence, position = self._next
+            sequence = self._next[0]
             if self._begin[0] > sequence:
                 missed = self._pass_over(self._begin)
                 if missed and not self._skips:
                     raise Lagged(self.path, missed)
                 return
-            if self._end[0] <= sequence or self._copy():
+            if self._copy():
+                return
+            after = self._after() or self._end
+            if after[0] <= sequence:
                 return
             if late:
                 break
             time.sleep(0.001)
-        missed = self._pass_over(self._behind(sequence, position))
+        missed = self._pass_over(after)
         if missed:
             raise DamageError(
                 f"{self.path}: message {sequence} is damaged; {counted(missed, 'message')} lost"
             )
-
-    def _behind(self, sequence: int, position: int) -> Place:
-        """Where to go on behind a damaged frame: with the next one, or if that is not found, the newest."""
-        _, count, length, _, _ = HEAD.unpack(self._ring.read(position, HEAD_SIZE))
-        after = position + HEAD_SIZE + length
-        if self._ring.frame(sequence + count, after, self._end[1] - after) is None:
-            return self._end
-        return sequence + count, after
 
     def _pass_over(self, to: Place) -> int:
         """Go on there; how many messages that were wanted lie between."""

@@ -1,8 +1,8 @@
 """The one that publishes.
 
-Owns the order in which things are written: what will be overwritten is said to be gone, then the message is
-written, then it is said to be there. Never waits for a reader, and makes no system call to publish. Threads
-may share a writer; a process forked from its own cannot use it.
+A message is published once it is written. Owns what is announced beside that, and rarely: that what will be
+overwritten from now on is gone, before that is done, and up to where there are messages. Never waits for a
+reader, and publishes without a system call. Threads may share a writer; a forked process cannot use it.
 """
 
 import os
@@ -29,14 +29,11 @@ from .mapped import Mapped
 
 __all__ = ["RingWriter"]
 
-_AHEAD: Final = 16 << 10
-"""Bytes that are given up at once: few enough to be found in microseconds, many enough to do it rarely."""
+_STRIDE: Final = 8 << 10
+"""Bytes between two states: few enough for readers to look through, enough for states to cost nothing."""
 
 _FRAME: Final = 8 << 10
 """Bytes of many small messages that have one head. They are lost together, so they must not be too many."""
-
-_LARGE: Final = 16 << 10
-"""Bytes that are not joined to their head before they are written."""
 
 _open_writers: "WeakSet[RingWriter]" = WeakSet()
 
@@ -61,17 +58,12 @@ class RingWriter:
         self._most = ring.size // 2
         self._lock = threading.Lock()
         self._gone: type[ClosedError] | type[ForkedError] | None = ClosedError
-        generation, oldest, (sequence, position), _ = ring.state()
-        # Written whole, by one that died before it said so.
-        while (found := ring.frame(sequence, position, ring.size)) is not None:
-            sequence, position = sequence + found[0], position + HEAD_SIZE + len(found[1])
-        self._generation = generation
-        self._oldest = oldest
-        self._next = sequence, position
+        self._stride = min(_STRIDE, ring.size // 16)
+        self._generation, self._oldest, following, _ = ring.state()
+        self._oldest_before = self._oldest
+        self._next = ring.last(following)
         ring.map[WRITER] = os.getpid().to_bytes(8, "big")
-        if position - ring.size > oldest[1]:
-            self._make_room(position)
-        self._announce(self._oldest)
+        self._make_room(self._next[1])
         self._gone = None
         _open_writers.add(self)
 
@@ -155,55 +147,64 @@ class RingWriter:
         return f"<RingWriter {self.path!r}{' closed' if self.closed else ''}>"
 
     def _write(self, sequence: int, count: int, data: bytes) -> None:
-        """Write a frame behind the others, and say so. Not in parts, since it is all that most calls do.
-
-        Wherever Ctrl-C ends it, what is written next leaves alone what readers were told is there.
-        """
+        """Write a frame behind the others. Not in parts, since it is all that most calls do."""
         ring = self._ring
-        salt = ring.salt
         position = self._next[1]
-        end = position + HEAD_SIZE + len(data)
-        if end - self.size > self._oldest[1]:
+        length = len(data)
+        end = position + HEAD_SIZE + length
+        if end > self._limit:
             self._make_room(end)
-        start = DATA + position % self.size
-        stop = start + end - position
-        head = pack_head(sequence, count, data, salt)
-        if stop <= DATA + self.size and end - position < _LARGE:
-            ring.map[start:stop] = head + data
-        else:
-            ring.write(position, head)
-            ring.write(position + HEAD_SIZE, data)
+        head = pack_head(sequence, count, data, ring.seeds)
         following = sequence + count, end
-        generation = self._generation + 1
-        self._next = following
-        ring.map[STATE[generation & 1]] = pack_state(generation, self._oldest, following, salt)
-        self._generation = generation
+        start = DATA + position % self.size
+        behind = start + HEAD_SIZE
+        stop, over = behind + length, DATA + self.size
+        if stop <= over:
+            ring.map[behind:stop] = data
+        else:
+            ring.write(position + HEAD_SIZE, data)
+        if behind > over:
+            ring.map[DATA : DATA + behind - over] = head[over - start :]
+            behind, head = over, head[: over - start]
+        # The head comes last: where writes are seen in order, nobody who looks all the time finds half a
+        # message. And nothing comes between it and what is next, not even Ctrl-C.
+        ring.map[start:behind], self._next = head, following
 
     def _make_room(self, end: int) -> None:
-        """Say that what must be overwritten up to there is gone, and something more."""
+        """Say that what must be overwritten up to there is gone, and a stride more; and what is there by now.
+
+        Only what the state before this one said is overwritten, so that either is true.
+        """
+        size = self.size
+        while True:
+            oldest = self._first_behind(end - size)
+            self._announce(oldest)
+            self._oldest_before, self._oldest = self._oldest, oldest
+            if end <= self._oldest_before[1] + size:
+                break
+        self._limit = min(self._oldest_before[1] + size, max(end, self._next[1] + self._stride))
+
+    def _first_behind(self, least: int) -> Place:
+        """The first message that is a stride behind that position, and is not older than the oldest."""
         ring, unpack = self._ring, HEAD.unpack_from
         sequence, position = self._oldest
-        last, last_at = self._next
-        goal = min(end - self.size + min(_AHEAD, self.size // 8), last_at)
-        size, last_head = self.size, DATA + self.size - HEAD_SIZE
+        size, last_head, end = self.size, DATA + self.size - HEAD_SIZE, self._next[1]
+        goal = min(least + 2 * self._stride, end)
         while position < goal:
             place = DATA + position % size
             if place <= last_head:
                 found, count, length, _, _ = unpack(ring.map, place)
             else:
-                found, count, length, _, _ = unpack(ring.read(position, HEAD_SIZE), 0)
+                found, count, length, _, _ = unpack(ring.read(position, HEAD_SIZE))
             position += HEAD_SIZE + length
-            if found != sequence or position > last_at:  # damaged: where the next begins, who knows
-                sequence, position = last, last_at
-                break
+            if found != sequence or position > end:  # damaged: where the next one is, who knows
+                return self._next
             sequence += count
-        oldest = sequence, position
-        self._announce(oldest)
-        self._oldest = oldest
+        return sequence, position
 
     def _announce(self, oldest: Place, *, closed: bool = False) -> None:
         generation = self._generation + 1
-        state = pack_state(generation, oldest, self._next, self._ring.salt, closed=closed)
+        state = pack_state(generation, oldest, self._next, self._ring.seeds, closed=closed)
         self._ring.map[STATE[generation & 1]] = state
         self._generation = generation
 

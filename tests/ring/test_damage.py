@@ -70,7 +70,11 @@ def read_all(reader: RingReader) -> tuple[list[bytes], int]:
             return found, told
 
 
-@pytest.mark.parametrize("at", range(HEAD_SIZE + 5))
+COUNT_AND_LENGTH = range(8, 14)
+"""Where in a head is what tells where the next one is."""
+
+
+@pytest.mark.parametrize("at", sorted({*range(HEAD_SIZE + 5)} - {*COUNT_AND_LENGTH}))
 def test_one_damaged_message_is_told_and_costs_that_one(
     writer: RingWriter, reader: RingReader, at: int
 ) -> None:
@@ -78,17 +82,39 @@ def test_one_damaged_message_is_told_and_costs_that_one(
         writer.publish(b"data%d" % number)
     flip(writer, 2 * (HEAD_SIZE + 5) + at)
     assert reader.read_many(9) == [b"data0", b"data1"]
-    with pytest.raises(DamageError, match=f"{writer.path}: message 2 is damaged; ") as caught:
+    with pytest.raises(DamageError) as caught:
         reader.read()
-    assert str(caught.value).endswith(
-        "; 1 message lost" if reader.missed == 1 else f"; {reader.missed} messages lost"
-    )
-    # Where the next begins, a damaged length or count does not tell: then it is the newest.
-    assert reader.missed == (4 if 8 <= at < 14 else 1)
-    found, _ = read_all(reader)
-    assert found == [b"data%d" % number for number in range(2 + reader.missed, 6)]
+    assert str(caught.value) == f"{writer.path}: message 2 is damaged; 1 message lost"
+    assert (reader.sequence, reader.missed) == (3, 1)
+    assert reader.read_many(9) == [b"data3", b"data4", b"data5"]
     writer.publish(b"more")
     assert reader.read() == b"more"
+
+
+@pytest.mark.parametrize("at", COUNT_AND_LENGTH)
+@pytest.mark.parametrize("closes", [False, True])
+def test_where_the_next_message_is_not_found_it_is_told_with_the_next_state(
+    writer: RingWriter, reader: RingReader, at: int, closes: bool
+) -> None:
+    for number in range(6):
+        writer.publish(b"data%d" % number)
+    flip(writer, 2 * (HEAD_SIZE + 5) + at)
+    assert reader.read_many(9) == [b"data0", b"data1"]
+    with pytest.raises(Empty):  # the next message might as well not be published yet
+        reader.read(timeout=0)
+    if closes:
+        writer.close()
+    else:
+        for number in range(6, 60):
+            writer.publish(b"data%d" % number)
+    published = writer.sequence
+    with pytest.raises(DamageError, match=f"{writer.path}: message 2 is damaged; "):
+        reader.read()
+    assert reader.sequence == reader.missed + 2
+    found, told = read_all(reader)
+    assert found == [b"data%d" % number for number in range(2 + reader.missed, published)]
+    assert told == 0
+    assert 1 < reader.missed < published - 2 or closes
 
 
 def test_the_last_message_is_damaged(writer: RingWriter, reader: RingReader) -> None:
@@ -96,11 +122,21 @@ def test_the_last_message_is_damaged(writer: RingWriter, reader: RingReader) -> 
     writer.publish(b"last")
     flip(writer, 2 * HEAD_SIZE + 5)
     assert reader.read() == b"first"
+    with pytest.raises(Empty):  # as long as it is the last, it might as well be half written
+        reader.read(timeout=0)
+    writer.publish(b"later")
     with pytest.raises(DamageError, match="message 1 is damaged; 1 message lost"):
         reader.read(timeout=0)
-    with pytest.raises(Empty):
-        reader.read(timeout=0)
-    assert (reader.sequence, reader.missed) == (2, 1)
+    assert reader.read() == b"later"
+    flip(writer, 2 * (HEAD_SIZE + 5) + HEAD_SIZE)
+    writer.publish(b"damaged")
+    flip(writer, 3 * (HEAD_SIZE + 5))
+    writer.close()
+    with pytest.raises(DamageError, match="message 3 is damaged; 1 message lost"):
+        reader.read()
+    with pytest.raises(ClosedError):
+        reader.read()
+    assert (reader.sequence, reader.missed) == (4, 2)
 
 
 def test_messages_published_together_are_lost_together(
@@ -116,13 +152,14 @@ def test_messages_published_together_are_lost_together(
 
 def test_skipping_what_was_overwritten_does_not_hide_damage(writer: RingWriter) -> None:
     with Ring.open(writer.path, on_lag="skip") as reader:
-        writer.publish(b"a")
+        writer.publish_many([b"a"])
+        writer.publish(b"b")
         flip(writer, HEAD_SIZE)
         with pytest.raises(DamageError):
             reader.read()
         for _ in range(500):
             writer.publish(b"lap")
-        assert len(read_all(reader)[0]) + reader.missed == 501
+        assert len(read_all(reader)[0]) + reader.missed == 502
 
 
 def test_damage_before_what_was_asked_for_is_nobodys(writer: RingWriter) -> None:
@@ -149,28 +186,37 @@ def test_a_writer_goes_round_over_damage(writer: RingWriter, reader: RingReader)
 
 
 def test_zeros_over_everything_are_no_messages(writer: RingWriter, reader: RingReader) -> None:
-    for number in range(10):
+    for number in range(100):
         writer.publish(b"data%d" % number)
     damage(writer, 0, bytes(4096))
     assert read_all(reader) == ([], 1)
-    assert reader.missed == 10
+    assert 60 < reader.missed <= 100
     damage(writer, STATES.start - DATA, bytes(96))
     with pytest.raises(DamageError, match="both states"):
         reader.read()
-    writer.publish(b"mends it")
-    assert reader.read() == b"mends it"
+    for number in range(100, 150):  # which brings a new state
+        writer.publish(b"data%d" % number)
+    found, _ = read_all(reader)
+    assert found == [b"data%d" % number for number in range(reader.missed, 150)]
+    assert 100 <= reader.missed < 150
 
 
-def test_one_damaged_state_is_not_noticed(writer: RingWriter, reader: RingReader) -> None:
-    writer.publish(b"first")  # the state of an even generation; one is behind it
-    damage(writer, STATES.start + 48 - DATA, bytes(48))
-    assert reader.read() == b"first"
-    writer.publish(b"second")
-    damage(writer, STATES.start + 48 - DATA, b"\xff" * 48)
-    with pytest.raises(Empty):
-        reader.read(timeout=0)
-    writer.publish(b"third")
-    assert reader.read_many(2) == [b"second", b"third"]
+@pytest.mark.parametrize("which", [0, 1])
+def test_one_damaged_state_costs_nothing(writer: RingWriter, which: int) -> None:
+    for number in range(1000):
+        writer.publish(b"data%03d" % number)
+    damage(writer, STATES.start + 48 * which - DATA, random.Random(which).randbytes(48))
+    with Ring.open(writer.path) as newest:
+        assert newest.sequence == 1000
+        with Ring.open(writer.path, "oldest") as oldest:
+            first = oldest.sequence
+            found, told = read_all(oldest)
+            assert found == [b"data%03d" % number for number in range(first, 1000)]
+            assert told == 0
+            assert len(found) > 100
+        writer.close()
+        with pytest.raises(ClosedError):
+            newest.read()
 
 
 def replayed(old: bytes, new: bytes) -> list[bytes]:
@@ -215,11 +261,13 @@ def test_a_forged_message_does_not_pass(path: Path) -> None:
         forged = other.read_bytes()[DATA + HEAD_SIZE + 26 :][: HEAD_SIZE + 6]
     with Ring.create(path, 4096) as writer, Ring.open(path) as reader:
         writer.publish(forged[:26])
-        writer.publish(b"true")
+        writer.publish(b"true..")
+        writer.publish(b"after")
         damage(writer, HEAD_SIZE + 26, forged)
         assert reader.read() == forged[:26]
         with pytest.raises(DamageError):
             reader.read()
+        assert reader.read() == b"after"
 
 
 @pytest.mark.parametrize(("first", "last"), [(DATA, DATA + 65536), (0, DATA + 65536), (0, 200)])

@@ -71,7 +71,7 @@ def test_holes_are_zeros_and_not_read(path: Path) -> None:
         b"\0" * 9000 + b"x",
         b"\0" * (2 << 20) + b"x" + b"\0" * 99,
         b"DARNRING" + b"\0" * 9000,
-        pack_beginning(4096, 7)[:40],
+        pack_beginning(4096, (7, 7))[:40],
     ],
 )
 def test_a_file_that_is_something_else_is_left_as_it_is(path: Path, contents: bytes) -> None:

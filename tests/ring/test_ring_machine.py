@@ -14,7 +14,7 @@ from darnerpy.ring import Ring, RingReader, RingWriter
 from darnerpy.ring.layout import HEAD_SIZE
 
 SIZE = 4096
-SLACK = SIZE // 8 + SIZE // 4 + HEAD_SIZE
+SLACK = 3 * SIZE // 16 + SIZE // 4 + HEAD_SIZE
 """What may be given up beyond what must be: so much is at a time, and what is published together stays so."""
 
 lengths = st.integers(0, 80) | st.integers(0, SIZE // 2)

@@ -1,0 +1,290 @@
+"""`python -m bench.ring`: the ring beside what else carries messages from one Python process to another.
+
+One process sends 64 B messages and another receives them, each on a core of its own where there are two. All
+ways are gone in every round, one right after the other. A rate is that of the best round, a cost the mean of
+the two cheapest and a latency the least, as what else the machine does only makes each of them worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from bench.machine import CORES, facts
+from bench.tables import NONE, show, table
+from darnerpy import Empty, Ring
+
+Send = Callable[[list[bytes]], object]
+Receive = Callable[[], list[bytes]]
+
+BATCH = 100
+SIZE = "64MiB"
+FOLDER = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
+processes = multiprocessing.get_context("fork")
+
+
+class Way:
+    """How messages get across. Made before the processes are forked; then each opens its own end."""
+
+    batch = 1
+
+    def sender(self) -> Send:
+        """What sends so many messages as a batch has."""
+        raise NotImplementedError
+
+    def receiver(self) -> Receive:
+        """What waits for messages, and returns one at least."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Have all sent that was given to the sender."""
+
+    def missed(self) -> int:
+        """How many the receiver will never get."""
+        return 0
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+class Rings(Way):
+    """Of a size that a receiver which keeps pace is never lapped in."""
+
+    def __init__(self, batch: int = 1, many: int = 1) -> None:
+        self.batch, self.many = batch, many
+        self.path = FOLDER / f"bench-ring-{os.getpid()}"
+
+    def sender(self) -> Send:
+        writer = self.writer = Ring.create(self.path, SIZE)
+        return writer.publish_many if self.batch > 1 else lambda batch: writer.publish(batch[0])
+
+    def receiver(self) -> Receive:
+        reader = self.reader = Ring.open(self.path, on_lag="skip")
+        return partial(reader.read_many, self.many) if self.many > 1 else lambda: [reader.read()]
+
+    def missed(self) -> int:
+        return self.reader.missed
+
+    def close(self) -> None:
+        self.path.unlink()
+
+
+class Queues(Way):
+    """A batch is one item."""
+
+    def __init__(self, batch: int = 1) -> None:
+        self.batch = batch
+        self.queue: Any = processes.Queue()
+
+    def sender(self) -> Send:
+        put: Send = self.queue.put
+        return put if self.batch > 1 else lambda batch: put(batch[0])
+
+    def receiver(self) -> Receive:
+        get: Receive = self.queue.get
+        return get if self.batch > 1 else lambda: [get()]
+
+    def flush(self) -> None:
+        self.queue.close()
+        self.queue.join_thread()
+
+
+class Pipes(Way):
+    def __init__(self) -> None:
+        self.out, self.into = processes.Pipe(duplex=False)
+
+    def sender(self) -> Send:
+        return lambda batch: self.into.send_bytes(batch[0])
+
+    def receiver(self) -> Receive:
+        return lambda: [self.out.recv_bytes()]
+
+
+class PosixQueues(Way):
+    def __init__(self) -> None:
+        ipc = import_module("posix_ipc")
+        self.queue = ipc.MessageQueue(None, ipc.O_CREX, max_message_size=64)
+
+    def sender(self) -> Send:
+        return lambda batch: self.queue.send(batch[0])
+
+    def receiver(self) -> Receive:
+        return lambda: [self.queue.receive()[0]]
+
+    def close(self) -> None:
+        self.queue.close()
+        self.queue.unlink()
+
+
+WAYS: dict[str, Callable[[], Way]] = {
+    "Ring, publish and read": Rings,
+    "Ring, publish_many of 100 and read": lambda: Rings(BATCH),
+    "Ring, publish_many of 100 and read_many": lambda: Rings(BATCH, 1000),
+    "multiprocessing.Queue": Queues,
+    "multiprocessing.Queue, lists of 100": lambda: Queues(BATCH),
+    "multiprocessing.Pipe, send_bytes": Pipes,
+} | ({"posix_ipc.MessageQueue": PosixQueues} if find_spec("posix_ipc") else {})
+
+
+def in_two_processes(
+    way: Way, send: Callable[[Send], float], receive: Callable[[Receive], list[float]]
+) -> tuple[float, list[float]]:
+    """What both say of themselves. The sender opens its end first; nothing is sent before both are open."""
+    opened, started = processes.Barrier(2), processes.Barrier(2)
+
+    def sending(result: Connection) -> None:
+        os.sched_setaffinity(0, {CORES[0]})
+        end = way.sender()
+        opened.wait()
+        started.wait()
+        result.send(send(end))
+
+    def receiving(result: Connection) -> None:
+        os.sched_setaffinity(0, {CORES[-1]})
+        opened.wait()
+        end = way.receiver()
+        started.wait()
+        result.send(receive(end))
+
+    def run(work: Callable[[Connection], None]) -> tuple[Connection, BaseProcess]:
+        mine, others = processes.Pipe(duplex=False)
+        process = processes.Process(target=work, args=[others])
+        process.start()
+        return mine, process
+
+    try:
+        (sent, sender), (received, receiver) = run(sending), run(receiving)
+        said = sent.recv(), received.recv()
+        sender.join()
+        receiver.join()
+        return said
+    finally:
+        way.close()
+
+
+def rate(way: Way, count: int) -> dict[str, float]:
+    """Messages a second, and what each costs both sides."""
+    batch = [os.urandom(64) for _ in range(way.batch)]
+
+    def sending(send: Send) -> float:
+        began = time.process_time()
+        for _ in range(count // way.batch):
+            send(batch)
+        way.flush()
+        return time.process_time() - began
+
+    def receiving(receive: Receive) -> list[float]:
+        spent, began = time.process_time(), time.perf_counter()
+        got = 0
+        while got + way.missed() < count:
+            got += len(receive())
+        took = time.perf_counter() - began
+        return [got / took, time.process_time() - spent, way.missed()]
+
+    sent, (received, spent, missed) = in_two_processes(way, sending, receiving)
+    each = 1e6 / count
+    return {"rate": received, "send": sent * each, "receive": spent * each, "missed": missed}
+
+
+def latency(way: Way, count: int, least_s: float, most_s: float) -> float:
+    """The median of the microseconds that a message takes, with such gaps between one and the next."""
+    chance = random.Random(1)
+
+    def sending(send: Send) -> float:
+        for _ in range(count):
+            until = time.perf_counter() + chance.uniform(least_s, most_s)
+            if most_s > 0.001:
+                time.sleep(least_s)
+            while time.perf_counter() < until:
+                pass
+            send([time.monotonic_ns().to_bytes(64, "big")])
+        way.flush()
+        return 0
+
+    def receiving(receive: Receive) -> list[float]:
+        took = []
+        for _ in range(count):
+            (message,) = receive()
+            took.append(time.monotonic_ns() - int.from_bytes(message, "big"))
+        return took
+
+    return statistics.median(in_two_processes(way, sending, receiving)[1]) / 1000
+
+
+def waiting(seconds: float) -> float:
+    """How much of a core a reader takes for which nothing comes."""
+    way = Rings()
+    with Ring.create(way.path, SIZE), Ring.open(way.path) as reader:
+        began = time.process_time()
+        with suppress(Empty):
+            reader.read(timeout=seconds)
+        spent = time.process_time() - began
+    way.close()
+    return spent / seconds
+
+
+def cheapest(figures: list[float]) -> float:
+    return statistics.fmean(sorted(figures)[:2])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.ring", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often all is run (5)")
+    parser.add_argument("--count", type=int, default=400_000, help="messages each (400 000)")
+    options = parser.parse_args()
+
+    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for turn in range(options.rounds):
+        for name, make in WAYS.items():
+            way = make()
+            print(f"{turn + 1}/{options.rounds} {name}", file=sys.stderr)
+            found = rate(way, options.count * (5 if way.batch > 1 else 1))
+            if way.batch == 1:
+                found["near"] = latency(make(), 4000, 0.00002, 0.00008)
+                found["far"] = latency(make(), 200, 0.005, 0.015)
+            for metric, value in found.items():
+                figures[name][metric].append(value)
+
+    known = facts(FOLDER)
+    print("\n".join(f"- {name}: {known[name]}" for name in ("processor", "kernel", "Python")))
+    rows = []
+    peer = max(figures["multiprocessing.Queue"]["rate"])
+    for name, found_ in figures.items():
+        rows.append(
+            [
+                name,
+                show("per_s", max(found_["rate"])),
+                f"{max(found_['rate']) / peer:.1f}",
+                show("cpu_us", cheapest(found_["send"])),
+                show("cpu_us", cheapest(found_["receive"])),
+                *(
+                    show("_us", min(found_[gap])) if gap in found_ else NONE
+                    for gap in ("near", "far")
+                ),
+                f"{max(found_['missed']):,.0f}",
+            ]
+        )
+    heads = ["64 B messages", "a second", "times Queue", "CPU µs to send", "to receive"]
+    heads += ["latency, gaps of 50 µs", "of 10 ms", "missed at most"]
+    print("\n" + "\n".join(table(heads, rows)))
+    print(f"A reader for which nothing comes takes {waiting(3):.1%} of a core.")
+
+
+if __name__ == "__main__":
+    main()
