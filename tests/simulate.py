@@ -1,6 +1,6 @@
-"""Many simulated histories: `python -m tests.simulate [--minutes 1] [--seed N]`; exits 1 on a finding.
+"""Many simulated histories: `python -m tests.simulate [--minutes 1] [--seed N] [--engine arena]`.
 
-A failure is replayed with `--seed N --minutes 0`: one history, and what is wrong with it.
+Exits 1 on a finding. It is replayed with `--seed N --minutes 0`: one history, and what is wrong with it.
 """
 
 import argparse
@@ -17,6 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulate")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=None, help="of the first history")
+    parser.add_argument("--engine", choices=("leveldb", "arena"), default="leveldb")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # failures are injected by the thousand
     seed = random.randrange(1 << 30) if arguments.seed is None else arguments.seed
@@ -24,7 +25,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     wrong = 0
     while True:
-        outcome = simulate(seed)
+        outcome = simulate(seed, engine=arguments.engine)
         counts += outcome.counts
         if outcome.findings:
             wrong += 1

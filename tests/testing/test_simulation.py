@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from darnerpy.brokers import trimmer
+from darnerpy.journals.arena import journal as arena
+from darnerpy.journals.contract import Habits
 from darnerpy.journals.leveldb import journal as leveldb
 from darnerpy.journals.leveldb import trimming
 from darnerpy.journals.leveldb.journal import LevelDbJournal
@@ -23,10 +25,11 @@ ENOUGH = 400
 """Histories within which each of the broken servers is found out."""
 
 
+@pytest.mark.parametrize("engine", ["leveldb", "arena"])
 @pytest.mark.parametrize("first", range(0, 120, 40))
-def test_nothing_is_found(first: int) -> None:
+def test_nothing_is_found(first: int, engine: str) -> None:
     for seed in range(first, first + 40):
-        outcome = simulate(seed)
+        outcome = simulate(seed, engine=engine)
         assert not outcome.findings, f"seed {seed}: {outcome.findings[0]}"
         assert outcome.counts["commands"] > 0
 
@@ -34,15 +37,10 @@ def test_nothing_is_found(first: int) -> None:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trimming and rewriting at every turn: histories are too small for what is usual."""
-    for name, value in (
-        ("_BYTES", 200),
-        ("_IDS", 20),
-        ("_COMPACT_BYTES", 500),
-        ("_QUIET_BYTES", 50),
-        ("_QUIET_IDS", 3),
-        ("_QUIET_S", 0.02),
-    ):
-        monkeypatch.setattr(trimmer, name, value)
+    monkeypatch.setattr(trimmer, "_COMPACT_BYTES", 500)
+    habits = Habits(200, 20, 50, 3, 0.02)
+    monkeypatch.setattr(leveldb, "Habits", lambda: habits)
+    monkeypatch.setattr(arena, "_HABITS", habits)
     for name, value in (
         ("_LEFT_WASTE", 20),
         ("_STEP_KEYS", 3),
@@ -53,10 +51,11 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("engine", ["leveldb", "arena"])
 @pytest.mark.parametrize("first", range(200, 300, 50))
-def test_nothing_is_found_while_it_trims(first: int) -> None:
+def test_nothing_is_found_while_it_trims(first: int, engine: str) -> None:
     for seed in range(first, first + 50):
-        outcome = simulate(seed)
+        outcome = simulate(seed, engine=engine)
         assert not outcome.findings, f"seed {seed}: {outcome.findings[0]}"
 
 

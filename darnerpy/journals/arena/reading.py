@@ -70,22 +70,28 @@ class Reader:
         """The record that has an item, not read but its head; None if there is none. Raises `OSError`."""
         for _ in range(_TRIES):
             segments = self._state.segments
-            index, at = self._place(item_id)
-            while index < len(segments):
-                segment = segments[index]
-                with self._state.reading(segment) as file:
-                    if file is not None:
-                        scanner = Scanner(file, segment.identity, at, segment.end, _HEADS)
-                        record = _find_in(scanner, item_id)
-                        if record is not None and record.id <= item_id:
-                            self._remember(item_id + 1, segment, record.stop)
-                            return segment, record
-                        if record is not None:
-                            break
-                index += 1
-                at = HEAD_BYTES
-            if segments is self._state.segments:
-                return None
+            found = self._find(item_id)
+            if found is not None or segments is self._state.segments:
+                return found
+        return None
+
+    def _find(self, item_id: int) -> tuple[Segment, Record] | None:
+        segments = self._state.segments
+        index, at = self._place(item_id)
+        while index < len(segments):
+            segment = segments[index]
+            record: Record | None = None
+            with self._state.reading(segment) as file:
+                if file is not None:
+                    scanner = Scanner(file, segment.identity, at, segment.end, _HEADS)
+                    record = _find_in(scanner, item_id)
+            if record is not None:
+                if record.id > item_id:
+                    return None
+                self._remember(item_id + 1, segment, record.stop)
+                return segment, record
+            index += 1
+            at = HEAD_BYTES
         return None
 
     def _place(self, item_id: int) -> tuple[int, int]:

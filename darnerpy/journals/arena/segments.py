@@ -206,7 +206,7 @@ def _without_head(file: File, number: int) -> Segment | None:
     at = HEAD_BYTES
     while at < file.size:
         data = file.read(at, _SEARCH)
-        if any(data):
+        if data.count(0) < len(data):
             for place in range(0, len(data) - 7, ALIGNMENT):
                 record = decode_record(data, place, at + place, 0)
                 if record is not None:

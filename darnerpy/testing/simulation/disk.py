@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...journals.leveldb.opening import WRITE_BUFFER, Database
+from .pages import PageDisk
 
 __all__ = ["Disk", "SimulatedDatabase"]
 
@@ -30,11 +31,13 @@ class _Content:
 
 
 class Disk:
-    """fault_rate: the share of calls that fail. faults: how many have."""
+    """fault_rate: the share of calls that fail. faults: how many have. pages: where arenas lie."""
 
     def __init__(self, chance: random.Random) -> None:
         self.fault_rate = 0.0
         self.faults = 0
+        self.pages = PageDisk(chance)
+        self.pages.fail = self.fail_perhaps
         self._chance = chance
         self._contents: dict[Path, _Content] = {}
 
@@ -43,13 +46,20 @@ class Disk:
         return SimulatedDatabase(self, path, self._contents.setdefault(path, _Content()))
 
     def directories(self, parent: Path) -> list[Path]:
-        return sorted({path.parent for path in self._contents if path.parent.parent == parent})
+        there = [
+            *self._contents,
+            *(path for path, each in self.pages.folders.items() if each.files),
+        ]
+        return sorted({path.parent for path in there if path.parent.parent == parent})
 
     def remove(self, directory: Path) -> bool:
         gone = [path for path in self._contents if path.parent == directory]
         for path in gone:
             del self._contents[path]
-        return bool(gone)
+        folders = [path for path in self.pages.folders if path.parent == directory]
+        for path in folders:
+            del self.pages.folders[path]
+        return bool(gone or folders)
 
     def cut_power(self) -> None:
         """What was not synced is gone, but for some beginning of it."""
@@ -59,6 +69,7 @@ class Disk:
             for changes in content.pending[:kept]:
                 _apply(entries, changes)
             content.entries, content.synced, content.pending = entries, dict(entries), []
+        self.pages.cut_power()
 
     def fail_perhaps(self, what: str) -> None:
         if self.fault_rate and self._chance.random() < self.fault_rate:

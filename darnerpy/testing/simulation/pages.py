@@ -15,6 +15,7 @@ from typing import Any
 __all__ = ["PAGE", "Fuse", "PageDisk", "PageFiles"]
 
 PAGE = 4096
+_NOTHING = bytes(PAGE)
 
 
 class Fuse(BaseException):
@@ -118,7 +119,6 @@ class PageFiles:
     # -- what the engine calls ---------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        self._disk.fail("list")
         return list(self.files)
 
     def make(self, name: str, size: int) -> "_PageFile":
@@ -178,7 +178,7 @@ class _PageFile:
 
     def data_after(self, at: int) -> int:
         for page in range(at // PAGE * PAGE, self.size, PAGE):
-            if any(self.inode.data[page : page + PAGE]):
+            if self.inode.data[page : page + PAGE] != _NOTHING[: self.size - page]:
                 return max(at, page)
         return self.size
 

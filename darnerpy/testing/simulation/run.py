@@ -26,19 +26,22 @@ class Outcome(NamedTuple):
     counts: Counter[str]
 
 
-def simulate(seed: int, length: int = 400) -> Outcome:
-    """Run a server, a few clients and some misfortune for about so many actions, and judge it."""
+def simulate(seed: int, length: int = 400, engine: str = "leveldb") -> Outcome:
+    """Run a server, a few clients and some misfortune for about so many actions, and judge it.
+
+    engine: of all queues.
+    """
     chance = random.Random(seed)
     counts: Counter[str] = Counter(histories=1)
     sync = chance.choice(_SYNCS)
     settings = replace(
         Settings(),
-        queue_rules=(QueueRule(b"*", {"sync": sync}),),
+        queue_rules=(QueueRule(b"*", {"sync": sync, "engine": engine, "arena_size": 4096}),),
         min_free_disk=None,
         max_open_journals=chance.choice((1, 64)),
         window_memory=chance.choice((1_000, 4_000, 1 << 24)),
     )
-    world = World(chance, settings)
+    world = World(chance, settings, engine)
     named = chance.choice(([], ["audit"], ["audit", "log"]))
     queues = ["work", "mail"][: chance.choice((1, 2))]
     traffic = Traffic(world, chance, queues, named, discards=chance.random() < 0.2)

@@ -13,6 +13,7 @@ from ...brokers.scheduling import Scheduler
 from ...brokers.store import Store
 from ...clock import Clock
 from ...config import Settings
+from ...journals.arena.engine import ArenaEngine
 from ...journals.leveldb.engine import LevelDbEngine
 from ...names import from_file_name
 from ...protocol import replies
@@ -102,11 +103,12 @@ class Link:
 class World:
     """links: the connections of the life at present."""
 
-    def __init__(self, chance: random.Random, settings: Settings) -> None:
+    def __init__(self, chance: random.Random, settings: Settings, engine: str) -> None:
         self.clock = Clockwork(chance)
         self.disk = Disk(chance)
         self.links: list[Link] = []
         self._settings = settings
+        self._engine = engine
         self.start()
 
     def start(self) -> None:
@@ -122,7 +124,13 @@ class World:
         self, settings: Settings, data: DataDir, clock: Clock, scheduler: Scheduler
     ) -> Store:
         store = Store(settings, data, clock, scheduler, self.clock.workers)
-        store.engines["leveldb"] = LevelDbEngine(self.disk.open)
+        # A simulated LevelDB is there as soon as it is asked for, so that there is but one kind at a time.
+        if self._engine == "arena":
+            del store.engines["leveldb"]
+            store.engines["arena"] = ArenaEngine(self.disk.pages.folder)
+        else:
+            del store.engines["arena"]
+            store.engines["leveldb"] = LevelDbEngine(self.disk.open)
         return store
 
     def kill(self, power: bool = False) -> None:
