@@ -93,11 +93,11 @@ class Queues(Way):
         self.queue: Any = processes.Queue()
 
     def sender(self) -> Send:
-        put: Send = self.queue.put
+        put: Callable[[Any], object] = self.queue.put
         return put if self.batch > 1 else lambda batch: put(batch[0])
 
     def receiver(self) -> Receive:
-        get: Receive = self.queue.get
+        get: Callable[[], Any] = self.queue.get
         return get if self.batch > 1 else lambda: [get()]
 
     def flush(self) -> None:
@@ -139,7 +139,9 @@ WAYS: dict[str, Callable[[], Way]] = {
     "multiprocessing.Queue": Queues,
     "multiprocessing.Queue, lists of 100": lambda: Queues(BATCH),
     "multiprocessing.Pipe, send_bytes": Pipes,
-} | ({"posix_ipc.MessageQueue": PosixQueues} if find_spec("posix_ipc") else {})
+}
+if find_spec("posix_ipc"):
+    WAYS["posix_ipc.MessageQueue"] = PosixQueues
 
 
 def in_two_processes(
@@ -218,7 +220,7 @@ def latency(way: Way, count: int, least_s: float, most_s: float) -> float:
         return 0
 
     def receiving(receive: Receive) -> list[float]:
-        took = []
+        took: list[float] = []
         for _ in range(count):
             (message,) = receive()
             took.append(time.monotonic_ns() - int.from_bytes(message, "big"))
