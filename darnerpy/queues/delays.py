@@ -6,13 +6,14 @@ stored. Knows no consumer: which items are out of line because of this is theirs
 """
 
 from collections.abc import Iterable
-from math import inf
 from typing import Final, NamedTuple
 
 __all__ = ["MAX_DELAYED", "Delayed", "Delays"]
 
 MAX_DELAYED: Final = 100_000
 """Items of one queue that may not be due yet: memory is bounded."""
+
+_ENDLESS: Final = 1 << 62
 
 
 class Delayed(NamedTuple):
@@ -27,7 +28,7 @@ class Delays:
 
     def __init__(self) -> None:
         self._known: dict[int, Delayed] = {}
-        self._look_at: float = 0
+        self._look_at = 0
 
     def __len__(self) -> int:
         """Of those that are due, some may be counted still; `has_room` counts exactly."""
@@ -57,7 +58,7 @@ class Delays:
         """It is due, or it has left."""
         self._known.pop(item_id, None)
 
-    def forget_from(self, first: int, stop: float = inf) -> None:
+    def forget_from(self, first: int, stop: int = _ENDLESS) -> None:
         """Items of these ids are not there, or not to be had any more."""
         if self._known:
             self._known = {i: each for i, each in self._known.items() if not first <= i < stop}
