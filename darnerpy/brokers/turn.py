@@ -192,16 +192,18 @@ class Turn:
     def put_many(
         self,
         name: bytes,
-        items: list[tuple[bytes | None, int, int]],
+        datas: list[bytes],
+        files: list[int],
         size: int,
         largest: int,
         flags: int,
         expiry: int,
         due: int,
     ) -> int:
-        """Append items, each data, its size and the number of its file, all or none; returns the first id.
+        """Append items, all or none; returns the id of the first.
 
-        size: bytes of all of them; largest: of the largest.
+        files: the number of each one's file, 0 if it has none; none of them has if it is empty. size: bytes
+        of all of them; largest: of the largest.
         """
         stored = self.ready(name)
         if self._is_full(stored, size):
@@ -211,12 +213,14 @@ class Turn:
         first = queue.next_id
         batch: Batch | None = None
         try:
-            self._check(stored, size, len(items), largest)
-            queue.check_room(size, None, len(items), due)
+            self._check(stored, size, len(datas), largest)
+            queue.check_room(size, None, len(datas), due)
             if expiry and stored.settings.ignore_client_expiry:
                 expiry = 0
-            for data, length, large in items:
-                batch = queue.put(data, length, flags, expiry, False, large, None, None, due)
+            for at, data in enumerate(datas):
+                large = files[at] if files else 0
+                body = None if large else data
+                batch = queue.put(body, len(data), flags, expiry, False, large, None, None, due)
         except DarnerError:
             self._refused()
             raise

@@ -5,6 +5,7 @@ Owns what each kind of argument may be and becomes. Knows no queue.
 
 import math
 from collections.abc import Iterable
+from typing import cast
 
 from .. import names
 from ..errors import ClientError
@@ -45,7 +46,11 @@ def data_of(data: Data) -> bytes:
 def datas_of(items: Iterable[Data]) -> list[bytes]:
     if isinstance(items, bytes | bytearray | memoryview | str):
         raise TypeError(f"several items are expected, not {_kind(items)}")
-    datas = [item if isinstance(item, bytes) else data_of(item) for item in items]
+    given = list(items)
+    if set(map(type, given)) == {bytes}:
+        datas = cast(list[bytes], given)
+    else:
+        datas = [data_of(item) for item in given]
     if len(datas) > _MOST_ITEMS:
         raise ValueError(f"{len(datas)} items are too many for one call, at most {_MOST_ITEMS}")
     return datas

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 from ..brokers.stored import StoredQueue
 from ..brokers.turn import Taken, Unready, tell, untake
 from ..errors import ClosedError, DarnerError, JournalError, QueueFullError
+from ..journals.contract import Journal
 from ..queue_errors import Full
 from ..queues.batches import Batch, Completion
 from ..queues.consumer import Consumer
@@ -173,6 +174,40 @@ class Desk:
         stored.when_ready(sleeper.wake)
         directory.scheduler.attend(sleeper.wake)
         return sleeper
+
+    def with_journal(self, work: Callable[[Journal], T]) -> Steps[T]:
+        """Do something with the journal that may block. Raises `JournalError`."""
+        scheduler = self.directory.scheduler
+        outcome: list[tuple[T | None, BaseException | None]] = []
+        sleeper = self.make_sleeper(True)
+
+        def done(result: T | None, error: BaseException | None) -> None:
+            outcome.append((result, error))
+            sleeper.wake()
+
+        def begin(stored: StoredQueue, consumer: Consumer) -> None:
+            if stored.journal is None:
+                stored.when_ready(sleeper.wake)
+            else:
+                stored.look(partial(work, stored.journal), done)
+            scheduler.attend(sleeper.wake)
+
+        try:
+            while not outcome:
+                yield from self.when_ready(begin)
+                while not (sleeper.woken or scheduler.over):
+                    yield Pause(sleeper)
+                if scheduler.over:
+                    raise self.interrupted()
+                sleeper = self.make_sleeper(True)
+        finally:
+            scheduler.depart(sleeper.wake)
+        result, error = outcome[0]
+        if isinstance(error, DarnerError):
+            raise self.told(error)
+        if error is not None:
+            raise error
+        return cast(T, result)
 
     def committed(self, batch: Completion | None) -> Steps[None]:
         """Until what was decided is written, and on disk where it has to be."""

@@ -53,20 +53,19 @@ def put_many(desk: Desk, datas: list[bytes], how: Envelope) -> Steps[int]:
     if not datas:
         queue = yield from desk.when_ready(lambda stored, consumer: stored.queue)
         return queue.next_id
-    small = sum(len(data) for data in datas if len(data) <= LARGE)
+    size, largest = sum(map(len, datas)), max(map(len, datas))
+    small = size if largest <= LARGE else sum(len(data) for data in datas if len(data) <= LARGE)
     if small > BATCH_LIMIT:
         raise ValueError(
             f"{small} bytes are too many for one call, at most {BATCH_LIMIT} beside large items"
         )
-    if any(len(data) > LARGE for data in datas):
+    if largest > LARGE:
         return (yield from _put_files(desk, datas, how))
-    items: list[tuple[bytes | None, int, int]] = [(data, len(data), 0) for data in datas]
-    largest = max(map(len, datas))
 
     def attempt(turn: Turn) -> int:
-        return turn.put_many(desk.name, items, small, largest, how.flags, how.expiry, how.due)
+        return turn.put_many(desk.name, datas, [], size, largest, how.flags, how.expiry, how.due)
 
-    return (yield from _let_in(desk, attempt, small, len(items), how))
+    return (yield from _let_in(desk, attempt, size, len(datas), how))
 
 
 # -- room ------------------------------------------------------------------------------------------
@@ -167,25 +166,23 @@ def _put_files(desk: Desk, datas: list[bytes], how: Envelope) -> Steps[int]:
     let_in = False
     try:
         sync = home.syncs
-        items: list[tuple[bytes | None, int, int]] = []
-        left = iter(uploads)
-        for data in datas:
-            if len(data) > LARGE:
-                upload = next(left)
-                yield Blocking(partial(_write, upload, data, sync))
-                items.append((None, len(data), upload.number))
-            else:
-                items.append((data, len(data), 0))
+        large = [data for data in datas if len(data) > LARGE]
+        for upload, data in zip(uploads, large, strict=True):
+            yield Blocking(partial(_write, upload, data, sync))
+        numbers = iter(uploads)
+        files = [next(numbers).number if len(data) > LARGE else 0 for data in datas]
 
         def attempt(turn: Turn) -> int:
             nonlocal let_in
             if desk.directory.broker.queues.get(desk.name) is not home:
                 raise JournalError("the queue was deleted while a large item was written")
-            first = turn.put_many(desk.name, items, size, largest, how.flags, how.expiry, how.due)
+            first = turn.put_many(
+                desk.name, datas, files, size, largest, how.flags, how.expiry, how.due
+            )
             let_in = True
             return first
 
-        return (yield from _let_in(desk, attempt, size, len(items), how))
+        return (yield from _let_in(desk, attempt, size, len(datas), how))
     except JournalError as error:
         raise desk.told(error) from error.__cause__
     finally:

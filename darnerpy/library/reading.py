@@ -6,7 +6,6 @@ has arrived: who is interrupted meanwhile gives it back, as if it had never been
 
 from collections.abc import Callable
 from functools import partial
-from mmap import ACCESS_READ, mmap
 from typing import NamedTuple, TypeVar, cast
 
 from ..brokers.browse import Browse
@@ -316,21 +315,21 @@ def _withdraw(desk: Desk, wait: ItemWait) -> None:
 
 
 def _read_file(desk: Desk, item: Item, zero_copy: bool) -> Steps[bytes | memoryview]:
-    """A large item; zero_copy: a view of its file, which stays there as long as the view."""
+    """A large item; zero_copy: as its journal shows it."""
+    if zero_copy:
+        return (yield from desk.with_journal(lambda journal: journal.view(item)))
     large = yield from desk.when_ready(lambda stored, consumer: stored.large)
     try:
-        data: bytes | memoryview = yield Blocking(partial(_read, large.open, item, zero_copy))
+        data: bytes = yield Blocking(partial(_read, large.open, item))
     except JournalError as error:
         raise desk.told(error) from error.__cause__
     return data
 
 
-def _read(open_file: Callable[[Item], int], item: Item, zero_copy: bool) -> bytes | memoryview:
+def _read(open_file: Callable[[Item], int], item: Item) -> bytes:
     handle = open_file(item)
     try:
         with open(handle, "rb") as file:
-            if zero_copy:
-                return memoryview(mmap(file.fileno(), item.size, access=ACCESS_READ))
             return file.read()
     except OSError as error:
         raise JournalError(f"cannot read large item {item.id}: {error.strerror}") from error

@@ -11,8 +11,7 @@ from typing import TypeVar
 from ..brokers.queue_stats import queue_stats
 from ..brokers.stored import StoredQueue
 from ..brokers.turn import Unready
-from ..errors import DarnerError, QueueFullError
-from ..journals.contract import Journal
+from ..errors import QueueFullError
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 from ..queues.positions import Positions, shared
@@ -88,25 +87,9 @@ def stats(desk: Desk) -> Steps[dict[str, object]]:
 
 def sync(desk: Desk) -> Steps[None]:
     """Put on disk all that was written."""
-    sleeper = desk.make_sleeper(True)
-    failed: list[BaseException] = []
-
-    def synced(result: None, error: BaseException | None) -> None:
-        if error is not None:
-            failed.append(error)
-        sleeper.wake()
-
-    def begin(stored: StoredQueue, consumer: Consumer) -> bool:
-        journal: Journal | None = stored.journal
-        if journal is not None:  # one that is closed was synced then
-            stored.look(journal.sync, synced)
-        return journal is not None
-
-    if (yield from desk.when_ready(begin)):
-        yield from _until_woken(desk, Pause(sleeper))
-    if failed:
-        error = failed[0]
-        raise desk.told(error) if isinstance(error, DarnerError) else error
+    is_open = yield from desk.when_ready(lambda stored, _: stored.journal is not None)
+    if is_open:  # one that is closed was synced then
+        yield from desk.with_journal(lambda journal: journal.sync())
 
 
 def flush(desk: Desk, everybody: bool) -> Steps[None]:

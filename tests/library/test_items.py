@@ -206,7 +206,7 @@ def test_a_get_that_waited_is_no_transaction(q: darnerpy.Queue) -> None:
 
 
 def test_a_delayed_item_waits_and_holds_up_nobody(q: darnerpy.Queue) -> None:
-    q.put(b"later", delay=0.05)
+    q.put(b"later", delay=1)
     q.put_many([b"much later"], delay="1h")
     q.put(b"now", delay=0)
     assert (len(q), q.peek(1)) == (3, None)
