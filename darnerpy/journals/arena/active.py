@@ -77,7 +77,8 @@ class Active:
     ) -> None:
         self.segment: Segment | None = None
         self.map: Any = None
-        self.identity = self.at = self.limit = self.items_limit = 0
+        self.identity = b""
+        self.at = self.limit = self.items_limit = 0
         self._state = state
         self._syncs = syncs
         self._spares = spares
@@ -194,7 +195,7 @@ class Active:
         state, size = self._state, self._next_size
         if HEAD_BYTES + need > size:
             size = -(-(HEAD_BYTES + need) // _PAGE) * _PAGE
-        identity = int.from_bytes(os.urandom(8), "little") or 1
+        identity = os.urandom(8)
         segment = Segment(number, identity, size, first_id, state.sequence + 1, first_offset)
         try:
             file = state.files.make(segment.name, size)

@@ -45,7 +45,6 @@ __all__ = [
     "encode_note",
     "encode_record",
     "extent",
-    "identity_bytes",
     "is_sound",
     "is_whole",
     "link_to",
@@ -76,12 +75,13 @@ itself.
 """
 
 _MAGIC = b"DarnerAr"
-_HEAD = Struct("<8sIHHQQQQQQQQQ")
+_HEAD = Struct("<8sIHHQ8sQQQQQQQ")
 _NOTE = Struct("<QQQQII")
 _CRC = Struct("<I")
-_RECORD = Struct("<BBHIQQQQQQQQI")
+_RECORD = Struct("<BBHI8sQQQQQQQI")
 _FOOT = Struct("<II")
 _LOW: Final = 0xFFFFFFFF
+_NONE: Final = bytes(8)
 
 RECORD_BYTES: Final = _RECORD.size + _CRC.size
 FOOT_BYTES: Final = _FOOT.size
@@ -93,7 +93,7 @@ IDENTITY_AT: Final = 8
 
 _RECORD_SIZE: Final = _RECORD.size
 
-_Fields = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
+_Fields = tuple[int, int, int, int, bytes, int, int, int, int, int, int, int, int]
 
 pack_record: Final = _RECORD.pack
 pack_crc: Final = _CRC.pack
@@ -117,7 +117,7 @@ class Head(NamedTuple):
     """
 
     number: int
-    identity: int
+    identity: bytes
     size: int
     first_sequence: int
     first_id: int
@@ -224,11 +224,6 @@ def extent(length: int) -> int:
     return OVERHEAD + ((length + 7) & ~7)
 
 
-def identity_bytes(identity: int) -> bytes:
-    """As it stands in each record, to be searched for."""
-    return identity.to_bytes(8, "little")
-
-
 def link_to(number: int, place: int) -> int:
     """A place in a segment, as one number."""
     return number << 32 | place >> 3
@@ -243,7 +238,7 @@ def encode_record(
     kind: int,
     flags: int,
     index: int,
-    identity: int,
+    identity: bytes,
     sequence: int,
     batch: int,
     id: int,
@@ -263,10 +258,10 @@ def encode_record(
     return head + pack_crc(crc), pack_foot(_crc32(payload, crc), sequence & _LOW)
 
 
-def decode_record(data: bytes, at: int, start: int, identity: int) -> Record | None:
+def decode_record(data: bytes, at: int, start: int, identity: bytes) -> Record | None:
     """The head at some byte of what was read, which is a place in the file; None if there is no good one.
 
-    identity: of the segment, 0 if that is not known.
+    identity: of the segment, b"" if that is not known.
     """
     if len(data) - at < RECORD_BYTES:
         return None
@@ -274,7 +269,7 @@ def decode_record(data: bytes, at: int, start: int, identity: int) -> Record | N
         kind, flags, index, length, found, sequence, batch, item_id, link, offset, created, expiry,
         value,
     ) = _unpack_record(data, at)  # fmt: skip
-    if found != identity and (identity or not found):
+    if found != identity and (identity or found == _NONE):
         return None
     (crc,) = _unpack_crc(data, at + _RECORD_SIZE)
     if crc != _crc32(data[at : at + _RECORD_SIZE], start & _LOW):
@@ -285,7 +280,7 @@ def decode_record(data: bytes, at: int, start: int, identity: int) -> Record | N
     )  # fmt: skip
 
 
-def mend_record(data: bytes, at: int, start: int, identity: int) -> Record | None:
+def mend_record(data: bytes, at: int, start: int, identity: bytes) -> Record | None:
     """As `decode_record`, for a head of which one bit is wrong, whichever that is.
 
     No other damage to so few bytes that could be met looks like it.

@@ -74,7 +74,7 @@ def move(state: State, run: Sequence[Segment], name: bytes) -> bool:
 
 def _write(state: State, run: Sequence[Segment], file: File, name: bytes, size: int) -> Segment:
     first = run[0]
-    identity = int.from_bytes(os.urandom(8), "little") or 1
+    identity = os.urandom(8)
     segment = Segment(
         first.number, identity, size, first.first_id, first.first_sequence, first.first_offset
     )

@@ -16,7 +16,6 @@ from .format import (
     Record,
     decode_record,
     extent,
-    identity_bytes,
     is_whole,
     mend_record,
 )
@@ -53,7 +52,7 @@ class Scanner:
         "record",
     )
 
-    def __init__(self, file: File, identity: int, at: int, end: int, piece: int = _PIECE) -> None:
+    def __init__(self, file: File, identity: bytes, at: int, end: int, piece: int = _PIECE) -> None:
         self.at = at
         self.end = min(end, file.size)
         self.record: Record | None = None
@@ -125,7 +124,7 @@ class Scanner:
 
     def find(self, at: int) -> int:
         """The place of the next record with a good head from some place on, `end` if there is none."""
-        wanted = identity_bytes(self._identity)
+        wanted = self._identity
         while at + OVERHEAD <= self.end:
             at = self._file.data_after(at) & ~(ALIGNMENT - 1)
             data = self._file.read(at, min(_LONG, self.end - at))

@@ -61,7 +61,7 @@ class Segment:
     def __init__(
         self,
         number: int,
-        identity: int,
+        identity: bytes,
         size: int,
         first_id: int,
         first_sequence: int,
@@ -208,10 +208,9 @@ def _without_head(file: File, number: int) -> Segment | None:
         data = file.read(at, _SEARCH)
         if data.count(0) < len(data):
             for place in range(0, len(data) - 7, ALIGNMENT):
-                record = decode_record(data, place, at + place, 0)
+                record = decode_record(data, place, at + place, b"")
                 if record is not None:
-                    named = data[place + IDENTITY_AT : place + IDENTITY_AT + 8]
-                    identity = int.from_bytes(named, "little")
+                    identity = data[place + IDENTITY_AT : place + IDENTITY_AT + 8]
                     return Segment(
                         number, identity, file.size, record.id, record.sequence, record.offset
                     )

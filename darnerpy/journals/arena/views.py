@@ -38,7 +38,7 @@ class Views:
         self._maps: dict[int, tuple[Segment, Any]] = {}
         self._live: dict[int, ref[memoryview]] = {}
         self._next = 0
-        self._checked: dict[tuple[int, int], None] = {}
+        self._checked: dict[tuple[bytes, int], None] = {}
 
     def view(self, item: Item) -> memoryview | None:
         """The data of an item where it lies; None if it has to be copied.
@@ -86,14 +86,14 @@ class Views:
 
     def _of_file(self, item: Item) -> memoryview:
         view = view_of_file(self._large, item)
-        place = 0, item.id
+        place = b"", item.id
         if place not in self._checked:
             if crc32(view) != item.crc:
                 raise DamagedJournalError(f"the file of item {item.id} has a wrong checksum")
             self._check(place)
         return view
 
-    def _check(self, place: tuple[int, int]) -> None:
+    def _check(self, place: tuple[bytes, int]) -> None:
         if len(self._checked) >= _CHECKED:
             self._checked.clear()
         self._checked[place] = None
