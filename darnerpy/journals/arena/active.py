@@ -1,8 +1,7 @@
 """The segment that is appended to: begun, mapped, taken up again, and what its head says of it.
 
-Owns its map and its place among the others, and how large the next one is. One that was taken up again is
-mapped when more is written to it than a little: to map a page, have it written to and unmap it takes
-several times as long as to write it by a call. Whoever calls holds the state's lock.
+Owns its map and its place among the others, and how large the next one is. Whoever calls holds the
+state's lock.
 """
 
 import os
@@ -21,27 +20,10 @@ __all__ = ["SMALLEST", "Active"]
 SMALLEST: Final = 64 * 1024
 _PAGE: Final = 4096
 _NOTE_EVERY: Final = 64 * 1024
-_LITTLE: Final = 4096
-
-
-class _Unmapped:
-    """A file that is written to as if it were mapped."""
-
-    __slots__ = ("_write",)
-
-    def __init__(self, file: File) -> None:
-        self._write = file.write
-
-    def __setitem__(self, part: slice, data: bytes) -> None:
-        self._write(part.start, data)
-
-    def close(self) -> None:
-        """The file is somebody else's."""
 
 
 class Active:
-    """segment: None if the next batch begins a new one. map: of it, or what is like one; None while it
-    rests. at: where the next
+    """segment: None if the next batch begins a new one. map: of it; None while it rests. at: where the next
     record goes; limit: up to where records may go, items_limit: if there are items among them.
 
     highest: no segment has a higher number.
@@ -50,7 +32,6 @@ class Active:
     __slots__ = (
         "_arena_size",
         "_last",
-        "_little",
         "_name",
         "_next_size",
         "_noted",
@@ -86,7 +67,6 @@ class Active:
         self._arena_size = arena_size
         self._number = highest
         self._noted = self._last = 0
-        self._little: File | None = None
         self.start_small()
 
     @property
@@ -122,7 +102,7 @@ class Active:
         if self.map is not None:
             self._write_note(final=False)
             self.map.close()
-            self.map = self._little = None
+            self.map = None
 
     def wake(self) -> None:
         """Take again what was given back."""
@@ -137,13 +117,15 @@ class Active:
 
     def _open(self, segment: Segment) -> None:
         file = self._state.files.open(segment.name, writable=True)
-        self._set(segment, file, _Unmapped(file))
-        self._little = file
-        self._noted += _LITTLE - _NOTE_EVERY  # then it is looked at again
+        try:
+            mapped = file.map(writable=True)
+        except BaseException:
+            file.close()
+            raise
+        self._set(segment, file, mapped)
 
     def _set(self, segment: Segment, file: File, mapped: Any) -> None:
         self.map = mapped
-        self._little = None
         self.segment = segment
         self.identity = segment.identity
         self.at = self._noted = segment.end
@@ -240,8 +222,6 @@ class Active:
         if not segment.unsynced:
             self._syncs.wrote(segment)
         if self.at - self._noted >= _NOTE_EVERY:
-            if self._little is not None:
-                self.map, self._little = self._little.map(writable=True), None
             self._write_note(final=False)
 
     def _write_note(self, final: bool) -> None:

@@ -82,7 +82,6 @@ class Files(Protocol):
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._prefix = f"{path}{os.sep}"  # joining paths takes as long as opening a file
 
     def names(self) -> list[str]:
         try:
@@ -107,7 +106,7 @@ class Folder:
 
     def open(self, name: str, writable: bool = False) -> File:
         flags = os.O_RDWR if writable else os.O_RDONLY
-        handle = os.open(self._prefix + name, flags | os.O_CLOEXEC)
+        handle = os.open(self.path / name, flags | os.O_CLOEXEC)
         try:
             return _Open(handle, os.fstat(handle).st_size)
         except BaseException:
