@@ -34,6 +34,9 @@ class Delays:
         """Of those that are due, some may be counted still; `has_room` counts exactly."""
         return len(self._known)
 
+    def __contains__(self, item_id: int) -> bool:
+        return item_id in self._known
+
     def has_room(self, now: int, here: int, items: int) -> bool:
         """Whether so many more may be delayed; by the wall clock, and by the monotonic one."""
         if len(self._known) + items <= MAX_DELAYED:

@@ -258,7 +258,10 @@ class Delivery(RecoverableLog):
                 self._forget_delay(item)
                 departure.count()
             return True
-        due = self._due(consumer, item, now, self._clock.monotonic_ms()) if back is not None else 0
+        # It may have expired before it was due, and then somebody has set the clock back.
+        if back is None and not (item.due and item.id in self.delays):
+            return False
+        due = self._due(consumer, item, now, self._clock.monotonic_ms())
         if due:
             consumer.delay(item, due)
         return due > 0

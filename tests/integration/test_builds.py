@@ -16,7 +16,7 @@ from tests.servers import DARNERPY, PYTHON
 
 ROOT = Path(__file__).parents[2]
 HOT = [
-    f"darnerpy.{package}.{name}"
+    f"darnerpy.{package}.{name}".replace("/", ".")
     for package, names in hatch_build.HOT.items()
     for name in names.split()
 ]

@@ -223,8 +223,8 @@ class ArenaJournal:
             yield
         except OSError as error:
             raise self._failed(what, error) from error
-        except NewerFormatError as error:
-            raise NewerFormatError(f"cannot {what} the journal: {error}") from error
+        except NewerFormatError as newer:
+            raise NewerFormatError(f"cannot {what} the journal: {newer}") from newer
 
     def _failed(self, what: str, error: OSError) -> JournalError:
         return JournalError(f"cannot {what} the journal: {error.strerror}")

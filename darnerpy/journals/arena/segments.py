@@ -169,8 +169,8 @@ def _look(file: File, number: int, found: Found) -> tuple[Segment | None, Head |
         if head.number != number:
             wrong = f"its head is that of segment {head.number}"
             head = None
-    except NewerFormatError as error:
-        raise NewerFormatError(f"{name}: {error}") from None
+    except NewerFormatError as newer:
+        raise NewerFormatError(f"{name}: {newer}") from None
     except DamageError as error:
         wrong = str(error)
     if head is not None:
