@@ -28,7 +28,7 @@ class Place:
 
     def __init__(self, waits: dict[int, bytes]) -> None:
         self.waits = waits
-        self.held: set[int] = set()
+        self.held: dict[int, darnerpy.ReservedItem] = {}
         self.attempts: dict[int, int] = {}
 
     def take(self) -> int | None:
@@ -36,7 +36,7 @@ class Place:
         return min(free, default=None)
 
     def free(self) -> list[int]:
-        return sorted(self.waits.keys() - self.held)
+        return sorted(self.waits.keys() - self.held.keys())
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -129,7 +129,7 @@ class QueueMachine(RuleBasedStateMachine):
         place = self.places[name]
         assert (item.id, item.data) == (number, place.waits[number])
         assert item.attempts == place.attempts.get(number, 0)
-        place.held.add(number)
+        place.held[number] = item
         return name, item
 
     @rule(which=consumes(held), confirm=st.booleans())
@@ -138,12 +138,12 @@ class QueueMachine(RuleBasedStateMachine):
             return
         name, item = which
         number, place = item.id, self.places.get(name)
-        if place is None or number not in place.held:
+        if place is None or place.held.get(number) is not item:
             with pytest.raises(darnerpy.NotHeldError):
                 item.confirm()
             item.abort()
             return
-        place.held.discard(number)
+        del place.held[number]
         if confirm:
             item.confirm()
             del place.waits[number]
