@@ -58,24 +58,26 @@ class Committer:
         self._handle.last_used = store.journals.turn
         # A confirmation that a power cut takes back repeats an item. But an item would be lost, a new
         # consumer would miss what is put after it came, and what was flushed would be there again.
-        sync, owed, syncing = batch.sync, False, self._syncing
+        sync, everything, owed, syncing = batch.sync, False, False, self._syncing
         if syncing.owes:
             owed = batch.lasting or len(batch.items) > 0
             if syncing.always:
                 sync = sync or owed
             elif syncing.counts and not sync:
-                sync = syncing.is_due(self._queue.operations(batch))
+                everything = syncing.is_due(self._queue.operations(batch))
         if (
             sync
+            or everything
             or batch.size > _INLINE_BATCH
             or batch.large
             or not journal.is_quick(batch.size, store.trimming > 0)
         ):
             self._writing = True
-            if sync:
+            if sync or everything:
+                owed = False
                 syncing.settle()
-            work = partial(_timed_write, journal, batch, sync)
-            self._handle.run(work, partial(self._written, batch, journal, owed and not sync))
+            work = partial(_timed_write, journal, batch, sync, everything)
+            self._handle.run(work, partial(self._written, batch, journal, owed))
             return
         try:
             journal.write(batch, False)
@@ -128,7 +130,10 @@ class Committer:
             self._trimmer.wrote(batch, journal)
 
 
-def _timed_write(journal: Journal, batch: Batch, sync: bool) -> float:
+def _timed_write(journal: Journal, batch: Batch, sync: bool, everything: bool) -> float:
+    """everything: what was written before is synced with it, also what need not last."""
     begin = perf_counter()
     journal.write(batch, sync)
+    if everything:
+        journal.sync()
     return perf_counter() - begin

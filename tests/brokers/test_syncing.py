@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from darnerpy.config import QueueRule, Settings, SyncPolicy
+from darnerpy.errors import JournalError
 from tests.brokers.house import House, kept, until
 
 pytestmark = pytest.mark.asyncio
@@ -33,33 +34,44 @@ async def test_each_queue_has_its_own_policy(tmp_path: Path) -> None:
         assert not any(house.faults.syncs)
         await house.put(b"sure", b"x")
         assert house.faults.syncs.pop() is True
-        await house.put(b"some", b"x")
-        assert house.faults.syncs.pop() is True
         await until(lambda: house.faults.calls["sync"] == 1)
+        await house.put(b"some", b"x")
+        assert house.faults.calls["sync"] == 2
         assert not any(house.faults.syncs)
 
 
 async def test_operations_are_counted_and_synced_before_the_answer(tmp_path: Path) -> None:
     async with House(tmp_path, sync_ops=5) as house:
+        calls = house.faults.calls
         for n in range(3):
             await house.put(b"q", b"%d" % n)
         await house.take(b"q")
-        assert house.faults.syncs == [False] * 4
         held = await house.open(b"q")  # opening is no operation
+        assert calls["sync"] == 0
         await house.close(b"q", held)
-        assert house.faults.syncs == [False] * 4 + [True]
+        assert calls["sync"] == 1
         await house.put(b"q", b"1", b"2", b"3", b"4")
+        assert calls["sync"] == 1
         await house.put(b"q", b"5", b"6", b"7")  # one batch over the bound is one sync
+        assert calls["sync"] == 2
         await house.put(b"q", b"8", b"9", b"10", b"11")
-        assert house.faults.syncs[5:] == [False, True, False]
-        assert house.faults.calls["sync"] == 0
+        assert calls["sync"] == 2
+
+
+async def test_an_answer_waits_for_the_sync_that_is_due(tmp_path: Path) -> None:
+    async with House(tmp_path, sync_ops=2) as house:
+        await house.put(b"q", b"1")
+        house.faults.broken.add("sync")
+        with pytest.raises(JournalError, match="sync is broken"):
+            await house.put(b"q", b"2")
+        house.faults.broken.clear()
 
 
 async def test_one_operation_is_synced_at_once(tmp_path: Path) -> None:
     async with House(tmp_path, sync_ops=1) as house:
         await house.put(b"q", b"x")
         await house.take(b"q")
-        assert house.faults.syncs == [True, True]
+        assert house.faults.calls["sync"] == 2
 
 
 async def test_what_is_synced_for_another_reason_begins_the_count_anew(tmp_path: Path) -> None:
@@ -68,21 +80,19 @@ async def test_what_is_synced_for_another_reason_begins_the_count_anew(tmp_path:
         await house.put(b"q", b"2", sync=True)
         await house.put(b"q", b"3")
         await house.put(b"q", b"4")
+        assert (house.faults.syncs, house.faults.calls["sync"]) == ([False, True, False, False], 0)
         await house.put(b"q", b"5")
-        assert house.faults.syncs == [False, True, False, False, True]
+        assert house.faults.calls["sync"] == 1
 
 
 async def test_time_and_operations_together(tmp_path: Path) -> None:
     async with House(tmp_path, sync=SOON, sync_ops=3) as house:
         await house.put(b"q", b"1", b"2")
         await until(lambda: house.faults.calls["sync"] == 1)  # and nothing is called
-        await house.put(b"q", b"3", b"4")
-        await house.put(b"q", b"5")
-        assert house.faults.syncs[-1] is True
     async with House(tmp_path / "2", sync=HOUR, sync_ops=3) as house:
         await house.put(b"q", b"1", b"2")
         await house.put(b"q", b"3")
-        assert house.faults.syncs == [False, True]
+        assert house.faults.calls["sync"] == 1
         # Nothing is owed any more, so no timer is left.
         assert house.broker.queues[b"q"]._handle.syncing.settle() is False
 
@@ -134,11 +144,14 @@ async def test_the_new_policy_holds_from_then_on(tmp_path: Path) -> None:
         reload(house, sync=ALWAYS)
         await house.put(b"q", b"2")
         reload(house, sync_ops=2)
+        await until(lambda: house.broker.idle)
+        before = house.faults.calls["sync"]
         await house.put(b"q", b"3")
         await house.put(b"q", b"4")
+        assert house.faults.calls["sync"] == before + 1
         reload(house, sync=NEVER)
         await house.put(b"q", b"5")
-        assert house.faults.syncs == [False, True, False, True, False]
+        assert house.faults.syncs == [False, True, False, False, False]
 
 
 async def test_a_write_that_was_under_way_is_synced_as_well(tmp_path: Path) -> None:
