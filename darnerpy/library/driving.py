@@ -40,8 +40,11 @@ def drive(desk: Desk, steps: Steps[T]) -> T:
 
 def finish(desk: Desk, commit: Completion | None) -> None:
     """Have done what a turn has left to be done, and wait for what the answer depends on."""
-    if commit is None:
-        desk.directory.scheduler.leave()
+    scheduler = desk.directory.scheduler
+    if commit is not None:
+        scheduler.work()  # most often just that, and nobody else is waited for
+    if commit is None or (commit.ended and commit.error is None):
+        scheduler.leave()
     else:
         drive(desk, desk.committed(commit))
 
