@@ -4,12 +4,11 @@ A backup has a file `BACKUP` that tells when it was made and what is in it; a di
 none, and left alone. Everything here waits for the disk, so it is for a thread.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
 
 from ..errors import ServerError
 from ..journals.durable import sync_directory
@@ -30,7 +29,7 @@ class Kept(NamedTuple):
     path: str
 
 
-class _Signature(msgspec.Struct):
+class _Signature(NamedTuple):
     created: int
     queues: int
     items: int
@@ -43,7 +42,7 @@ def sign(directory: Path, created: int, items: int) -> None:
     queues = len(os.listdir(directory / "queues"))
     size = sum(path.stat().st_size for path in files)
     signature = _Signature(created, queues, items, size)
-    (directory / _FILE).write_bytes(msgspec.json.encode(signature) + b"\n")
+    (directory / _FILE).write_bytes(json.dumps(signature._asdict()).encode() + b"\n")
 
 
 def kept(backups: Path) -> list[Kept]:
@@ -76,6 +75,8 @@ def delete(backups: Path, name: str) -> bool:
 
 def _signature(directory: Path) -> _Signature | None:
     try:
-        return msgspec.json.decode((directory / _FILE).read_bytes(), type=_Signature)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        found = json.loads((directory / _FILE).read_bytes())
+        numbers = [found[name] for name in _Signature._fields]
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
+    return _Signature(*numbers) if all(type(number) is int for number in numbers) else None

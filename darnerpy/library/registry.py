@@ -12,10 +12,12 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread
 
 from ..errors import ConfigError
 from .directory import Directory, Front
 from .keywords import Config, Given, settings_of
+from .scheduler import THREADS
 
 __all__ = ["enter", "leave", "whenever_possible"]
 
@@ -55,10 +57,12 @@ def leave(directory: Directory, user: object) -> None:
 
 
 def whenever_possible(directory: Directory, work: Callable[[], object]) -> None:
-    """Do something that takes locks, though this thread may hold them: it is in the middle of anything."""
+    """Do something that takes locks and ends threads, though this thread may hold the ones and be one of
+    the others: it is in the middle of anything.
+    """
     if directory.is_forked:
         return
-    if _lock.acquire(blocking=False):
+    if not current_thread().name.startswith(THREADS) and _lock.acquire(blocking=False):
         free = directory.lock.acquire(blocking=False)
         _lock.release()
         if free:

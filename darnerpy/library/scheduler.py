@@ -22,9 +22,12 @@ from ..clock import Clock
 from ..journals.workers import Done, Workers
 from .sleepers import ThreadSleeper
 
-__all__ = ["Scheduler"]
+__all__ = ["THREADS", "Scheduler"]
 
 log = logging.getLogger("darnerpy.library")
+
+THREADS = "darnerpy-"
+"""What the names of the threads begin with that are started here."""
 
 _THREADS = 4
 """For what blocks, when those who wait for it are tasks of an event loop."""
@@ -138,7 +141,7 @@ class Scheduler:
         return _Foreground(self) if count > 1 else self._workers(count, name)
 
     def _workers(self, count: int, name: str) -> _Lazy:
-        made = _Lazy(count, self.call_soon_threadsafe, f"darnerpy-{name}")
+        made = _Lazy(count, self.call_soon_threadsafe, f"{THREADS}{name}")
         self._lazy.append(made)
         return made
 
@@ -306,7 +309,7 @@ class Scheduler:
 
     def _keep_time(self) -> None:
         if self._timekeeper is None:
-            self._timekeeper = Thread(target=self._run_timers, name="darnerpy-timers", daemon=True)
+            self._timekeeper = Thread(target=self._run_timers, name=f"{THREADS}timers", daemon=True)
             self._timekeeper.start()
         elif self._alarm is not None:
             self._alarm.nudge()

