@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .errors import (
         ClosedError,
         ConfigError,
+        CutOffError,
         DamagedJournalError,
         DamageError,
         DarnerError,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from .ring import Ring, RingReader, RingWriter
 
 _HOMES = {
-    "errors": "ClosedError ConfigError DamagedJournalError DamageError DarnerError DataDirError "
+    "errors": "ClosedError ConfigError CutOffError DamagedJournalError DamageError DarnerError DataDirError "
     "DataFormatError ForkedError ItemTooLargeError JournalError JournalGoneError Lagged "
     "MessageTooLargeError NewerFormatError NoRingError NotHeldError RingError RingInUseError ServerError",
     "library.consumer": "Consumer",
@@ -73,6 +74,7 @@ __all__ = [
     "Full",
     "ClosedError",
     "ConfigError",
+    "CutOffError",
     "DamageError",
     "DamagedJournalError",
     "DataDirError",

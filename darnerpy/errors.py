@@ -9,6 +9,7 @@ __all__ = [
     "ClientError",
     "ClosedError",
     "ConfigError",
+    "CutOffError",
     "DamageError",
     "DamagedJournalError",
     "DarnerError",
@@ -61,6 +62,14 @@ class DamagedJournalError(JournalError):
     """What a journal holds cannot be read any more."""
 
     code = "damage"
+
+
+class CutOffError(JournalError):
+    """Another thread was interrupted in the middle of a change, so that everything is read anew. Whether
+    what was about to be written is, nobody knows.
+    """
+
+    code = "cut_off"
 
 
 class JournalGoneError(JournalError):

@@ -7,13 +7,13 @@ where an error happened.
 """
 
 from _thread import start_new_thread
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
 from ..brokers.stored import StoredQueue
 from ..brokers.turn import Taken, Unready, tell, untake
-from ..errors import ClosedError, DarnerError, JournalError, QueueFullError
+from ..errors import ClosedError, CutOffError, DarnerError, QueueFullError
 from ..journals.contract import Journal
 from ..queue_errors import Full
 from ..queues.batches import Batch, Completion
@@ -105,7 +105,7 @@ class Desk:
     def interrupted(self) -> DarnerError:
         """A commit was cut off."""
         return self.located(
-            JournalError("interrupted while it was being written; whether it is, is not known")
+            CutOffError("interrupted while it was being written; whether it is, is not known")
         )
 
     # -- turns -------------------------------------------------------------------------------------
@@ -267,19 +267,27 @@ class Desk:
             start_new_thread(self.give_back, (held, counted))  # which nobody interrupts
             raise
 
-    def untake(self, box: Taken, commits: Sequence[Batch | None]) -> None:
+    def untake(self, box: Taken, commit: Batch | None) -> None:
         """Give back what was taken and has not arrived, as soon as it is written that it was taken.
 
-        commits: which it was confirmed by, in order, None for those that were written at once.
+        commit: which it was confirmed by, None if it was written at once.
         """
         directory = self.directory
-        commit = next((each for each in reversed(commits) if each is not None), None)
-        first = commits[0].number if commits and commits[0] is not None else 0
 
-        def undo() -> None:
+        def undo(stored: StoredQueue) -> None:
+            if stored.works and (commit is None or commit.error is None):
+                untake(stored, self.consumer, box, 0 if commit is None else commit.number)
+
+        def begin() -> None:
             stored = directory.broker.queues.get(self.name)
-            if stored is not None and stored.works and (commit is None or commit.error is None):
-                untake(stored, self.consumer, box, first)
+            if stored is None:
+                return
+            if commit is not None and commit in stored.queue.unwritten:
+                tell(commit, partial(undo, stored))
+            elif stored.ready:
+                undo(stored)
+            else:  # it is being read anew
+                stored.when_ready(partial(undo, stored))
 
         if self.closed or not box:
             return
@@ -287,10 +295,7 @@ class Desk:
             if directory.turn.busy:
                 directory.undelivered.append((self.name, self.consumer, box))
                 return
-        if commit is None or commit.ended:
-            directory.run(undo)
-        else:
-            directory.run(partial(tell, commit, undo))
+        directory.run(begin)
         directory.scheduler.leave()
 
     # -- the end -----------------------------------------------------------------------------------

@@ -314,13 +314,15 @@ class ForkedLock:
 
 
 def _held(stored: StoredQueue) -> list[OpenRead]:
-    """What is truly in somebody's hands: of what was cut off while it was handed over nobody knows."""
-    return [
-        held
-        for consumer in stored.queue.consumers.values()
-        for held in list(consumer.open.values())
-        if isinstance(held.holder, Holder) and not (held.holder.closed or held.gone)
-    ]
+    """What is truly in somebody's hands; what was still on its way to somebody is gone."""
+    found: list[OpenRead] = []
+    for consumer in stored.queue.consumers.values():
+        for held in consumer.open.values():
+            if isinstance(held.holder, Holder) and not (held.holder.closed or held.gone):
+                found.append(held)
+            else:
+                held.gone = True
+    return found
 
 
 def _ignore(end_turn: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import NoReturn, cast
 
 from ..brokers.turn import Taken, Unready
-from ..errors import ClosedError, DarnerError
+from ..errors import ClosedError, CutOffError, DarnerError
 from ..queue_errors import Empty
 from ..queues.batches import Batch
 from ..queues.open_reads import OpenRead
@@ -69,10 +69,13 @@ class Reader:
                 return cast(builtins.bytes, item.data)
         except Unready:
             empty = rest = False
+        except CutOffError:
+            desk.untake(box, commit)
+            empty = rest = False
         except DarnerError as error:
             raise desk.told(error) from error.__cause__
         except BaseException:
-            desk.untake(box, [commit])
+            desk.untake(box, commit)
             raise
         if empty and not block and not rest:
             raise Empty(desk.path, desk.queue)
@@ -140,7 +143,7 @@ class Reader:
                 if found.data is not None and commit is None and not rest:
                     return ReservedItem(found, desk, zero_copy)
                 return drive(desk, reading.arrive(desk, found, commit, make, zero_copy))
-        except Unready:
+        except (Unready, CutOffError):
             empty = rest = False
         except DarnerError as error:
             raise desk.told(error) from error.__cause__

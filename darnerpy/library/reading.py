@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar, cast
 from ..brokers.browse import Browse
 from ..brokers.stored import StoredQueue
 from ..brokers.turn import Taken, Unready, put_in
-from ..errors import DarnerError, JournalError, ServerError
+from ..errors import CutOffError, DarnerError, JournalError, ServerError
 from ..queue_errors import Empty
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer
@@ -38,22 +38,40 @@ class Found(NamedTuple):
     expires: int
 
 
-class OnTheWay:
-    """What was taken and has not arrived: if it is interrupted, it goes back to its place.
-
-    box: see `Taken`. commits: those it was confirmed by, None for what was written at once.
+class Part:
+    """What one turn took. box: see `Taken`. commit: what it was confirmed by, None if it was written at
+    once.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self) -> None:
         self.box: Taken = []
-        self.commits: list[Batch | None] = []
+        self.commit: Batch | None = None
+
+
+class OnTheWay:
+    """What was taken and has not arrived, in parts: if it is interrupted, it goes back to its place."""
+
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._parts: list[Part] = []
+
+    def part(self) -> Part:
+        part = Part()
+        self._parts.append(part)
+        return part
 
     def failed(self, error: BaseException) -> None:
-        """An error that is ours says that it is in its place already."""
-        if not isinstance(error, DarnerError | Unready):
-            box, self.box = self.box, []
-            self._desk.untake(box, self.commits)
+        """An error that is ours says that the last part is in its place; but if its commit was cut off,
+        it has to be put there, and if we were interrupted, all of them.
+        """
+        if isinstance(error, DarnerError | Unready) and not isinstance(error, CutOffError):
+            del self._parts[-1:]
+            return
+        parts = self._parts[-1:] if isinstance(error, CutOffError) else self._parts[:]
+        while parts:
+            part = parts.pop()
+            self._parts.remove(part)
+            self._desk.untake(part.box, part.commit)
 
 
 # -- taking ----------------------------------------------------------------------------------------
@@ -63,27 +81,26 @@ def get(desk: Desk, block: bool, until: float | None, way: OnTheWay) -> Steps[by
     """Take and confirm the next item. Raises `Empty`."""
     while True:
         found = yield from hold(desk, block, until, lambda found: found)
-        assert found.held is not None
+        held, part = found.held, way.part()
+        assert held is not None
         try:
-            commit = yield from desk.when_ready(partial(_close, way, found.item, found.held))
-            yield from desk.committed(commit)
+            yield from desk.when_ready(partial(_close, part, found.item, held))
+            yield from desk.committed(part.commit)
         except BaseException as error:
-            desk.give_back(found.held)
+            desk.give_back(held)
             way.failed(error)
-            raise
-        if commit is not None:  # else its time was up before it arrived
+            if not isinstance(error, CutOffError):
+                raise
+            continue  # it is in its place again
+        if part.commit is not None:  # else its time was up before it arrived
             return cast(bytes, found.data)
 
 
-def _close(
-    way: OnTheWay, item: Item, held: OpenRead, stored: StoredQueue, consumer: Consumer
-) -> Batch | None:
-    commit = stored.queue.close(held)
-    if commit is not None:
+def _close(part: Part, item: Item, held: OpenRead, stored: StoredQueue, consumer: Consumer) -> None:
+    part.commit = stored.queue.close(held)
+    if part.commit is not None:
         consumer.counters.opens -= 1  # nobody asked for it to be held
-        put_in(way.box, consumer, item)
-        way.commits.append(commit)
-    return commit
+        put_in(part.box, consumer, item)
 
 
 def get_many(
@@ -92,41 +109,46 @@ def get_many(
     """Take and confirm what there is, at most so many; waits only for the first."""
     taken: list[bytes] = []
     while len(taken) < most:
+        part = way.part()
         try:
-            at = len(way.box)
-            empty, commit = _take_many(desk, most - len(taken), way)
-            yield from desk.committed(commit)
-            taken += [cast(bytes, each.data) for each in way.box[at:] if isinstance(each, Item)]
-            if empty and taken:
-                break
-            if len(taken) < most:
-                taken.append((yield from get(desk, block and not taken, until, way)))
-        except Unready:
+            empty = _take_many(desk, most - len(taken), part)
+            yield from desk.committed(part.commit)
+        except Unready as error:
+            way.failed(error)
             yield from desk.be_ready()
+            continue
+        except BaseException as error:
+            way.failed(error)
+            if isinstance(error, CutOffError):
+                continue
+            if isinstance(error, DarnerError) and taken:
+                break  # what was taken before is confirmed, and nobody else knows of it
+            raise
+        taken += [cast(bytes, each.data) for each in part.box if isinstance(each, Item)]
+        if len(taken) == most or (empty and taken):
+            break
+        try:
+            taken.append((yield from get(desk, block and not taken, until, way)))
         except DarnerError:
             if not taken:
                 raise
-            break  # what was taken before is confirmed, and nobody else knows of it
-        except BaseException as error:
-            way.failed(error)
-            raise
+            break
     return taken
 
 
-def _take_many(desk: Desk, most: int, way: OnTheWay) -> tuple[bool, Batch | None]:
-    """What is in memory; whether there is no more, and what has to be written."""
+def _take_many(desk: Desk, most: int, part: Part) -> bool:
+    """What is in memory; whether there is no more."""
     directory = desk.directory
     with directory.lock:
         turn = directory.turn
         try:
-            turn.take_many(desk.name, desk.consumer, most, way.box)
-            empty, commit = turn.empty, turn.unfinished
-            way.commits.append(commit)
+            turn.take_many(desk.name, desk.consumer, most, part.box)
+            empty, part.commit = turn.empty, turn.unfinished
             directory.scheduler.settle()
         except BaseException:
             directory.scheduler.cut_off()
             raise
-    return empty, commit
+    return empty
 
 
 # -- holding ---------------------------------------------------------------------------------------
@@ -140,17 +162,19 @@ def hold(
     zero_copy: bool = False,
 ) -> Steps[T]:
     """Take the next item and hold it, with its data; what was made of it. Raises `Empty`."""
-    wait: ItemWait | None = None
-    try:
-        while wait is None or wait.item is None:
-            wait = ItemWait(desk.make_sleeper(not block), block)
-            yield from _wait(desk, wait, partial(_open, desk, wait), until)
-        found = Found(wait.item, wait.item.data, wait.held, wait.attempts, wait.expires)
-        return (yield from arrive(desk, found, None, make, zero_copy))
-    except BaseException:
-        if wait is not None and wait.held is not None:
-            desk.give_back(wait.held)
-        raise
+    while True:
+        wait: ItemWait | None = None
+        try:
+            while wait is None or wait.item is None:
+                wait = ItemWait(desk.make_sleeper(not block), block)
+                yield from _wait(desk, wait, partial(_open, desk, wait), until)
+            found = Found(wait.item, wait.item.data, wait.held, wait.attempts, wait.expires)
+            return (yield from arrive(desk, found, None, make, zero_copy))
+        except BaseException as error:
+            if wait is not None and wait.held is not None:
+                desk.give_back(wait.held)
+            if not isinstance(error, CutOffError):
+                raise
 
 
 def arrive(

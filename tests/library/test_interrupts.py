@@ -278,10 +278,8 @@ class Account:
 @pytest.mark.usefixtures("alarms")
 # A signal in the middle of an iterator or a finalizer has Python say so.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(
-    ("engine", "turns", "most"), [("memory", 1500, 0.0004), ("leveldb", 300, 0.02)]
-)
-def test_signals_at_any_moment(tmp_path: Path, engine: str, turns: int, most: float) -> None:
+@pytest.mark.parametrize(("engine", "turns"), [("memory", 1500), ("leveldb", 300), ("arena", 300)])
+def test_signals_at_any_moment(tmp_path: Path, engine: str, turns: int) -> None:
     """The main thread is stopped again and again, wherever it is: no item is lost."""
     chance, account = Random(1), Account()
     with darnerpy.Queue(tmp_path, engine=engine, sync="never") as q:
@@ -296,6 +294,46 @@ def test_signals_at_any_moment(tmp_path: Path, engine: str, turns: int, most: fl
         assert len(account.sure) > 5
         assert account.sure <= account.got <= account.perhaps | {0}
         assert len(q) == 0
+
+
+@pytest.mark.usefixtures("alarms")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("engine", "sync"), [("memory", "never"), ("arena", "always")])
+def test_other_threads_lose_nothing(tmp_path: Path, engine: str, sync: str) -> None:
+    """While the main thread is stopped again and again, others put, take and hold items of the queue."""
+    chance, accounts, over = Random(2), [Account() for _ in range(4)], threading.Event()
+    with darnerpy.Queue(tmp_path, engine=engine, sync=sync) as q:
+        q.put(b"0")
+
+        def work(thread: int) -> None:
+            account, number = accounts[thread], thread * 1_000_000
+            while not over.is_set():
+                number += 1
+                account.perhaps.add(number)
+                with suppress(darnerpy.CutOffError):
+                    q.put(b"%d" % number)
+                    account.sure.add(number)
+                with suppress(darnerpy.Empty, darnerpy.CutOffError, darnerpy.NotHeldError):
+                    if number % 2:
+                        account.got.add(int(q.get(timeout=0.05)))
+                    else:
+                        with q.reserve(timeout=0.05) as item:
+                            account.got.add(int(item.data))
+
+        callers = [Caller(work, thread) for thread in range(1, 4)]
+        for number in range(1, 300):
+            accounts[0].turn(q, number, chance.uniform(0.00001, 0.001) if number % 2 else 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        over.set()
+        for caller in callers:
+            caller.join()
+        sure, perhaps, got = {0}, {0}, set[int]()
+        for account in accounts:
+            sure, perhaps, got = sure | account.sure, perhaps | account.perhaps, got | account.got
+        wait_until(lambda: q.stats()["open_transactions"] == 0)
+        got |= set(map(int, drained(q)))
+        assert sure <= got <= perhaps
+        assert accounts[0].stopped > 5
 
 
 def test_waiting_is_interrupted_and_eats_nothing(tmp_path: Path) -> None:

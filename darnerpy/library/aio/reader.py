@@ -10,7 +10,7 @@ from functools import partial
 from typing import NoReturn, cast
 
 from ...brokers.turn import Taken, Unready
-from ...errors import ClosedError, DarnerError
+from ...errors import ClosedError, CutOffError, DarnerError
 from ...queues.batches import Batch
 from ...queues.open_reads import OpenRead
 from .. import reading, whole
@@ -70,10 +70,12 @@ class Reader:
                 return cast(builtins.bytes, item.data)
         except Unready:
             pass
+        except CutOffError:
+            desk.untake(box, commit)
         except DarnerError as error:
             raise desk.told(error) from error.__cause__
         except BaseException:
-            desk.untake(box, [commit])
+            desk.untake(box, commit)
             raise
         return await drive(
             desk, reading.get(desk, timeout != 0, until(desk, timeout), reading.OnTheWay(desk))
@@ -130,7 +132,7 @@ class Reader:
                 if found.data is not None and commit is None and not rest:
                     return make(found)
                 return await drive(desk, reading.arrive(desk, found, commit, make, zero_copy))
-        except Unready:
+        except (Unready, CutOffError):
             pass
         except DarnerError as error:
             raise desk.told(error) from error.__cause__
