@@ -192,7 +192,10 @@ def files_of(server: ServerProcess, queue: str) -> list[Path]:
     names = [f"{n:06}.{ending}" for n in numbers for ending in ("log", "ldb", "dbtmp")]
     names += [f"MANIFEST-{n:06}" for n in numbers] + ["CURRENT", "LOCK", "LOG", "LOG.old"]
     large = [home / "large"] + [home / "large" / f"{n}.part" for n in range(1, 20)]
-    return [home, home / "leveldb", *(home / "leveldb" / name for name in names), *large]
+    segments = [f"{n:016x}.segment" for n in numbers]
+    files = [home / "leveldb" / name for name in names]
+    files += [home / "arena" / name for name in (*segments, "1.spare", "2.spare")]
+    return [home, home / "leveldb", home / "arena", *files, *large]
 
 
 @contextmanager

@@ -34,12 +34,13 @@ def put_until_it_works(wire: Wire, queue: bytes, data: bytes) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("engine", ["leveldb", "arena"])
 @pytest.mark.parametrize("size", [1000, 50_000, 400_000])
 @pytest.mark.parametrize("sync", ["always", "never"])
-def test_a_full_disk(small_disk: Path, sync: str, size: int) -> None:
+def test_a_full_disk(small_disk: Path, sync: str, size: int, engine: str) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(b"f" * 6_500_000)  # gone, it leaves room to write all of it anew
-    server = ServerProcess(small_disk, sync=sync, min_free_disk="off")
+    server = ServerProcess(small_disk, sync=sync, min_free_disk="off", engine=engine)
     try:
         server.start()
         acked: list[bytes] = []

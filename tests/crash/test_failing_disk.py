@@ -73,18 +73,24 @@ def putting(wire: Wire) -> Iterator[None]:
 
 
 FAILING = [
-    ("write", "EIO", "never", 100),
-    ("fdatasync", "EIO", "always", 100),
-    ("openat", "EIO", "never", 60_000),
-    ("rename", "EIO", "always", LARGE),
+    ("leveldb", "write", "EIO", "never", 100),
+    ("leveldb", "fdatasync", "EIO", "always", 100),
+    ("leveldb", "openat", "EIO", "never", 60_000),
+    ("leveldb", "rename", "EIO", "always", LARGE),
+    ("arena", "fdatasync", "EIO", "always", 100),
+    ("arena", "openat", "EIO", "never", 60_000),
+    ("arena", "fallocate", "ENOSPC", "always", 60_000),
+    ("arena", "fallocate", "EDQUOT", "never", 60_000),
+    ("arena", "mmap", "ENOMEM", "never", 60_000),
+    ("arena", "rename", "EIO", "always", LARGE),
 ]
 
 
-@pytest.mark.parametrize(("call", "error", "sync", "size"), FAILING)
+@pytest.mark.parametrize(("engine", "call", "error", "sync", "size"), FAILING)
 def test_calls_that_fail(
-    make_server: MakeServer, call: str, error: str, sync: str, size: int
+    make_server: MakeServer, engine: str, call: str, error: str, sync: str, size: int
 ) -> None:
-    server = make_server(sync=sync)
+    server = make_server(sync=sync, engine=engine)
     with server.connect() as wire, server.connect() as other:
         queue = Putter(wire, "q")
         for _ in range(3):

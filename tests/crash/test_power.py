@@ -30,10 +30,11 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     made.unmount()
 
 
+@pytest.mark.parametrize("engine", ["leveldb", "arena"])
 @pytest.mark.parametrize("sync", ["always", "20ms", "never"])
-def test_a_power_cut_under_load(disk: Disk, sync: str) -> None:
+def test_a_power_cut_under_load(disk: Disk, sync: str, engine: str) -> None:
     chance = random.Random(sync)
-    server = ServerProcess(disk.mounted, sync=sync, min_free_disk="off")
+    server = ServerProcess(disk.mounted, sync=sync, min_free_disk="off", engine=engine)
     try:
         server.start()
         load = Load(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy.inspection.check import check_queue
-from darnerpy.journals.leveldb.engine import LevelDbEngine
+from darnerpy.journals.engines import DISK_ENGINES
 from tests.journals.kept import Kept
 
 LIVES = 8
@@ -18,10 +18,10 @@ LIVES = 8
 pytestmark = pytest.mark.timeout(300)  # so many lives, however long they take
 
 
-def live(directory: Path, seed: int) -> None:
+def live(directory: Path, engine: str, seed: int) -> None:
     """Put, hold, close and trim without end; what was done is told line by line, when it is written."""
     chance = random.Random(seed)
-    kept = Kept(directory, LevelDbEngine())
+    kept = Kept(directory, DISK_ENGINES[engine], arena_size=16384)
     kept.load()
     held = []
     print("ready", flush=True)
@@ -52,14 +52,15 @@ def _data(item_id: int) -> bytes:
     return b"%d:" % item_id + bytes([item_id % 256]) * (item_id * 37 % 3000)
 
 
+@pytest.mark.parametrize("engine", DISK_ENGINES)
 @pytest.mark.parametrize("round_", range(3))
-def test_killed_while_it_trims(tmp_path: Path, round_: int) -> None:
+def test_killed_while_it_trims(tmp_path: Path, round_: int, engine: str) -> None:
     chance = random.Random(round_)
     waiting: set[int] = set()
     unsure: set[int] = set()
     last = 1
     for life in range(LIVES):
-        lines = _run_and_kill(tmp_path / "work", life + 100 * round_, chance)
+        lines = _run_and_kill(tmp_path / "work", engine, life + 100 * round_, chance)
         for line in lines:
             word, *ids = line.split()
             numbers = [int(text) for text in ids]
@@ -71,7 +72,7 @@ def test_killed_while_it_trims(tmp_path: Path, round_: int) -> None:
             elif word == "closed":
                 waiting -= set(numbers)
                 unsure = set()
-        kept = Kept(tmp_path / "work", LevelDbEngine())
+        kept = Kept(tmp_path / "work", DISK_ENGINES[engine], arena_size=16384)
         assert not kept.found.damage
         found = [int(data.split(b":")[0]) for data in kept.waiting if data is not None]
         assert kept.waiting == [_data(item_id) for item_id in found]
@@ -84,8 +85,8 @@ def test_killed_while_it_trims(tmp_path: Path, round_: int) -> None:
         assert not check.findings, check.lines()
 
 
-def _run_and_kill(directory: Path, seed: int, chance: random.Random) -> list[str]:
-    command = [sys.executable, "-m", "tests.crash.test_trim", str(directory), str(seed)]
+def _run_and_kill(directory: Path, engine: str, seed: int, chance: random.Random) -> list[str]:
+    command = [sys.executable, "-m", "tests.crash.test_trim", str(directory), engine, str(seed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -97,4 +98,4 @@ def _run_and_kill(directory: Path, seed: int, chance: random.Random) -> list[str
 
 
 if __name__ == "__main__":
-    live(Path(sys.argv[1]), int(sys.argv[2]))
+    live(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
