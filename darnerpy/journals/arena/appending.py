@@ -15,6 +15,7 @@ from ..records import BLOCK_BYTES, BLOCK_ITEMS, encode_block
 from .active import Active
 from .format import (
     BLOCK,
+    FOOT_BYTES,
     FULL,
     ITEM,
     LAST,
@@ -23,7 +24,7 @@ from .format import (
     extent,
     link_to,
     pack_crc,
-    pack_foot_into,
+    pack_foot,
     pack_record,
 )
 from .spares import USUAL_MARK_BYTES, Spares
@@ -213,7 +214,7 @@ class Appender:
             mapped[at:begin] = head + pack_crc(crc)
             mapped[begin : begin + length] = payload
         foot = begin + ((length + 7) & ~7)
-        pack_foot_into(mapped, foot, _crc32(payload, crc), sequence & _LOW)
+        mapped[foot : foot + FOOT_BYTES] = pack_foot(_crc32(payload, crc), sequence & _LOW)
 
 
 def _is_plain(item: Item) -> bool:

@@ -50,7 +50,7 @@ __all__ = [
     "link_to",
     "mend_record",
     "pack_crc",
-    "pack_foot_into",
+    "pack_foot",
     "pack_record",
     "split_link",
 ]
@@ -98,7 +98,6 @@ _Fields = tuple[int, int, int, int, bytes, int, int, int, int, int, int, int, in
 pack_record: Final = _RECORD.pack
 pack_crc: Final = _CRC.pack
 pack_foot: Final = _FOOT.pack
-pack_foot_into: Final = _FOOT.pack_into
 """What `encode_record` is made of, for who writes without copies."""
 
 _unpack_record: Final[Callable[[bytes, int], _Fields]] = _RECORD.unpack_from
