@@ -4,6 +4,7 @@ Owns where the last reads have ended, so that who reads on need not search. Noth
 read. May be called from several threads beside a writer.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from ...errors import JournalError
@@ -15,7 +16,7 @@ from .files import File
 from .format import HEAD_BYTES, ITEM, MARK, Record, extent
 from .items import items_of
 from .scan import END, Scanner
-from .segments import Segment, segment_at
+from .segments import Segment, index_in, segment_at
 from .state import State
 from .walk import Walker
 
@@ -39,15 +40,15 @@ class Reader:
         for _ in range(_TRIES):
             segments = self._state.segments
             reading = _Reading(self._state.gone, self._large, first, stop, max_bytes)
-            if self._read(reading) or self._state.segments is segments:
+            # What is read is taken from there, whatever a trim puts in their place meanwhile.
+            if self._read(reading, segments) or self._state.segments is segments:
                 return reading.piece
         raise JournalError("cannot read the journal: what is read is replaced again and again")
 
-    def _read(self, reading: "_Reading") -> bool:
+    def _read(self, reading: "_Reading", segments: Sequence[Segment]) -> bool:
         """False if a segment was not there: a trim may have taken it meanwhile."""
         state = self._state
-        segments = state.segments
-        index, at = self._place(reading.piece.stop)
+        index, at = self._place(reading.piece.stop, segments)
         there = True
         while index < len(segments):
             segment = segments[index]
@@ -70,14 +71,13 @@ class Reader:
         """The record that has an item, not read but its head; None if there is none. Raises `OSError`."""
         for _ in range(_TRIES):
             segments = self._state.segments
-            found = self._find(item_id)
+            found = self._find(item_id, segments)
             if found is not None or segments is self._state.segments:
                 return found
         return None
 
-    def _find(self, item_id: int) -> tuple[Segment, Record] | None:
-        segments = self._state.segments
-        index, at = self._place(item_id)
+    def _find(self, item_id: int, segments: Sequence[Segment]) -> tuple[Segment, Record] | None:
+        index, at = self._place(item_id, segments)
         while index < len(segments):
             segment = segments[index]
             record: Record | None = None
@@ -94,14 +94,13 @@ class Reader:
             at = HEAD_BYTES
         return None
 
-    def _place(self, item_id: int) -> tuple[int, int]:
+    def _place(self, item_id: int, segments: Sequence[Segment]) -> tuple[int, int]:
         """The index of a segment, and a place in it, where an item or what was before it begins."""
         known = self._places.pop(item_id, None)
         if known is not None:
-            index = self._state.index_of(known[0])
+            index = index_in(segments, known[0])
             if index >= 0:
                 return index, known[1]
-        segments = self._state.segments
         index = segment_at(segments, item_id)
         if index >= len(segments):
             return index, HEAD_BYTES

@@ -23,7 +23,7 @@ from .format import (
     decode_record,
 )
 
-__all__ = ["Found", "Segment", "file_of", "find_segments", "number_of", "segment_at"]
+__all__ = ["Found", "Segment", "file_of", "find_segments", "index_in", "number_of", "segment_at"]
 
 _NAME = re.compile(r"([0-9a-f]{16})\.segment")
 _SEARCH: Final = 64 * 1024
@@ -122,6 +122,18 @@ def segment_at(segments: Sequence[Segment], item_id: int) -> int:
         else:
             high = middle
     return max(0, low - 1)
+
+
+def index_in(segments: Sequence[Segment], segment: Segment) -> int:
+    """Where among some a segment is; -1 if it is not."""
+    low, high = 0, len(segments)
+    while low < high:
+        middle = (low + high) // 2
+        if segments[middle].number < segment.number:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(segments) and segments[low] is segment else -1
 
 
 def find_segments(files: Files) -> Found:

@@ -12,7 +12,7 @@ from ...errors import DamageError, NewerFormatError
 from ...queues.positions import Positions
 from .files import File, Files
 from .format import HEAD_BYTES, RECORD_BYTES, decode_head
-from .segments import Segment
+from .segments import Segment, index_in
 
 __all__ = ["State"]
 
@@ -74,15 +74,7 @@ class State:
 
     def index_of(self, segment: Segment) -> int:
         """Where among the segments it is; -1 if it is not there any more."""
-        segments = self.segments
-        low, high = 0, len(segments)
-        while low < high:
-            middle = (low + high) // 2
-            if segments[middle].number < segment.number:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(segments) and segments[low] is segment else -1
+        return index_in(self.segments, segment)
 
     def rest(self) -> None:
         """Keep no file open."""
