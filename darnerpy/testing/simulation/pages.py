@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PAGE", "Fuse", "PageDisk", "PageFiles"]
+__all__ = ["ENDLESS", "PAGE", "Fuse", "PageDisk", "PageFiles"]
 
 PAGE = 4096
 _NOTHING = bytes(PAGE)
+ENDLESS = 1 << 40
 
 
 class Fuse(BaseException):
@@ -57,7 +58,7 @@ class PageDisk:
     many more writes to maps `Fuse` is raised; 0 is never. room: bytes that files may have together.
     """
 
-    def __init__(self, chance: random.Random, room: int = 1 << 40) -> None:
+    def __init__(self, chance: random.Random, room: int = ENDLESS) -> None:
         self.fail: Callable[[str], None] = lambda what: None
         self.fuse = 0
         self.room = room
@@ -123,7 +124,7 @@ class PageFiles:
 
     def make(self, name: str, size: int) -> "_PageFile":
         self._disk.fail("make")
-        if self._disk.used + size > self._disk.room:
+        if self._disk.room < ENDLESS and self._disk.used + size > self._disk.room:
             raise OSError(errno.ENOSPC, "No space left on device")
         inode = self.files[name] = _Inode(size, self._disk.written)
         self._changed()
