@@ -1,7 +1,8 @@
 """The segment that is appended to: begun, mapped, taken up again, and what its head says of it.
 
-Owns its map and its place among the others, and how large the next one is. Whoever calls holds the
-state's lock.
+Owns its map and its place among the others, and how large the next one is. One that was taken up again is
+mapped when more is written to it than a little: to map a page, have it written to and unmap it takes
+several times as long as to write it by a call. Whoever calls holds the state's lock.
 """
 
 import os
@@ -20,17 +21,34 @@ __all__ = ["SMALLEST", "Active"]
 SMALLEST: Final = 64 * 1024
 _PAGE: Final = 4096
 _NOTE_EVERY: Final = 64 * 1024
+_LITTLE: Final = 4096
+
+
+class _Unmapped:
+    """A file that is written to as if it were mapped."""
+
+    __slots__ = ("_write",)
+
+    def __init__(self, file: File) -> None:
+        self._write = file.write
+
+    def __setitem__(self, part: slice, data: bytes) -> None:
+        self._write(part.start, data)
+
+    def close(self) -> None:
+        """The file is somebody else's."""
 
 
 class Active:
-    """segment: None if the next batch begins a new one. map: of it; None while it rests. at: where the next
-    record goes; limit: up to where records may go, items_limit: if there are items among them.
+    """segment: None if the next batch begins a new one. file, map: of it; None while it rests. at: where the
+    next record goes; limit: up to where records may go, items_limit: if there are items among them.
 
     highest: no segment has a higher number.
     """
 
     __slots__ = (
         "_arena_size",
+        "_is_mapped",
         "_last",
         "_name",
         "_next_size",
@@ -40,6 +58,7 @@ class Active:
         "_state",
         "_syncs",
         "at",
+        "file",
         "identity",
         "items_limit",
         "limit",
@@ -67,6 +86,8 @@ class Active:
         self._arena_size = arena_size
         self._number = highest
         self._noted = self._last = 0
+        self.file: File | None = None
+        self._is_mapped = False
         self.start_small()
 
     @property
@@ -102,7 +123,7 @@ class Active:
         if self.map is not None:
             self._write_note(final=False)
             self.map.close()
-            self.map = None
+            self.map = self.file = None
 
     def wake(self) -> None:
         """Take again what was given back."""
@@ -117,15 +138,14 @@ class Active:
 
     def _open(self, segment: Segment) -> None:
         file = self._state.files.open(segment.name, writable=True)
-        try:
-            mapped = file.map(writable=True)
-        except BaseException:
-            file.close()
-            raise
-        self._set(segment, file, mapped)
+        self._set(segment, file, _Unmapped(file))
+        self._is_mapped = False
+        self._noted += _LITTLE - _NOTE_EVERY  # then it is looked at again
 
     def _set(self, segment: Segment, file: File, mapped: Any) -> None:
+        self.file = file
         self.map = mapped
+        self._is_mapped = True
         self.segment = segment
         self.identity = segment.identity
         self.at = self._noted = segment.end
@@ -222,6 +242,9 @@ class Active:
         if not segment.unsynced:
             self._syncs.wrote(segment)
         if self.at - self._noted >= _NOTE_EVERY:
+            if not self._is_mapped and self.file is not None:
+                self.map = self.file.map(writable=True)
+                self._is_mapped = True
             self._write_note(final=False)
 
     def _write_note(self, final: bool) -> None:

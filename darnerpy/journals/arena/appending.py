@@ -1,4 +1,4 @@
-"""Appending batches to an arena: a copy into the map of a segment, and no system call.
+"""Appending batches to an arena: a copy into the map of a segment, and no system call but for what is large.
 
 A batch lies in one segment, whole; for one that does not fit a new segment is begun. Who reads sees it
 when all of it is there. Owns the links from each batch to the last full mark. Whoever appends holds the
@@ -33,6 +33,9 @@ from .state import State
 __all__ = ["Appender", "Part", "parts_of"]
 
 _SMALL: Final = 4096
+_LONG: Final = 32 * 1024
+"""A longer payload is written by a call: that takes half as long as to have its pages mapped one by one."""
+
 _LOW: Final = 0xFFFFFFFF
 _crc32: Final = crc32
 
@@ -212,7 +215,10 @@ class Appender:
             mapped[at : begin + length] = b"".join((head, pack_crc(crc), payload))
         else:
             mapped[at:begin] = head + pack_crc(crc)
-            mapped[begin : begin + length] = payload
+            if length <= _LONG or active.file is None:
+                mapped[begin : begin + length] = payload
+            else:
+                active.file.write(begin, payload)
         foot = begin + ((length + 7) & ~7)
         mapped[foot : foot + FOOT_BYTES] = pack_foot(_crc32(payload, crc), sequence & _LOW)
 
