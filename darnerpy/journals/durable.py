@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["make_directory", "sync_directory", "sync_tree"]
+__all__ = ["make_directory", "make_directory_unsynced", "sync_directory", "sync_tree"]
 
 
 def sync_directory(path: Path) -> None:
@@ -32,7 +32,12 @@ def sync_tree(path: Path) -> None:
 
 def make_directory(path: Path) -> None:
     """Make a directory, and those above it, unless they are there; they are on disk then."""
+    for each in make_directory_unsynced(path):
+        sync_directory(each)
+
+
+def make_directory_unsynced(path: Path) -> list[Path]:
+    """The same, but which directories are to be synced for that is left to whoever asks."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
-    for each in reversed(missing):
-        sync_directory(each.parent)
+    return [each.parent for each in reversed(missing)]

@@ -11,7 +11,7 @@ from mmap import ACCESS_READ, ACCESS_WRITE, mmap
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..durable import make_directory, sync_directory
+from ..durable import make_directory_unsynced, sync_directory
 
 __all__ = ["File", "Files", "Folder"]
 
@@ -82,6 +82,9 @@ class Files(Protocol):
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._prefix = f"{path}{os.sep}"  # joining paths takes as long as opening a file
+        # Whoever made them, maybe a process that was killed: that they are there may not be on disk.
+        self._unsynced = [path.parent.parent, path.parent]
 
     def names(self) -> list[str]:
         try:
@@ -94,7 +97,7 @@ class Folder:
         try:
             handle = os.open(self.path / name, flags, 0o644)
         except FileNotFoundError:
-            make_directory(self.path)
+            self._unsynced = [*make_directory_unsynced(self.path), self.path.parent]
             handle = os.open(self.path / name, flags, 0o644)
         try:
             os.posix_fallocate(handle, 0, size)
@@ -106,7 +109,7 @@ class Folder:
 
     def open(self, name: str, writable: bool = False) -> File:
         flags = os.O_RDWR if writable else os.O_RDONLY
-        handle = os.open(self.path / name, flags | os.O_CLOEXEC)
+        handle = os.open(self._prefix + name, flags | os.O_CLOEXEC)
         try:
             return _Open(handle, os.fstat(handle).st_size)
         except BaseException:
@@ -139,6 +142,9 @@ class Folder:
             pass
 
     def sync_names(self) -> None:
+        for path in self._unsynced:
+            sync_directory(path)
+        self._unsynced = []
         sync_directory(self.path)
 
 
