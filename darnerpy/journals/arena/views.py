@@ -58,11 +58,16 @@ class Views:
 
     def _of_segment(self, item: Item) -> memoryview | None:
         """None if it does not lie there by itself."""
-        found = self._reader.find(item.id)
-        if found is None or found[1].kind != ITEM:
-            return None
-        segment, record = found
-        mapped = memoryview(self._map(segment))
+        known = None
+        while known is None:  # it may be moved between its being found and its being mapped
+            found = self._reader.find(item.id)
+            if found is None or found[1].kind != ITEM:
+                return None
+            segment, record = found
+            known = self._map(segment)
+            if known is None and self._state.index_of(segment) >= 0:
+                raise DamagedJournalError(f"{segment.name} is not there")
+        mapped = memoryview(known)
         begin = record.start + RECORD_BYTES
         view = mapped[begin : begin + record.length]
         place = segment.identity, record.start
@@ -73,11 +78,12 @@ class Views:
         return view
 
     def _map(self, segment: Segment) -> Any:
+        """None if the segment is not there."""
         known = self._maps.pop(segment.number, None)
         if known is None or known[0] is not segment:
             with self._state.reading(segment) as file:
                 if file is None:
-                    raise DamagedJournalError(f"{segment.name} is not there")
+                    return None
                 known = segment, file.map(writable=False)
             while len(self._maps) >= self._most:
                 del self._maps[next(iter(self._maps))]
