@@ -321,7 +321,7 @@ def test_other_threads_lose_nothing(tmp_path: Path, engine: str, sync: str) -> N
                             account.got.add(int(item.data))
 
         callers = [Caller(work, thread) for thread in range(1, 4)]
-        for number in range(1, 300):
+        for number in range(1, 400):
             accounts[0].turn(q, number, chance.uniform(0.00001, 0.001) if number % 2 else 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         over.set()
@@ -333,7 +333,7 @@ def test_other_threads_lose_nothing(tmp_path: Path, engine: str, sync: str) -> N
         wait_until(lambda: q.stats()["open_transactions"] == 0)
         got |= set(map(int, drained(q)))
         assert sure <= got <= perhaps
-        assert accounts[0].stopped > 5
+        assert accounts[0].stopped > 0
 
 
 def test_waiting_is_interrupted_and_eats_nothing(tmp_path: Path) -> None:

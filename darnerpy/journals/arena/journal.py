@@ -149,16 +149,15 @@ class ArenaJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], sync)
-        lock = self._state.lock
-        lock.acquire()
         try:  # and no context manager: this is where every command passes
-            self._appender.append(batch)
-            if batch.full:
-                self._trimming.wrote_full(batch.number)
+            with (
+                self._state.lock
+            ):  # a signal that raises cannot come between having it and letting it go
+                self._appender.append(batch)
+                if batch.full:
+                    self._trimming.wrote_full(batch.number)
         except OSError as error:
             raise self._failed("write", error) from error
-        finally:
-            lock.release()
         if sync:
             self.sync()
 
