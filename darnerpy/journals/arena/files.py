@@ -26,8 +26,10 @@ class File(Protocol):
         """So many bytes from a place on; fewer only at the end."""
         ...
 
-    def data_after(self, at: int) -> int:
-        """The first place from this one on where there may be anything but zeros; the size if none is."""
+    def written(self, at: int) -> list[tuple[int, int]]:
+        """The parts from a place on where there may be anything but zeros: of each its first place and the
+        one behind it, in order.
+        """
         ...
 
     def map(self, writable: bool) -> Any:
@@ -162,15 +164,20 @@ class _Open:
             data += more
         return data
 
-    def data_after(self, at: int) -> int:
+    def written(self, at: int) -> list[tuple[int, int]]:
+        # Before anything is read: what is read, and what is read ahead with it, is no hole any more.
+        parts: list[tuple[int, int]] = []
         try:
-            return min(max(at, os.lseek(self._handle, at, os.SEEK_DATA)), self.size)
+            while at < self.size:
+                first = os.lseek(self._handle, at, os.SEEK_DATA)
+                at = os.lseek(self._handle, first, os.SEEK_HOLE)
+                parts.append((first, min(at, self.size)))
         except OSError as error:
-            if error.errno == ENXIO:
-                return self.size
             if error.errno in (EINVAL, EOPNOTSUPP):  # the file system cannot tell
-                return at
-            raise
+                return [(at, self.size)]
+            if error.errno != ENXIO:
+                raise
+        return parts
 
     def map(self, writable: bool) -> mmap:
         return mmap(self._handle, self.size, access=ACCESS_WRITE if writable else ACCESS_READ)

@@ -125,31 +125,29 @@ class Scanner:
     def find(self, at: int) -> int:
         """The place of the next record with a good head from some place on, `end` if there is none."""
         wanted = self._identity
-        while at + OVERHEAD <= self.end:
-            at = self._file.data_after(at) & ~(ALIGNMENT - 1)
-            data = self._file.read(at, min(_LONG, self.end - at))
-            found = data.find(wanted)
-            while found >= 0:
-                place = at + found - IDENTITY_AT
-                if place % ALIGNMENT == 0 and place >= at and self._head(place) is not None:
-                    return place
-                found = data.find(wanted, found + 1)
-            if len(data) < _LONG:
-                break
-            at += len(data) - RECORD_BYTES
+        for first, stop in self._file.written(at):
+            at, stop = first & ~(ALIGNMENT - 1), min(stop, self.end)
+            while at + OVERHEAD <= self.end and at < stop:
+                data = self._file.read(at, min(_LONG, stop - at))
+                found = data.find(wanted)
+                while found >= 0:
+                    place = at + found - IDENTITY_AT
+                    if place % ALIGNMENT == 0 and place >= at and self._head(place) is not None:
+                        return place
+                    found = data.find(wanted, found + 1)
+                if len(data) < _LONG:
+                    break
+                at += len(data) - RECORD_BYTES
         return self.end
 
 
 def is_empty(file: File, at: int, stop: int) -> bool:
     """Whether there are but zeros."""
-    while at < stop:
-        at = file.data_after(at)
-        if at >= stop:
-            break
-        data = file.read(at, min(_LONG, stop - at))
-        if data != _NOTHING[: len(data)]:
-            return False
-        at += max(1, len(data))
+    for first, part_stop in file.written(at):
+        for place in range(first, min(part_stop, stop), _LONG):
+            data = file.read(place, min(_LONG, part_stop - place, stop - place))
+            if data != _NOTHING[: len(data)]:
+                return False
     return True
 
 

@@ -215,10 +215,11 @@ def _look(file: File, number: int, found: Found) -> tuple[Segment | None, Head |
 
 def _without_head(file: File, number: int) -> Segment | None:
     """A segment as its first good record tells of it."""
-    at = HEAD_BYTES
-    while at < file.size:
-        data = file.read(at, _SEARCH)
-        if data.count(0) < len(data):
+    for first, stop in file.written(HEAD_BYTES):
+        for at in range(first & ~(ALIGNMENT - 1), stop, _SEARCH - RECORD_BYTES):
+            data = file.read(at, _SEARCH)
+            if data.count(0) == len(data):
+                continue
             for place in range(0, len(data) - 7, ALIGNMENT):
                 record = decode_record(data, place, at + place, b"")
                 if record is not None:
@@ -226,6 +227,4 @@ def _without_head(file: File, number: int) -> Segment | None:
                     return Segment(
                         number, identity, file.size, record.id, record.sequence, record.offset
                     )
-        following = file.data_after(at + max(ALIGNMENT, len(data) - RECORD_BYTES))
-        at = following & ~(ALIGNMENT - 1)
     return None

@@ -177,11 +177,11 @@ class _PageFile:
         self._disk.fail("read")
         return bytes(self.inode.data[at : at + size])
 
-    def data_after(self, at: int) -> int:
-        for page in range(at // PAGE * PAGE, self.size, PAGE):
-            if self.inode.data[page : page + PAGE] != _NOTHING[: self.size - page]:
-                return max(at, page)
-        return self.size
+    def written(self, at: int) -> list[tuple[int, int]]:
+        data = self.inode.data
+        pages = range(at // PAGE * PAGE, self.size, PAGE)
+        full = [page for page in pages if data[page : page + PAGE] != _NOTHING[: self.size - page]]
+        return [(max(at, page), min(page + PAGE, self.size)) for page in full]
 
     def write(self, at: int, data: bytes) -> None:
         self._disk.fail("write")
