@@ -150,7 +150,7 @@ class Lagged(DarnerError):
         self.missed = missed
 
     def __str__(self) -> str:
-        return f"{self.missed:,} messages of {self.path} were overwritten before they were read"
+        return f"{self.path}: missed {self.missed:,}, overwritten before they were read"
 
 
 class ItemTooLargeError(DarnerError):

@@ -8,11 +8,12 @@ import errno
 import os
 import secrets
 import stat
+import time
 
 from ..errors import NoRingError, RingError, RingInUseError
 from .layout import DATA, FORMAT, WRITER, Seeds, pack_beginning, unpack_title
 from .lock import take
-from .mapped import Mapped
+from .mapped import PATIENCE_S, Mapped
 
 __all__ = ["create_file", "open_file"]
 
@@ -24,6 +25,9 @@ def open_file(path: str) -> Mapped:
     descriptor = _open(path, os.O_RDONLY, 0)
     try:
         title = os.pread(descriptor, DATA, 0)
+        if unpack_title(title) is None:  # perhaps it is just being written
+            time.sleep(PATIENCE_S)
+            title = os.pread(descriptor, DATA, 0)
         if _is_zero(title):
             raise NoRingError(f"{path} is no ring yet: nothing is in it")
         size, seeds = _known(path, title, os.fstat(descriptor).st_size)

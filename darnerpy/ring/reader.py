@@ -5,7 +5,6 @@ not get it knows the exact number. It copies the place where the next one comes,
 if that does not pass looks for the reason: not there yet, overwritten, or damaged. Writes nothing.
 """
 
-import math
 import time
 import warnings
 from types import TracebackType
@@ -16,15 +15,13 @@ from ..queue_errors import Empty
 from ..units import counted
 from .layout import DATA, HEAD, HEAD_SIZE, STATES, Place, is_intact, latest, unpack_messages
 from .mapped import PATIENCE_S, Mapped
+from .waiting import Waiting
 
 __all__ = ["RingReader"]
 
 _LEAST_BLOCK: Final = 256
 _MOST_BLOCK: Final = 16 << 10
 """Bytes that are copied at once. More would make the first message of them wait for the others."""
-
-_FIRST_PAUSE_S: Final = 0.00002
-_LONGEST_PAUSE_S: Final = 0.001
 
 _unpack = HEAD.unpack_from
 
@@ -148,31 +145,27 @@ class RingReader:
 
     def _fetched(self, timeout: float | None, n: int) -> list[bytes]:
         """At least one message, and up to `n` without waiting; raises what `read` does."""
-        if timeout is not None and timeout < 0:
+        if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout is {timeout}, and no less than 0 was expected")
         if not self._open:
             raise self._closed_error()
-        until = spin_until = pause = 0.0
+        waiting: Waiting | None = None
         try:
             while not (ready := self._ready):
                 if self._copy():
                     continue
-                if not self._is_due():
-                    if self._closed:
-                        raise self._closed_error()
-                    now = time.perf_counter()
-                    if not pause:
-                        pause, spin_until = _FIRST_PAUSE_S, now + self._spin_s
-                        until = now + timeout if timeout is not None else math.inf
-                    if now < min(spin_until, until):
-                        continue
-                    if self._after() is None:
-                        if now >= until:
-                            raise Empty(self.path)
-                        time.sleep(min(pause, until - now))
-                        pause = min(2 * pause, _LONGEST_PAUSE_S)
-                        continue
-                self._explain()
+                if self._is_due():
+                    self._explain()
+                    continue
+                if self._closed:
+                    raise self._closed_error()
+                waiting = waiting or Waiting(timeout, self._spin_s)
+                if waiting.spins():
+                    continue
+                if self._after() is not None:
+                    self._explain()
+                elif not waiting.pause():
+                    raise Empty(self.path)
             while len(ready) < n and self._copy():
                 ready = self._ready
         except ValueError:

@@ -3,6 +3,7 @@
 Owns what they are called with, and the errors of that.
 """
 
+import operator
 import os
 from typing import Literal
 
@@ -22,6 +23,17 @@ class Ring:
 
     The writer never waits: it overwrites what is oldest. Each reader has a place of its own, and knows how
     many messages it missed. docs/ring.md is the manual.
+
+    >>> writer = Ring.create("ticks", size="64KiB")
+    >>> reader = Ring.open("ticks")
+    >>> writer.publish(b"hello")
+    0
+    >>> reader.read()
+    b'hello'
+    >>> writer.close()
+    >>> list(reader)
+    []
+    >>> reader.close()
     """
 
     @staticmethod
@@ -66,13 +78,15 @@ class Ring:
 
         Raises `NoRingError` if there is none, and `RingError` if the file is something else.
         """
+        if not isinstance(start, str):
+            start = operator.index(start)
         if start not in ("newest", "oldest") if isinstance(start, str) else start < 0:
             raise ValueError(
                 f"start is {start!r}, and 'newest', 'oldest' or a sequence was expected"
             )
         if on_lag not in ("raise", "skip"):
             raise ValueError(f"on_lag is {on_lag!r}, and 'raise' or 'skip' was expected")
-        if spin < 0:
+        if not spin >= 0:
             raise ValueError(f"spin is {spin}, and seconds were expected")
         ring = open_file(os.fspath(path))
         try:

@@ -1,6 +1,7 @@
 """What a writer and a reader promise each other."""
 
 import gc
+import math
 import pickle
 import queue
 import threading
@@ -194,10 +195,7 @@ def test_a_reader_that_was_lapped_knows_how_many_it_missed(
         reader.read()
     missed = caught.value.missed
     assert (reader.missed, reader.sequence) == (missed, missed)
-    assert (
-        str(caught.value)
-        == f"{missed} messages of {writer.path} were overwritten before they were read"
-    )
+    assert str(caught.value) == f"{writer.path}: missed {missed}, overwritten before they were read"
     assert everything(reader) == [b"%07d" % number for number in range(missed, 500)]
     copied = pickle.loads(pickle.dumps(caught.value))
     assert (copied.path, copied.missed) == (writer.path, missed)
@@ -435,11 +433,14 @@ def test_a_reader_is_asked_for_in_known_words(
 ) -> None:
     with pytest.raises(ValueError, match=what):
         Ring.open(writer.path, **arguments)
+    with pytest.raises(TypeError):
+        Ring.open(writer.path, 1.5)  # type: ignore[arg-type]
 
 
 def test_times_and_counts_are_not_negative(writer: RingWriter, reader: RingReader) -> None:
-    with pytest.raises(ValueError, match="timeout is -1"):
-        reader.read(timeout=-1)
+    for timeout in (-1, math.nan):
+        with pytest.raises(ValueError, match=f"timeout is {timeout}"):
+            reader.read(timeout=timeout)
     for n in (0, -5):
         with pytest.raises(ValueError, match=f"n is {n}"):
             reader.read_many(n)
