@@ -8,6 +8,7 @@ reader, and publishes without a system call. Threads may share a writer; a forke
 import os
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
@@ -30,7 +31,11 @@ from .mapped import Mapped
 __all__ = ["RingWriter"]
 
 _STRIDE: Final = 8 << 10
-"""Bytes between two states: few enough for readers to look through, enough for states to cost nothing."""
+"""Bytes between two states, in a ring of usual size: few enough for readers to look through, and enough to
+make what a state costs not matter."""
+
+_MOST_STRIDES: Final = 8 << 10
+"""How many there are in a ring at most, as the writer knows a place in each."""
 
 _FRAME: Final = 8 << 10
 """Bytes of many small messages that have one head. They are lost together, so they must not be too many."""
@@ -58,9 +63,10 @@ class RingWriter:
         self._most = ring.size // 2
         self._lock = threading.Lock()
         self._gone: type[ClosedError] | type[ForkedError] | None = ClosedError
-        self._stride = min(_STRIDE, ring.size // 16)
+        self._stride = max(min(_STRIDE, ring.size // 16), ring.size // _MOST_STRIDES)
         self._generation, self._oldest, following, _ = ring.state()
         self._oldest_before = self._oldest
+        self._marks: deque[Place] = deque()  # where it was at each state
         self._next = ring.last(following)
         ring.map[WRITER] = os.getpid().to_bytes(8, "big")
         self._make_room(self._next[1])
@@ -171,11 +177,12 @@ class RingWriter:
         ring.map[start:behind], self._next = head, following
 
     def _make_room(self, end: int) -> None:
-        """Say that what must be overwritten up to there is gone, and a stride more; and what is there by now.
+        """Announce that what must be overwritten up to there is gone, and more; and what is there by now.
 
-        Only what the state before this one said is overwritten, so that either is true.
+        Nothing is overwritten but what the state before said, too, so that either of the two is true.
         """
         size = self.size
+        self._marks.append(self._next)
         while True:
             oldest = self._first_behind(end - size)
             self._announce(oldest)
@@ -185,22 +192,27 @@ class RingWriter:
         self._limit = min(self._oldest_before[1] + size, max(end, self._next[1] + self._stride))
 
     def _first_behind(self, least: int) -> Place:
-        """The first message that is a stride behind that position, and is not older than the oldest."""
-        ring, unpack = self._ring, HEAD.unpack_from
+        """Where a message begins that is two strides behind that position, if there is one, or not much more."""
         sequence, position = self._oldest
-        size, last_head, end = self.size, DATA + self.size - HEAD_SIZE, self._next[1]
-        goal = min(least + 2 * self._stride, end)
-        while position < goal:
-            place = DATA + position % size
-            if place <= last_head:
-                found, count, length, _, _ = unpack(ring.map, place)
-            else:
-                found, count, length, _, _ = unpack(ring.read(position, HEAD_SIZE))
-            position += HEAD_SIZE + length
-            if found != sequence or position > end:  # damaged: where the next one is, who knows
-                return self._next
-            sequence += count
-        return sequence, position
+        goal = min(least + 2 * self._stride, self._next[1])
+        if goal <= position:
+            return self._oldest
+        marks = self._marks
+        while marks[0][1] < goal:  # the last one of them is where we are
+            marks.popleft()
+        mark = marks[0]
+        if mark[1] < goal + 2 * self._stride:
+            return mark
+        while (
+            position < mark[1]
+        ):  # through large messages, or what a writer before this one has written
+            found, count, length, _, _ = HEAD.unpack(self._ring.read(position, HEAD_SIZE))
+            if found != sequence:  # damaged: where the next one is, who knows
+                break
+            if position >= goal:
+                return sequence, position
+            sequence, position = sequence + count, position + HEAD_SIZE + length
+        return mark
 
     def _announce(self, oldest: Place, *, closed: bool = False) -> None:
         generation = self._generation + 1

@@ -1,6 +1,7 @@
 """Bytes that are not what was written: never handed out, told, and counted to the message."""
 
 import random
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,17 +9,19 @@ import pytest
 from darnerpy.errors import ClosedError, DamageError, Lagged
 from darnerpy.queue_errors import Empty
 from darnerpy.ring import Ring, RingReader, RingWriter
-from darnerpy.ring.layout import DATA, HEAD_SIZE, STATES
+from darnerpy.ring.layout import DATA, HEAD_SIZE, STATE, STATES
 from tests.ring.others import Process, message, number_of
 
 OVERWRITES = """
-import mmap, os, random, sys
+import itertools, mmap, random, sys, time
 chance = random.Random(5)
 with open(sys.argv[1], "r+b") as file:
     map = mmap.mmap(file.fileno(), 0)
 print("ready", flush=True)
 first, last = int(sys.argv[2]), int(sys.argv[3])
-while True:
+for turn in itertools.count():
+    if turn % 50 == 0:
+        time.sleep(0.001)  # for the others to come to something
     at = chance.randrange(first, last)
     length = min(chance.choice([1, 8, 64]), last - at)
     other = chance.randrange(first, last - length + 1)
@@ -171,18 +174,37 @@ def test_damage_before_what_was_asked_for_is_nobodys(writer: RingWriter) -> None
         assert reader.missed == 0
 
 
-def test_a_writer_goes_round_over_damage(writer: RingWriter, reader: RingReader) -> None:
-    for number in range(50):
-        writer.publish(b"data%03d" % number)
-    damage(writer, 0, random.Random(1).randbytes(4096))
-    late = Ring.open(writer.path, "oldest")
-    for number in range(50, 1000):
-        writer.publish(b"data%03d" % number)
-    for each in (reader, late):
-        found, _ = read_all(each)
-        assert found == [b"data%03d" % number for number in range(each.missed, 1000)]
-        assert len(found) > 100
-    late.close()
+@pytest.mark.parametrize("taken_over", [False, True])
+@pytest.mark.parametrize("length", [7, 300])
+@pytest.mark.parametrize("at", [None, *COUNT_AND_LENGTH])
+def test_a_writer_goes_round_over_damage(
+    path: Path, taken_over: bool, length: int, at: int | None
+) -> None:
+    """All of it, or only what tells a writer where the next message is."""
+
+    def data(number: int) -> bytes:
+        return b"%07d" % number + bytes(length - 7)
+
+    with ExitStack() as rings:
+        writer = rings.enter_context(Ring.create(path, 4096))
+        reader = rings.enter_context(Ring.open(path))
+        several = 2200 // (HEAD_SIZE + length)
+        for number in range(several):
+            writer.publish(data(number))
+        if at is None:
+            damage(writer, 0, random.Random(1).randbytes(4096))
+        else:
+            flip(writer, 3 * (HEAD_SIZE + length) + at)
+        late = rings.enter_context(Ring.open(path, "oldest"))
+        if taken_over:
+            writer.close()
+            writer = rings.enter_context(Ring.create(path, 4096))
+        for number in range(writer.sequence, 1000):
+            writer.publish(data(number))
+        for each in (reader, late):
+            found, _ = read_all(each)
+            assert found == [data(number) for number in range(1000 - len(found), 1000)]
+            assert len(found) * (HEAD_SIZE + length) > 2000
 
 
 def test_zeros_over_everything_are_no_messages(writer: RingWriter, reader: RingReader) -> None:
@@ -199,6 +221,24 @@ def test_zeros_over_everything_are_no_messages(writer: RingWriter, reader: RingR
     found, _ = read_all(reader)
     assert found == [b"data%d" % number for number in range(reader.missed, 150)]
     assert 100 <= reader.missed < 150
+
+
+def test_at_no_time_does_a_damaged_state_cost_anything(path: Path, writer: RingWriter) -> None:
+    copy = path.with_name("copy")
+    chance = random.Random(1)
+    for number in range(300):
+        writer.publish(b"%03d" % number * chance.choice([1, 1, 1, 1, 1, 30, 300, 680]))
+        contents = bytearray(path.read_bytes())
+        for place in STATE:
+            kept = contents[place]
+            contents[place] = b"\xff" * len(kept)
+            copy.write_bytes(contents)
+            contents[place] = kept
+            with Ring.open(copy, "oldest") as reader:
+                first = reader.sequence
+                found, told = read_all(reader)
+                assert [int(each[:3]) for each in found] == list(range(first, number + 1))
+                assert (told, reader.missed) == (0, 0)
 
 
 @pytest.mark.parametrize("which", [0, 1])
