@@ -11,8 +11,9 @@ import pytest
 
 from darnerpy.errors import ClosedError, DamageError, NoRingError, RingError, RingInUseError
 from darnerpy.queue_errors import Empty
-from darnerpy.ring import Ring, RingWriter
+from darnerpy.ring import Ring, RingWriter, opening
 from darnerpy.ring.layout import DATA, FORMAT, STATES, pack_beginning
+from darnerpy.ring.lock import take
 
 
 def made(path: Path, size: int = 4096) -> bytes:
@@ -176,6 +177,25 @@ def test_no_descriptor_is_left_behind(path: Path) -> None:
         with pytest.raises(RingError):
             call()
     assert descriptors() == before
+
+
+def test_a_file_that_is_replaced_while_it_is_locked_is_not_the_ring(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(path)
+    taken: list[int] = []
+
+    def late(descriptor: int) -> bool:
+        if not taken:
+            path.unlink()
+        taken.append(descriptor)
+        return take(descriptor)
+
+    monkeypatch.setattr(opening, "take", late)
+    with Ring.create(path, 8192) as writer, Ring.open(path) as reader:
+        writer.publish(b"to where it is now")
+        assert reader.read() == b"to where it is now"
+    assert len(taken) == 2
 
 
 def test_a_file_that_was_removed_is_made_anew_beside_the_old_one(
