@@ -192,7 +192,7 @@ class RingWriter:
         self._limit = min(self._oldest_before[1] + size, max(end, self._next[1] + self._stride))
 
     def _first_behind(self, least: int) -> Place:
-        """Where a message begins that is two strides behind that position, if there is one, or not much more."""
+        """Where a message begins two strides behind that position, or not much more; at most the next one."""
         sequence, position = self._oldest
         goal = min(least + 2 * self._stride, self._next[1])
         if goal <= position:
@@ -203,9 +203,8 @@ class RingWriter:
         mark = marks[0]
         if mark[1] < goal + 2 * self._stride:
             return mark
-        while (
-            position < mark[1]
-        ):  # through large messages, or what a writer before this one has written
+        # Between large messages, or in what a writer before this one has written.
+        while position < mark[1]:
             found, count, length, _, _ = HEAD.unpack(self._ring.read(position, HEAD_SIZE))
             if found != sequence:  # damaged: where the next one is, who knows
                 break
