@@ -78,7 +78,7 @@ bench-library: $(STAMP) $(COMPILED) .venv-peers/.installed
 
 bench-ring: $(STAMP)
 	$(PY) $(INSTALL) --editable '.[bench]'
-	$(PY) -m bench.ring $(ARGS)
+	$(PY) -m bench.ring --write $(ARGS)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)

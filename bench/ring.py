@@ -1,8 +1,9 @@
-"""`python -m bench.ring`: the ring beside what else carries messages from one Python process to another.
+"""`python -m bench.ring [--write]`: the ring beside what else carries messages from one process to another.
 
 One process sends 64 B messages and another receives them, each on a core of its own where there are two. All
 ways are gone in every round, one right after the other. A rate is that of the best round, a cost the mean of
 the two cheapest and a latency the least, as what else the machine does only makes each of them worse.
+--write puts the page in docs/.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import socket
 import statistics
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,13 +29,22 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from bench.machine import CORES, facts
+from bench.machine import CORES, REPOSITORY, facts
 from bench.tables import NONE, show, table
-from darnerpy import Empty, Ring
+from darnerpy import ClosedError, Empty, Ring
 
-Send = Callable[[list[bytes]], object]
-Receive = Callable[[], list[bytes]]
+Send = Callable[[Any], object]
+"""Given one message, or a list of them."""
 
+Receive = Callable[[], Any]
+"""Gives one, or a list of at least one."""
+
+Figures = dict[str, dict[str, list[float]]]
+"""Of each way, by name, what was found in each round."""
+
+PAGE = REPOSITORY / "docs" / "benchmarks-ring.md"
+SINGLE, BATCHES = "Ring, publish and read", "Ring, publish_many of 100 and read_many"
+QUEUE = "multiprocessing.Queue"
 BATCH = 100
 SIZE = "64MiB"
 FOLDER = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
@@ -43,13 +55,15 @@ class Way:
     """How messages get across. Made before the processes are forked; then each opens its own end."""
 
     batch = 1
+    """How many are sent at once; 1 if it is not a list."""
+
+    many = 1
+    """How many are received at once, at most; 1 if it is not a list."""
 
     def sender(self) -> Send:
-        """What sends so many messages as a batch has."""
         raise NotImplementedError
 
     def receiver(self) -> Receive:
-        """What waits for messages, and returns one at least."""
         raise NotImplementedError
 
     def flush(self) -> None:
@@ -72,11 +86,14 @@ class Rings(Way):
 
     def sender(self) -> Send:
         writer = self.writer = Ring.create(self.path, SIZE)
-        return writer.publish_many if self.batch > 1 else lambda batch: writer.publish(batch[0])
+        return writer.publish_many if self.batch > 1 else writer.publish
 
     def receiver(self) -> Receive:
         reader = self.reader = Ring.open(self.path, on_lag="skip")
-        return partial(reader.read_many, self.many) if self.many > 1 else lambda: [reader.read()]
+        return partial(reader.read_many, self.many) if self.many > 1 else reader.read
+
+    def flush(self) -> None:
+        self.writer.close()
 
     def missed(self) -> int:
         return self.reader.missed
@@ -89,16 +106,16 @@ class Queues(Way):
     """A batch is one item."""
 
     def __init__(self, batch: int = 1) -> None:
-        self.batch = batch
+        self.batch = self.many = batch
         self.queue: Any = processes.Queue()
 
     def sender(self) -> Send:
-        put: Callable[[Any], object] = self.queue.put
-        return put if self.batch > 1 else lambda batch: put(batch[0])
+        put: Send = self.queue.put
+        return put
 
     def receiver(self) -> Receive:
-        get: Callable[[], Any] = self.queue.get
-        return get if self.batch > 1 else lambda: [get()]
+        get: Receive = self.queue.get
+        return get
 
     def flush(self) -> None:
         self.queue.close()
@@ -110,10 +127,27 @@ class Pipes(Way):
         self.out, self.into = processes.Pipe(duplex=False)
 
     def sender(self) -> Send:
-        return lambda batch: self.into.send_bytes(batch[0])
+        return self.into.send_bytes
 
     def receiver(self) -> Receive:
-        return lambda: [self.out.recv_bytes()]
+        return self.out.recv_bytes
+
+
+class Sockets(Way):
+    """Of the Unix domain, which keep the bounds of what is sent."""
+
+    def __init__(self) -> None:
+        self.out, self.into = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def sender(self) -> Send:
+        return self.into.send
+
+    def receiver(self) -> Receive:
+        return partial(self.out.recv, 64)
+
+    def close(self) -> None:
+        self.out.close()
+        self.into.close()
 
 
 class PosixQueues(Way):
@@ -122,10 +156,12 @@ class PosixQueues(Way):
         self.queue = ipc.MessageQueue(None, ipc.O_CREX, max_message_size=64)
 
     def sender(self) -> Send:
-        return lambda batch: self.queue.send(batch[0])
+        send: Send = self.queue.send
+        return send
 
     def receiver(self) -> Receive:
-        return lambda: [self.queue.receive()[0]]
+        receive = self.queue.receive
+        return lambda: receive()[0]
 
     def close(self) -> None:
         self.queue.close()
@@ -133,12 +169,13 @@ class PosixQueues(Way):
 
 
 WAYS: dict[str, Callable[[], Way]] = {
-    "Ring, publish and read": Rings,
+    SINGLE: Rings,
     "Ring, publish_many of 100 and read": lambda: Rings(BATCH),
-    "Ring, publish_many of 100 and read_many": lambda: Rings(BATCH, 1000),
-    "multiprocessing.Queue": Queues,
+    BATCHES: lambda: Rings(BATCH, 1000),
+    QUEUE: Queues,
     "multiprocessing.Queue, lists of 100": lambda: Queues(BATCH),
     "multiprocessing.Pipe, send_bytes": Pipes,
+    "socket.socketpair, SOCK_SEQPACKET": Sockets,
 }
 if find_spec("posix_ipc"):
     WAYS["posix_ipc.MessageQueue"] = PosixQueues
@@ -183,21 +220,27 @@ def in_two_processes(
 def rate(way: Way, count: int) -> dict[str, float]:
     """Messages a second, and what each costs both sides."""
     batch = [os.urandom(64) for _ in range(way.batch)]
+    given = batch if way.batch > 1 else batch[0]
 
     def sending(send: Send) -> float:
         began = time.process_time()
         for _ in range(count // way.batch):
-            send(batch)
+            send(given)
         way.flush()
         return time.process_time() - began
 
     def receiving(receive: Receive) -> list[float]:
         spent, began = time.process_time(), time.perf_counter()
-        got = 0
-        while got + way.missed() < count:
-            got += len(receive())
+        with suppress(ClosedError):  # before all is received, if some were missed
+            if way.many > 1:
+                got = 0
+                while got < count:
+                    got += len(receive())
+            else:
+                for _ in range(count):
+                    receive()
         took = time.perf_counter() - began
-        return [got / took, time.process_time() - spent, way.missed()]
+        return [(count - way.missed()) / took, time.process_time() - spent, way.missed()]
 
     sent, (received, spent, missed) = in_two_processes(way, sending, receiving)
     each = 1e6 / count
@@ -215,14 +258,14 @@ def latency(way: Way, count: int, least_s: float, most_s: float) -> float:
                 time.sleep(least_s)
             while time.perf_counter() < until:
                 pass
-            send([time.monotonic_ns().to_bytes(64, "big")])
+            send(time.monotonic_ns().to_bytes(64, "big"))
         way.flush()
         return 0
 
     def receiving(receive: Receive) -> list[float]:
         took: list[float] = []
         for _ in range(count):
-            (message,) = receive()
+            message = receive()
             took.append(time.monotonic_ns() - int.from_bytes(message, "big"))
         return took
 
@@ -245,13 +288,78 @@ def cheapest(figures: list[float]) -> float:
     return statistics.fmean(sorted(figures)[:2])
 
 
+def page(figures: Figures, idle: float) -> str:
+    """All that was found, and the numbers to hold, as Markdown."""
+    rows = []
+    peer = max(figures[QUEUE]["rate"])
+    for name, found in figures.items():
+        rows.append(
+            [
+                name,
+                show("per_s", max(found["rate"])),
+                f"{max(found['rate']) / peer:.1f}",
+                show("cpu_us", cheapest(found["send"])),
+                show("cpu_us", cheapest(found["receive"])),
+                *(
+                    show("_us", min(found[gap])) if gap in found else NONE
+                    for gap in ("near", "far")
+                ),
+                f"{max(found['missed']):,.0f}",
+            ]
+        )
+    heads = ["64 B messages", "a second", "times Queue", "CPU µs to send", "to receive"]
+    heads += ["latency, gaps of 50 µs", "of 10 ms", "missed at most"]
+    single, batches = figures[SINGLE], figures[BATCHES]
+    held = [
+        ("messages a second, singly", "per_s", max(single["rate"]), 300_000),
+        ("messages a second, in batches of 100", "per_s", max(batches["rate"]), 1_000_000),
+        ("times multiprocessing.Queue, singly", "times", max(single["rate"]) / peer, 5),
+        ("median latency while it looks without a pause", "_us", min(single["near"]), 50),
+        ("median latency after pauses", "_us", min(single["far"]), 2000),
+    ]
+    numbers = []
+    for what, metric, found_, wanted in held:
+        met = found_ <= wanted if metric == "_us" else found_ >= wanted
+        word = "at most" if metric == "_us" else "at least"
+        shown = f"{found_:.1f}" if metric == "times" else show(metric, found_)
+        numbers.append([what, f"{word} {show(metric, wanted)}", shown, "met" if met else "not met"])
+    known = facts(FOLDER)
+    return "\n".join(
+        [
+            "# How fast the ring is",
+            "",
+            "One process sends messages of 64 bytes, another receives them, each on a core of its own. In a "
+            "row that says *of 100* so many are sent at once, and all is counted by message. What sends "
+            "never waits for the ring's reader, so a reader that was too slow would have *missed* some. The "
+            "latencies are medians, with such gaps between one message and the next: in the shorter ones "
+            "the ring's reader looks without a pause, in the longer ones it sleeps between looks. A rate is "
+            "that of the best round, a cost the mean of the two cheapest and a latency the least: what else "
+            "the machine does only makes each of them worse.",
+            "",
+            *table(heads, rows),
+            f"A reader of a ring for which nothing comes takes {idle:.1%} of a core.",
+            "",
+            "## The numbers to hold",
+            "",
+            *table(["", "wanted", "found", ""], numbers),
+            "## Where this was measured",
+            "",
+            *(f"- {name}: {known[name]}" for name in ("processor", "kernel", "Python")),
+            "",
+            f"Written by `make bench-ring` on {datetime.now(UTC):%Y-%m-%d}.",
+            "",
+        ]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.ring", description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"to docs/{PAGE.name}")
     parser.add_argument("--rounds", type=int, default=5, help="how often all is run (5)")
     parser.add_argument("--count", type=int, default=400_000, help="messages each (400 000)")
     options = parser.parse_args()
 
-    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    figures: Figures = defaultdict(lambda: defaultdict(list))
     for turn in range(options.rounds):
         for name, make in WAYS.items():
             way = make()
@@ -262,30 +370,10 @@ def main() -> None:
                 found["far"] = latency(make(), 200, 0.005, 0.015)
             for metric, value in found.items():
                 figures[name][metric].append(value)
-
-    known = facts(FOLDER)
-    print("\n".join(f"- {name}: {known[name]}" for name in ("processor", "kernel", "Python")))
-    rows = []
-    peer = max(figures["multiprocessing.Queue"]["rate"])
-    for name, found_ in figures.items():
-        rows.append(
-            [
-                name,
-                show("per_s", max(found_["rate"])),
-                f"{max(found_['rate']) / peer:.1f}",
-                show("cpu_us", cheapest(found_["send"])),
-                show("cpu_us", cheapest(found_["receive"])),
-                *(
-                    show("_us", min(found_[gap])) if gap in found_ else NONE
-                    for gap in ("near", "far")
-                ),
-                f"{max(found_['missed']):,.0f}",
-            ]
-        )
-    heads = ["64 B messages", "a second", "times Queue", "CPU µs to send", "to receive"]
-    heads += ["latency, gaps of 50 µs", "of 10 ms", "missed at most"]
-    print("\n" + "\n".join(table(heads, rows)))
-    print(f"A reader for which nothing comes takes {waiting(3):.1%} of a core.")
+    text = page(figures, waiting(3))
+    if options.write:
+        PAGE.write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":
