@@ -20,7 +20,7 @@ with open(sys.argv[1], "r+b") as file:
 print("ready", flush=True)
 first, last = int(sys.argv[2]), int(sys.argv[3])
 for turn in itertools.count():
-    if turn % 50 == 0:
+    if turn % 4 == 0:
         time.sleep(0.001)  # for the others to come to something
     at = chance.randrange(first, last)
     length = min(chance.choice([1, 8, 64]), last - at)
@@ -40,7 +40,7 @@ with Ring.create(path, "64KiB") as ring:
     print("ready", flush=True)
     number = 0
     while not select.select([sys.stdin], [], [], 0.001)[0]:
-        for number in range(number, number + 250, 5):
+        for number in range(number, number + 10, 5):
             ring.publish(message(number, length))
             ring.publish_many([message(number + each, length) for each in range(1, 5)])
         number += 5
