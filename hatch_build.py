@@ -26,8 +26,8 @@ COMPILER = "mypy[mypyc]==2.4.1"
 
 HOT = {
     "protocol": "arguments foreign item_commands long_gets options text values verbs",
-    "queues": "aside batches consumer counters delivery departures fullmarks items limits line log "
-    "open_reads positions queue recoverable upkeep waiting windows",
+    "queues": "aside batches consumer counters delivery departures events fullmarks items limits line log "
+    "observer open_reads positions queue recoverable upkeep waiting windows",
     "journals": "marks records",
     "journals/arena": "active appending format items journal reading scan segments state syncing walk",
     "journals/leveldb": "blocks journal",
@@ -35,7 +35,7 @@ HOT = {
     "trimmer turn",
     "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
     "waits writes",
-    "server": "connection",
+    "server": "connection events tap",
 }
 """Modules that mypyc compiles, by folder: the way of a command. Left alone are those that define what
 it cannot: Structs, and class attributes of other than the simplest types."""

@@ -17,6 +17,8 @@ from ..errors import DarnerError, ServerError
 from ..journals.engines import engine_in, name_in
 from ..names import is_queue
 from ..queues.batches import Completion
+from ..queues.events import Events
+from ..queues.observer import Observer
 from ..queues.upkeep import clock_was_set
 from ..queues.windows import Windows
 from .backup import Told, back_up
@@ -78,6 +80,8 @@ class LocalBroker:
             look_after=self._maintenance.look_after,
         )
         self.dirty: list[StoredQueue] = []
+        self._tell: Callable[[list[Events]], None] | None = None
+        self._due: list[Observer] = []
         self._masked: dict[bytes, StoredQueue] = {}
         self.aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]] = {}
         self.alias_puts: dict[bytes, tuple[int, int]] = {}
@@ -174,6 +178,8 @@ class LocalBroker:
     def add(self, name: bytes, stored: bool, engine: str = "") -> StoredQueue:
         """A queue of which there is none yet. stored: it has a journal already, of that engine."""
         queue = self.queues[name] = self._make(name, stored, engine)
+        if self._tell is not None:
+            queue.observe(self._is_due)
         return queue
 
     def _gone(self, stored: StoredQueue) -> None:
@@ -191,6 +197,8 @@ class LocalBroker:
             self._store.journals.turn += 1
             for stored in dirty:
                 stored.commit()
+        if self._due:
+            self._tell_events()
 
     def _changed(self, stored: StoredQueue) -> None:
         if not stored.stored:
@@ -199,6 +207,30 @@ class LocalBroker:
         if not self.dirty:
             self._at_turn_end(self.end_turn)
         self.dirty.append(stored)
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    def observe(self, tell: Callable[[list[Events]], None] | None) -> None:
+        """At the end of each turn, tell what has become true of the queues whose settings say `tap`.
+
+        None: of none any more.
+        """
+        self._tell = tell
+        for stored in self.every:
+            stored.observe(None if tell is None else self._is_due)
+
+    def _is_due(self, observer: Observer) -> None:
+        if not (self._due or self.dirty):
+            self._at_turn_end(self.end_turn)
+        self._due.append(observer)
+
+    def _tell_events(self) -> None:
+        due, self._due = self._due, []
+        events: list[Events] = []
+        for observer in due:
+            events += observer.collect()
+        if events and self._tell is not None:
+            self._tell(events)
 
     # -- start and stop ----------------------------------------------------------------------------
 

@@ -23,14 +23,17 @@ _NEAR = 8
 
 
 class Space:
-    """error: why nothing may be written now, None while there is room. changed: called when it does."""
+    """error: why nothing may be written now, None while there is room. changed: called when it does.
 
-    def __init__(self, path: Path, scheduler: Scheduler) -> None:
+    least: see `watch`, which is to be called when there is time to look.
+    """
+
+    def __init__(self, path: Path, scheduler: Scheduler, least: int | None) -> None:
         self.error: ServerError | None = None
         self.changed: Callable[[], None] = lambda: None
         self._path = path
         self._scheduler = scheduler
-        self._least: int | None = None
+        self._least = least
         self._timer: Timer | None = None
 
     def watch(self, least: int | None) -> None:

@@ -47,7 +47,7 @@ class Store:
         self.clock = clock
         self.scheduler = scheduler
         self.windows = Windows(settings.window_memory)
-        self.space = Space(data.path, scheduler)
+        self.space = Space(data.path, scheduler, settings.min_free_disk)
         self.call_later = scheduler.call_later  # once, not a bound method for each queue
         self.room = self.space.room
         self.engines = engines()

@@ -18,6 +18,7 @@ from ..journals.large import Upload
 from ..journals.workers import Done
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
+from ..queues.observer import Observer
 from ..queues.queue import Queue
 from .alarms import Alarm
 from .committer import Committer
@@ -47,6 +48,7 @@ class StoredQueue(Condition):
     __slots__ = (
         "_alarm",
         "_committer",
+        "_due",
         "_gone",
         "_held_back",
         "_store",
@@ -71,6 +73,7 @@ class StoredQueue(Condition):
         self.ready = not stored
         self.left_alone = (0, 0)
         self._held_back = False
+        self._due: Callable[[Observer], None] | None = None
         handle = self._handle = JournalHandle(store, name, settings, engine, stored, self)
         self._alarm = Alarm(store.clock, store.scheduler, partial(look_after, self))
         windows, on_change = store.windows, partial(changed, self)
@@ -262,6 +265,12 @@ class StoredQueue(Condition):
         if not fresh.sync.always:
             self._loader.clean_prefix = True
         self.queue.configure()
+        self.observe(self._due)
+
+    def observe(self, due: Callable[[Observer], None] | None) -> None:
+        """Have what happens to the queue observed if its settings say so; due: see `Observer`."""
+        self._due = due
+        self.queue.observe(due if self.settings.tap else None)
 
     def _settings_of(self, consumer: bytes) -> QueueSettings:
         return self._store.settings.queue(self.name, consumer) if consumer else self.settings

@@ -22,6 +22,7 @@ COMMANDS = {
     "get": "take items from a queue",
     "peek": "show items and leave them there",
     "stats": "show what the server counts",
+    "tap": "show what happens to items, as it happens",
     "flush": "throw away all that waits in a queue",
     "delete": "delete a queue, or a consumer",
     "consumers": "show the consumers of a queue, or delete one",

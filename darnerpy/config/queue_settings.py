@@ -152,6 +152,9 @@ class QueueSettings:
         "Take lag_action when items wait for a named consumer that nobody has read for this long.",
         for_consumers=True,
     )
+    tap: bool = option(
+        BOOLEAN, "false", "Tell what happens to each item, for darnerpy tap to follow."
+    )
     engine: Literal["leveldb", "arena", "memory"] = option(
         one_of("leveldb", "arena", "memory"),
         "leveldb",

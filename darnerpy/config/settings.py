@@ -99,6 +99,11 @@ class Settings:
         "With less free space than this, writes are refused before the disk is full.",
         live=True,
     )
+    tap_size: int = option(
+        size(least=1 << 20, most=1 << 30),
+        "16MiB",
+        "The disk that the ring for darnerpy tap takes, if there is a queue with tap.",
+    )
     max_connections: int = option(
         integer(0),
         "0",
@@ -195,6 +200,11 @@ class Settings:
         if len(_shared) >= _SHARED:
             _shared.clear()
         return _shared.setdefault(allowed, allowed)
+
+    @property
+    def taps(self) -> bool:
+        """Whether any queue may be tapped."""
+        return any(rule.values.get("tap") for rule in self.queue_rules)
 
     def merged(self, name: bytes, consumer: bytes = b"") -> QueueSettings:
         """Return what the tables give, even what makes no sense for this queue."""

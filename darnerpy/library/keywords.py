@@ -59,6 +59,9 @@ class Keywords(TypedDict, total=False):
 _SHARED = ("max_open_journals", "window_memory", "min_free_disk")
 """Settings of the server that mean something without one."""
 
+_SERVERS = ("tap",)
+"""Settings of queues that mean nothing without a server."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -75,11 +78,11 @@ def given_in(keywords: Mapping[str, Any], where: str) -> Given:
     given = Given()
     of_queue, of_all = options(QueueSettings), options(Settings)
     for name, value in keywords.items():
-        if name in of_queue:
+        if name in of_queue and name not in _SERVERS:
             given.queue[name] = _parse(of_queue[name], value, where)
         elif name in _SHARED:
             given.shared[name] = _parse(of_all[name], value, where)
-        elif name in of_all:
+        elif name in of_all or name in _SERVERS:
             raise ConfigError(f"{where}: {name} is a setting of the server, which there is none of")
         else:
             raise TypeError(f"{where}: {name!r} is no setting")

@@ -13,6 +13,7 @@ from ..clock import Clock
 from ..config import QueueSettings
 from .consumer import Consumer
 from .departures import RETRY_MS, Departure, departure_of
+from .events import DISCARD, OPEN, TAKE
 from .items import EXPIRED, Item
 from .open_reads import OpenRead
 from .recoverable import RecoverableLog
@@ -72,7 +73,7 @@ class Delivery(RecoverableLog):
                 held = self._hold(consumer, item)
                 waiter.deliver(item, held.commit, held)
             else:
-                waiter.deliver(item, self._confirm(consumer, item), None)
+                waiter.deliver(item, self._confirm(consumer, item, TAKE), None)
         if line.passed:
             self.on_alarm(line.recall_at(self._clock.monotonic_ms()))
         if line.nonblocking and self.is_empty(consumer):
@@ -94,6 +95,8 @@ class Delivery(RecoverableLog):
                     self._on_change()
         held = OpenRead(consumer.name, item, since, commit)
         consumer.hold(held)
+        if self.observer is not None:
+            self.observer.note(batch, OPEN, consumer, item.id, item.size)
         if consumer.open_timeout is not None:
             self.on_alarm(since + consumer.open_timeout)
         return held
@@ -186,7 +189,7 @@ class Delivery(RecoverableLog):
             consumer.delay(item, due)
             self.on_alarm(due)
         else:
-            self._confirm(consumer, item)
+            self._confirm(consumer, item, departure.kind, departure.target)
             departure.count()
         self.serve(consumer)
 
@@ -202,7 +205,7 @@ class Delivery(RecoverableLog):
             item = consumer.pop_delayed()
         if item is None:
             return False
-        self._confirm(consumer, item)
+        self._confirm(consumer, item, DISCARD)
         self._forget_delay(item)
         consumer.counters.discarded += 1
         return True
@@ -254,7 +257,7 @@ class Delivery(RecoverableLog):
                 self.outgoing.append(departure)
                 self.on_alarm(0)
             else:
-                self._confirm(consumer, item)
+                self._confirm(consumer, item, departure.kind)
                 self._forget_delay(item)
                 departure.count()
             return True

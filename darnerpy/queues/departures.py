@@ -10,6 +10,8 @@ from ..clock import Clock
 from ..config import DROP, QueueSettings
 from .batches import Returned
 from .consumer import Consumer
+from .events import DROP as DROPPED
+from .events import EXPIRY, MOVE
 from .items import DEAD, EXPIRED, Item
 
 __all__ = ["RETRY_MS", "SWEEP_MS", "Departure", "departure_of", "returned_again"]
@@ -31,6 +33,13 @@ class Departure:
         self.item = item
         self.target = target
         self.why = why
+
+    @property
+    def kind(self) -> int:
+        """What it is for those who observe the queue."""
+        if self.target:
+            return MOVE
+        return EXPIRY if self.why == EXPIRED else DROPPED
 
     def count(self) -> None:
         """It has left."""

@@ -1,8 +1,8 @@
 """The log under a queue: ids, consumers' places in it, and the batches that make both durable.
 
 Owns what is confirmed and what is not. Every change goes into the batch of the turn; `on_change` is
-called when a batch begins, so that whoever keeps the queue commits it. Knows no journal, and reads
-time only from the clock it is given.
+called when a batch begins, so that whoever keeps the queue commits it. What happens is told to an
+observer, if there is one. Knows no journal, and reads time only from the clock it is given.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,10 @@ from .batches import Batch
 from .consumer import Consumer
 from .counters import Counters
 from .delays import Delays
+from .events import DELETE, RETURN, UNTOLD
 from .fullmarks import FullMarks
 from .items import Item
+from .observer import Observer
 from .positions import Positions, Span, span_of
 from .windows import Windows
 
@@ -31,7 +33,7 @@ class Log:
     the last batch. unwritten: all batches that are not in the journal yet. written: ids below it are in
     the journal. past: counts of consumers that are no more. kept: spans that cannot be served but stay
     on disk. delays: of items that are not due yet. paused: as `Batch` has it. consumers: by name; own: the
-    queue's, which has it all to itself unless there are others.
+    queue's, which has it all to itself unless there are others. observer: None if nobody wants to know.
     """
 
     __slots__ = (
@@ -51,6 +53,7 @@ class Log:
         "next_id",
         "next_offset",
         "number",
+        "observer",
         "own",
         "past",
         "paused",
@@ -79,6 +82,7 @@ class Log:
         self.number = 0
         self._full_marks = FullMarks()
         self._dropped: list[tuple[int, Consumer]] = []
+        self.observer: Observer | None = None
         self._clock = clock
         self._windows = windows
         self._on_change = on_change
@@ -114,6 +118,7 @@ class Log:
         del self.consumers[consumer.name]
         self._consumers_changed()
         self._put_away(consumer, None)
+        self.tell(DELETE, consumer, self.count(consumer), self.backlog_bytes(consumer))
         return batch
 
     def dismiss(self, consumer: Consumer, error: ServerError | None) -> None:
@@ -154,6 +159,7 @@ class Log:
     def _put_away(self, consumer: Consumer, error: ServerError | None) -> None:
         for held in list(consumer.open.values()):
             consumer.release(held)
+            self.tell(RETURN, consumer, held.item.id, held.item.size)
         self.dismiss(consumer, error)
         consumer.forget_waiting(self.next_id)
         consumer.settle(self._windows)
@@ -169,6 +175,19 @@ class Log:
         if consumer.loaded_to == self.next_id and not consumer.following:
             consumer.following = True
             self._following.append(consumer)
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    def observe(self, due: Callable[[Observer], None] | None) -> None:
+        """Have it observed what happens to items from now on, or not any more; due: see `Observer`."""
+        if due is None:
+            self.observer = None
+        elif self.observer is None:
+            self.observer = Observer(self.name, due)
+
+    def tell(self, kind: int, consumer: Consumer, number: int, size: int) -> None:
+        if self.observer is not None:
+            self.observer.note(self.batch, kind, consumer, number, size)
 
     # -- counts ------------------------------------------------------------------------------------
 
@@ -202,7 +221,10 @@ class Log:
             self._on_change()
         return batch
 
-    def _confirm(self, consumer: Consumer, item: Item) -> Batch:
+    def _confirm(
+        self, consumer: Consumer, item: Item, kind: int = UNTOLD, target: bytes = b""
+    ) -> Batch:
+        """kind, target: what it is for those who observe the queue."""
         batch = self.batch
         if batch is None:
             batch = self._touch()
@@ -216,6 +238,8 @@ class Log:
         if consumer.returns:
             self._forget_return(consumer, item.id)
         consumer.moved = True
+        if self.observer is not None and kind != UNTOLD:
+            self.observer.note(batch, kind, consumer, item.id, item.size, target)
         return batch
 
     def _forget_return(self, consumer: Consumer, item_id: int) -> None:

@@ -17,6 +17,7 @@ from .consumer import Consumer
 from .delays import MAX_DELAYED, Delays
 from .delivery import MAX_UNAVAILABLE, Delivery
 from .departures import SWEEP_MS, returned_again
+from .events import ABORT, CLOSE, FLUSH, PUT, RETURN, TAKE
 from .items import ITEM_OVERHEAD, Item, Origin
 from .limits import Limits
 from .log import OWN
@@ -127,6 +128,8 @@ class Queue(Delivery):
             batch.size += size
         if sync:
             batch.sync = True
+        if self.observer is not None:
+            self.observer.note(batch, PUT, only or self.own, item_id, size)
         if (expiry or self.ages) and not self.expiring:
             self.expiring = True
             self.on_alarm(self._clock.monotonic_ms() + SWEEP_MS)
@@ -216,11 +219,11 @@ class Queue(Delivery):
             # The usual case, without the calls that the others need.
             item = window.popleft()
             consumer.loaded -= item.size + ITEM_OVERHEAD
-            self._confirm(consumer, item)
+            self._confirm(consumer, item, TAKE)
             return item
         other = self._next(consumer)
         if other is not None:
-            self._confirm(consumer, other)
+            self._confirm(consumer, other, TAKE)
         return other
 
     def open(self, consumer: Consumer) -> OpenRead | None:
@@ -244,20 +247,21 @@ class Queue(Delivery):
             return None
         consumer = self.consumers[held.consumer]
         consumer.release(held)
-        return self._confirm(consumer, held.item)
+        return self._confirm(consumer, held.item, CLOSE)
 
-    def abort(self, held: OpenRead, counted: bool = True) -> Batch | None:
+    def abort(self, held: OpenRead, counted: bool = True, why: int = ABORT) -> Batch | None:
         """Return an open read to its place; the first waiter gets it at once.
 
         counted: it was delivered and came back, which is one attempt; it may have been the last, or
-        the next one may have to wait. Returns the batch that makes the attempt last, None if there
-        is nothing to wait for.
+        the next one may have to wait. why: `ABORT`, `DISCONNECT` or `TIMEOUT`. Returns the batch that
+        makes the attempt last, None if there is nothing to wait for.
         """
         if held.gone:
             return None
         consumer, item = self.consumers[held.consumer], held.item
         consumer.release(held)
         batch = self._count_attempt(consumer, item) if counted else None
+        self.tell(why if counted else RETURN, consumer, item.id, item.size)
         if item.id < consumer.loaded_to:
             has_data = item.data is not None or item.large
             if not (counted and has_data and self._divert(consumer, item)):
@@ -297,6 +301,7 @@ class Queue(Delivery):
         while not isinstance(step := consumer.undo.pop(), Item):
             consumer.take_back(step)
         consumer.take_back(step)
+        self.tell(RETURN, consumer, item.id, item.size)
         consumer.put_back(item)
 
     def untake(self, consumer: Consumer, item: Item, back: Returned | None) -> None:
@@ -309,6 +314,7 @@ class Queue(Delivery):
         batch = self._touch()
         batch.lasting = True
         consumer.undo = [each for each in consumer.undo if each is not item and each is not back]
+        self.tell(RETURN, consumer, item.id, item.size)
         consumer.positions.unconfirm(span_of(item))
         consumer.moved = consumer.flushed = True  # a mark that only adds cannot tell
         if back is not None:
@@ -322,6 +328,7 @@ class Queue(Delivery):
         batch.lasting = True
         for consumer in self._all if only is None else [only]:
             consumer.counters.flushes += 1
+            self.tell(FLUSH, consumer, self.count(consumer), self.backlog_bytes(consumer))
             consumer.undo.append(consumer.positions.copy())
             for item_id in consumer.returns.keys() - consumer.open.keys():
                 self._forget_return(consumer, item_id)

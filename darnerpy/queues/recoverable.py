@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from ..errors import ServerError
 from .batches import Lease, Returned
 from .consumer import Consumer
+from .events import DELETE
 from .log import OWN, Log
 from .positions import Positions, Span, shared
 
@@ -133,6 +134,8 @@ class RecoverableLog(Log):
         self._following = []
         self._consumers_changed()
         self._full_marks.wanted = True
+        if self.observer is not None:
+            self.observer.failed()
         for batch in batches:
             batch.end(error)
 
@@ -171,8 +174,10 @@ class RecoverableLog(Log):
         self.delays.forget_from(1)
         for consumer in self._all:
             self._put_away(consumer, error)
+        batches, self.unwritten, self.batch = self.unwritten, [], None
+        self.tell(DELETE, self.own, self.count(self.own), self.backlog_bytes(self.own))
+        for consumer in self._all:
             consumer.restore(Positions())
             consumer.settle(self._windows)
-        batches, self.unwritten, self.batch = self.unwritten, [], None
         for batch in batches:
             batch.end(error)

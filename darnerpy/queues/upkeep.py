@@ -10,6 +10,7 @@ from heapq import heappop
 
 from .consumer import Consumer
 from .departures import SWEEP_MS
+from .events import TIMEOUT
 from .queue import Queue
 
 __all__ = ["clock_was_set", "upkeep"]
@@ -61,7 +62,7 @@ def _end_kept(queue: Queue, consumer: Consumer, now: int) -> None:
         held = consumer.open.get(item_id)
         if held is not None and held.until == until:  # else it was kept for longer, or let go
             consumer.counters.timeouts += 1
-            queue.abort(held)
+            queue.abort(held, why=TIMEOUT)
     if kept:
         queue.on_alarm(kept[0][0])
 
@@ -75,7 +76,7 @@ def _end_open_reads(queue: Queue, consumer: Consumer, timeout: int, now: int) ->
             queue.on_alarm(oldest.since + timeout)
             return
         consumer.counters.timeouts += 1
-        queue.abort(oldest)
+        queue.abort(oldest, why=TIMEOUT)
     queue.on_alarm(0)
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 from weakref import WeakSet
 
-from ..errors import ClosedError, ForkedError, MessageTooLargeError
+from ..errors import ClosedError, ForkedError, MessageTooLargeError, RingError
 from .layout import (
     DATA,
     HEAD,
@@ -121,6 +121,14 @@ class RingWriter:
                 sequence += count
         return range(first, sequence)
 
+    def check(self) -> None:
+        """Raise `RingError` if somebody has cut off the file: publishing then ends the process (SIGBUS)."""
+        if self._gone is not None:
+            raise self._refusal()
+        file = self._ring.map
+        if file.size() != len(file):
+            raise RingError(f"{self.path} was cut off: nothing can be published in it any more")
+
     def close(self) -> None:
         """Have readers know that nothing more comes. The ring stays, and can be created again.
 
@@ -128,7 +136,8 @@ class RingWriter:
         """
         with self._lock:
             if self._gone is None:
-                self._announce(self._oldest, closed=True)
+                if self._ring.map.size() == len(self._ring.map):
+                    self._announce(self._oldest, closed=True)
                 self._gone = ClosedError
             self._ring.close()
 

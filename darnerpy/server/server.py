@@ -31,12 +31,14 @@ from ..version import __version__
 from .admission import Admission
 from .connection import Connection
 from .connections import Connections
+from .events import FILE
 from .flow import Flow
 from .liveness import keep_alive
 from .loops import loop_name
 from .notify import notify
 from .pump import PumpLoop
 from .sockets import Listening, listen
+from .tap import Tap
 
 __all__ = ["Server"]
 
@@ -60,6 +62,9 @@ class Server:
             settings.data / "STATUS", self.broker.space, loop, settings.status_grace_period
         )
         self.host = Host(self.broker, settings, clock, loop, guard)
+        path, size, room = settings.data / FILE, settings.tap_size, self.broker.space.room
+        self.tap = Tap(path, size, self.broker, clock, room)
+        self.host.tap = lambda: (self.tap.state, self.tap.told)
         self.flow = Flow(self.host, settings.buffer_memory)
         self._files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
         self._admission = Admission(
@@ -85,6 +90,7 @@ class Server:
         )
         self.host.guard.grace_ms = settings.status_grace_period
         self.broker.configure(settings)
+        self.tap.switch(on=settings.taps)
         self._keep_alive(self._tcp)
         self._connections.watch_over()
 
@@ -104,6 +110,7 @@ class Server:
             },
         )
         self._admission.warn()
+        self.tap.switch(on=self.settings.taps)
         taken = await self._listen_on("listen", self.settings.listen, self._memcache)
         texts = await self._listen_on("text_listen", self.settings.text_listen, self._kestrel_text)
         self.broker.load()
@@ -127,6 +134,7 @@ class Server:
         await asyncio.sleep(0)
         await self._until(lambda: self.broker.idle)
         self.broker.close()
+        self.tap.close()
         self._files.close()
         self._data.close()
         for path in self._sockets:

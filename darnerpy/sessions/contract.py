@@ -80,7 +80,7 @@ class Host:
 
     reload: reads the settings again, all or nothing; raises `ConfigError`. shut_down: begins to stop
     the server, as a signal would. Both raise `ServerError` until whoever runs the server sets them.
-    log_lines_lost: how many could not be written.
+    log_lines_lost: how many could not be written. tap: its state, and how many events it has told.
     """
 
     __slots__ = (
@@ -94,6 +94,7 @@ class Host:
         "scheduler",
         "settings",
         "shut_down",
+        "tap",
     )
 
     def __init__(
@@ -114,6 +115,7 @@ class Host:
         self.reload: Callable[[], None] = _not_available
         self.shut_down: Callable[[], None] = _not_available
         self.log_lines_lost: Callable[[], int] = int
+        self.tap: Callable[[], tuple[str, int]] = lambda: ("off", 0)
 
 
 def _not_available() -> None:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 
 from ..queues.batches import Batch
 from ..queues.consumer import Consumer
+from ..queues.events import DISCONNECT
 from ..queues.open_reads import OpenRead
 from ..queues.queue import Queue
 
@@ -162,4 +163,4 @@ class Held:
         self._forget()
         for holding in table.values():
             for held in holding.all():
-                holding.queue.abort(held, counted)
+                holding.queue.abort(held, counted, DISCONNECT)

@@ -80,6 +80,9 @@ def server_stats(host: Host, totals: Totals) -> Iterator[Stat]:
     yield "loading", int(broker.loading)
     yield "loading_queues", totals.loading
     yield "failed_queues", totals.failed
+    tap, events = host.tap()
+    yield "tap", tap
+    yield "tap_events", events
     yield "log_lines_lost", host.log_lines_lost()
 
 

@@ -145,6 +145,7 @@ def test_settings_are_written_as_in_the_configuration_or_as_python_has_them(
         ({"max_attempts": 3}, "max_attempts = 3 needs dead_letter"),
         ({"dead_letter": "q", "max_attempts": 3}, "expected another queue than 'q' itself"),
         ({"listen": "127.0.0.1:1"}, "listen is a setting of the server"),
+        ({"tap": True}, "tap is a setting of the server"),
     ],
 )
 def test_a_bad_setting_is_told(tmp_path: Path, settings: Any, told: str) -> None:
@@ -157,10 +158,9 @@ def test_a_bad_setting_is_told(tmp_path: Path, settings: Any, told: str) -> None
 
 
 def test_every_setting_of_a_queue_can_be_given() -> None:
-    assert set(Keywords.__annotations__) == {
-        *options(QueueSettings),
-        *("max_open_journals", "window_memory", "min_free_disk"),
-    }
+    of_server = {"tap"}
+    of_directory = {"max_open_journals", "window_memory", "min_free_disk"}
+    assert set(Keywords.__annotations__) == options(QueueSettings).keys() - of_server | of_directory
 
 
 def test_a_setting_that_is_none_is_no_argument(tmp_path: Path) -> None:

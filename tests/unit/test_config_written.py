@@ -127,6 +127,7 @@ def test_what_a_running_server_cannot_change() -> None:
             "window_memory": "1",
             "buffer_memory": "1",
             "min_free_disk": "off",
+            "tap_size": "1MiB",
             "max_connections": "1",
             "max_connections_per_address": "1",
             "client_timeout": "1s",
@@ -155,6 +156,7 @@ def test_what_a_running_server_cannot_change() -> None:
         "max_open_journals",
         "window_memory",
         "buffer_memory",
+        "tap_size",
     ]
     assert restart_needed(everything, replace(everything)) == []
 
