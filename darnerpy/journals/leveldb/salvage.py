@@ -326,11 +326,19 @@ def _items_in_table(table: Path, remains: Remains, regions: list[Region]) -> Ite
         for entry in entries:
             if entry.value and is_block_key(entry.key) and not remains.is_deleted(entry):
                 found = items_of(entry.key, entry.value)
+                if not whole and _ends_too_early(found):
+                    at = region.data.index(entry.value)
+                    found = items_of(entry.key, region.data[at:])
                 if found.items:
                     yield found
                 elif whole:  # its key may be another: it is a part of the one before
                     regions.append(region)
                     whole = False
+
+
+def _ends_too_early(found: Found) -> bool:
+    """Whether a block's last items are not in its value: a wrong size leaves them behind it."""
+    return bool(found.items) and found.items[-1].id + 1 < found.stop
 
 
 def _items_in_regions(regions: list[Region], stored: _Stored) -> Iterator[Found]:

@@ -200,6 +200,24 @@ def test_a_flipped_bit(
     shutil.rmtree(directory.parent)
 
 
+def test_a_wrong_size_of_a_block_in_a_table_costs_nothing(table: Sample, tmp_path: Path) -> None:
+    """Too small, it leaves the last items behind the value; too large, it takes in what follows."""
+    whole = table.file.read_bytes()
+    ends: dict[range, int] = {}
+    for item, head in table.extents.values():
+        ends[head] = max(ends.get(head, 0), item.stop)
+    longest = sorted(ends, key=lambda head: ends[head] - head.start)[-2:]
+    for head in longest:
+        size = ends[head] - head.start
+        at = whole.rindex(bytes([size & 0x7F | 0x80, size >> 7]), head.start - 20, head.start)
+        for bit in range(16):
+            damaged = bytearray(whole)
+            damaged[at + bit // 8] ^= 1 << bit % 8
+            directory = with_damage(table, tmp_path / "data", bytes(damaged))
+            judge(table, directory, set(), again=bit % 4 == 0)
+            shutil.rmtree(directory)
+
+
 @pytest.mark.parametrize("bit", [0x01, 0x40])
 @pytest.mark.parametrize("compress", [False, True])
 def test_a_bit_in_the_index_or_the_footer_of_a_table_costs_nothing(
