@@ -7,7 +7,7 @@ from tests.servers import ServerProcess, Wire, wait_until
 
 TOML = """
 [queues.work]
-max_attempts = 4
+max_attempts = 3
 dead_letter = "failed"
 """
 
@@ -28,7 +28,7 @@ def test_a_poison_item_reaches_its_dead_letter(
     server: ServerProcess = make_server(sync=sync, toml=TOML, status_grace_period="0ms")
     with server.connect() as wire:
         wire.put("work", b"poison")
-    for attempt in range(1, 5):
+    for attempt in range(1, 4):
         with server.connect() as wire:
             if how == "quiescent":
                 opened = wire.get("work/open")
@@ -42,7 +42,7 @@ def test_a_poison_item_reaches_its_dead_letter(
         with server.connect() as wire:
             if how == "quiescent":
                 assert wire.ask(b"status up\r\n") == b"END\r\n"
-            if attempt < 4:
+            if attempt < 3:
                 assert wire.get("work/peek") == b"poison"
                 assert wire.stats("work")["returned"] == "1"
     with server.connect() as wire:
@@ -59,7 +59,7 @@ def test_what_comes_back_without_a_word_is_in_the_next_commit(
     server: ServerProcess = make_server(sync=sync, toml=toml)
     with server.connect() as wire:
         wire.put("work", b"poison")
-    for attempt in range(1, 5):
+    for attempt in range(1, 4):
         with server.connect() as wire, server.connect() as other:
             assert wire.get("work/open") == b"poison", attempt
             if attempt % 2:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from darnerpy.config import SYNC
+from darnerpy.inspection.check import check_queue
 from tests.conftest import MakeServer
 from tests.servers import DARNERPY, ServerProcess, Wire
 
@@ -44,14 +46,25 @@ def largest(server: ServerProcess, pattern: str) -> Path:
     )
 
 
+def policy(server: ServerProcess) -> str:
+    [sync] = [flag for flag in server.flags if flag.startswith("--sync=")]
+    return sync
+
+
 def check(server: ServerProcess) -> dict[str, Any]:
     """As the server would see it: with its sync policy."""
-    [sync] = [flag for flag in server.flags if flag.startswith("--sync=")]
-    command = [*DARNERPY, "check", os.fspath(server.data), "--json"]
-    ran = subprocess.run([*command, sync], capture_output=True, text=True, timeout=120, check=False)
+    command = [*DARNERPY, "check", os.fspath(server.data), "--json", policy(server)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     found: dict[str, Any] = json.loads(ran.stdout)
     assert ran.returncode == (0 if found["clean"] else 1)
     return found
+
+
+def check_again(server: ServerProcess) -> dict[str, Any]:
+    """The same without starting a process for it."""
+    synced = SYNC.parse(policy(server).partition("=")[2]).always
+    found = check_queue(server.data / "queues" / "q", lambda done, total: None, synced)
+    return found.as_dict()
 
 
 def counted(wire: Wire) -> tuple[int, int, int]:
@@ -93,7 +106,7 @@ def serve_and_compare(server: ServerProcess, whole: list[bytes], lost: int, kept
             assert counted(wire) == left
             assert wire.stats("q")["put_aside"] == "damaged/1"
         server.kill()
-        assert told(found := check(server)) == left
+        assert told(found := check_again(server)) == left
         assert found["clean"] == (not lost)
         assert "damaged/1" in found["notes"][0]
     server.start()
@@ -105,7 +118,7 @@ def serve_and_compare(server: ServerProcess, whole: list[bytes], lost: int, kept
         wire.put("q", b"goes on")
         assert drain(wire) == [b"goes on"]
     server.kill()
-    assert told(check(server)) == (0, lost, kept)
+    assert told(check_again(server)) == (0, lost, kept)
 
 
 @pytest.mark.parametrize("sync", POLICIES)
@@ -181,8 +194,7 @@ def test_a_first_table_of_no_bytes(make_server: MakeServer, sync: str) -> None:
     serve_and_compare(server, whole, lost)
 
 
-@pytest.mark.parametrize("sync", ["always", "never"])
-@pytest.mark.parametrize("part", ["block", "index"])
+@pytest.mark.parametrize(("sync", "part"), [("always", "block"), ("never", "index")])
 def test_damage_in_a_table_is_told_by_check_as_by_a_server_that_has_read_it(
     make_server: MakeServer, sync: str, part: str
 ) -> None:
@@ -312,16 +324,16 @@ def test_a_list_of_files_that_loses_its_end(make_server: MakeServer, tmp_path: P
             changed = bytearray(original)
             changed[at + byte] ^= bit
             damaged.append(bytes(changed))
-    for number, content in enumerate(chance.sample(damaged, 8)):
+    for number, content in enumerate(chance.sample(damaged, 5)):
         shutil.rmtree(home)
         shutil.copytree(tmp_path / "kept", home)
         manifest.write_bytes(content)
-        assert told(check(server)) == (len(whole), 0, 0), number
+        assert told(check_again(server)) == (len(whole), 0, 0), number
         for _ in range(2):
             server.start()
             with server.connect() as wire:
                 assert counted(wire) == (len(whole), 0, 0), number
-                if number % 4 == 0:
+                if number % 4 == 1:
                     assert drain(wire) == whole
                     wire.put("q", *whole)
             server.kill()

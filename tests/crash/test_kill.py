@@ -13,13 +13,17 @@ SYNCS = ("always", "never", "20ms")
 ENGINES = ("leveldb", "arena")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("round_", range(6))
-def test_killed_under_load(make_server: MakeServer, round_: int, engine: str) -> None:
-    chance = random.Random(round_)
-    server = make_server(
-        sync=SYNCS[round_ % 3], max_open_journals=(2, 64)[round_ % 2], engine=engine
-    )
+@pytest.mark.parametrize(
+    ("sync", "engine", "journals"),
+    [
+        (sync, engine, (2, 64)[(at + number) % 2])  # with both of each
+        for at, sync in enumerate(SYNCS)
+        for number, engine in enumerate(ENGINES)
+    ],
+)
+def test_killed_under_load(make_server: MakeServer, sync: str, engine: str, journals: int) -> None:
+    chance = random.Random(f"{sync} {engine}")
+    server = make_server(sync=sync, max_open_journals=journals, engine=engine)
     for life in range(2):
         load = Load(server.address, chance.randrange(1 << 30), f"life{life}")
         load.start()
