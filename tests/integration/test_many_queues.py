@@ -34,37 +34,36 @@ def whole(wire: Wire) -> bytes:
     return wire.read_until(b"\r\nEND\r\n")
 
 
-@pytest.mark.parametrize("report", REPORTS)
-def test_a_report_is_whole_and_in_its_place(full: Wire, report: bytes) -> None:
-    full.send(
-        b"get q000/peek\r\n" + report + b"get none\r\nset q001 0 0 1\r\ny\r\n" + report + b"mn\r\n"
-    )
-    full.expect(b"VALUE q000/peek 0 1\r\nx\r\nEND\r\n")
-    first = whole(full)
-    full.expect(b"END\r\nSTORED\r\n")
-    second = whole(full)
-    full.expect(b"MN\r\n")
-    for found in (first, second):
-        names = re.findall(rb"queue_(q\d\d\d)_items |queue '(q\d\d\d)' ", found)
-        assert [one or other for one, other in names] == [b"q%03d" % n for n in range(MANY)]
-    if report == b"stats\r\n":
-        assert b"queue_q001_items 1\r\n" in first
-        assert b"queue_q001_items 2\r\n" in second
-        assert b"STAT curr_items %d\r\n" % (MANY + 1) in second
+def test_reports_are_whole_and_in_their_place(full: Wire) -> None:
+    for items, report in enumerate(REPORTS, 1):
+        full.send(
+            b"get q000/peek\r\n" + report + b"get none\r\n"
+            b"set q001 0 0 1\r\ny\r\n" + report + b"mn\r\n"
+        )
+        full.expect(b"VALUE q000/peek 0 1\r\nx\r\nEND\r\n")
+        first = whole(full)
+        full.expect(b"END\r\nSTORED\r\n")
+        second = whole(full)
+        full.expect(b"MN\r\n")
+        for found in (first, second):
+            names = re.findall(rb"queue_(q\d\d\d)_items |queue '(q\d\d\d)' ", found)
+            assert [one or other for one, other in names] == [b"q%03d" % n for n in range(MANY)]
+        if report == b"stats\r\n":
+            assert b"queue_q001_items %d\r\n" % items in first
+            assert b"queue_q001_items %d\r\n" % (items + 1) in second
+            assert b"STAT curr_items %d\r\n" % (MANY + items) in second
 
 
-@pytest.mark.parametrize("request_line", [*REPORTS, b"flush_all\r\n", b"flush_all_expired\r\n"])
-def test_others_are_served_meanwhile(
-    server: ServerProcess, full: Wire, request_line: bytes
-) -> None:
-    with server.connect() as other:
-        full.send(request_line * 5)
-        for _ in range(100):
-            assert other.ask(b"get none\r\n") == b"END\r\n"
+def test_others_are_served_meanwhile(server: ServerProcess, full: Wire) -> None:
     ends = {b"flush_all\r\n": b"OK\r\n", b"flush_all_expired\r\n": b"\r\n"}
-    for _ in range(5):
-        full.read_until(ends.get(request_line, b"\r\nEND\r\n"))
-    assert full.ask(b"mn\r\n") == b"MN\r\n"
+    for request_line in (*REPORTS, b"flush_all_expired\r\n", b"flush_all\r\n"):
+        with server.connect() as other:
+            full.send(request_line * 5)
+            for _ in range(100):
+                assert other.ask(b"get none\r\n") == b"END\r\n", request_line
+        for _ in range(5):
+            full.read_until(ends.get(request_line, b"\r\nEND\r\n"))
+        assert full.ask(b"mn\r\n") == b"MN\r\n"
 
 
 def test_flushing_all(full: Wire) -> None:
