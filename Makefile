@@ -18,10 +18,11 @@ PROJECT := pyproject.toml hatch_build.py
 IN_C := $(shell find darnerpy -name '*.[ch]')
 SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
 
-# Those that run the program as a user does.
-BEHAVIOUR := tests/integration tests/crash tests/hostile tests/inspection tests/migration
+# Those that run the program as a user does: of these folders, what knows how it is started.
+BEHAVIOUR = $(sort $(shell grep -lrE 'tests\.(servers|shell|conftest)' --include 'test_*.py' \
+    $(addprefix tests/,integration crash hostile inspection migration)))
 
-.PHONY: install serve test test-compiled lint bench bench-library bench-ring compare profile soak fuzz test-image clean
+.PHONY: install serve test test-compiled thorough lint bench bench-library bench-ring compare profile soak fuzz test-image clean
 
 install: $(STAMP)
 
@@ -57,6 +58,10 @@ test: $(STAMP)
 
 test-compiled: $(STAMP) $(COMPILED)
 	TEST_PYTHON=.venv-compiled/bin/python $(PY) -m pytest -n 2 $(or $(ARGS),$(BEHAVIOUR))
+
+# All that `make test` only samples: every cut, every flipped bit, thousands of examples. It takes hours.
+thorough: $(STAMP)
+	$(PY) -m pytest -n 3 --timeout 36000 --hypothesis-profile thorough $(or $(ARGS),tests/journals)
 
 lint: $(STAMP)
 	$(PY) -m ruff check .

@@ -1,4 +1,7 @@
-"""Every cut and every flipped bit of a small arena: what was not hit is served, and the rest is reported."""
+"""Cuts and flipped bits of a small arena: what was not hit is served, and the rest is reported.
+
+`make test` tries them at every few bytes; `make thorough` at every one.
+"""
 
 import random
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.records import ITEM_BYTES
 from darnerpy.testing.simulation.pages import PageDisk, PageFiles
 from tests.journals.kept import Kept
+from tests.sampling import is_thorough
 
 pytestmark = [pytest.mark.usefixtures("small_blocks"), pytest.mark.timeout(600)]
 
@@ -147,7 +151,7 @@ def steps(sample: Sample) -> Iterator[tuple[str, bytes, int]]:
     """Files, and of how many bytes one is tried: of the last file more; all of them take minutes."""
     last = max(sample.files)
     for name, data in sample.files.items():
-        yield name, data, 3 if name == last else 11
+        yield name, data, 1 if is_thorough() else 5 if name == last else 17
 
 
 def test_a_flipped_bit_costs_no_more_than_it_hits() -> None:
@@ -168,7 +172,7 @@ def test_a_flipped_bit_costs_no_more_than_it_hits() -> None:
             lost = sample.items.keys() - outcome.served.keys()
             assert lost <= (hit[at] or set()), f"{where} costs {lost}"
             assert outcome.told or not lost, f"{where} costs {lost} and nobody is told"
-            if at % 5 == 0:
+            if at % 7 == 0:
                 assert serve(disk).served == outcome.served, f"{where}: another opening differs"
 
 
