@@ -18,6 +18,10 @@ PROJECT := pyproject.toml hatch_build.py
 IN_C := $(shell find darnerpy -name '*.[ch]')
 SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
 
+# Three for two cores: much of the time a test waits, for a disk, the kernel or a timer. Who is done early
+# takes over from who has the long ones, which lie side by side.
+PYTEST := $(PY) -m pytest -n 3 --dist worksteal
+
 # Those that run the program as a user does: of these folders, what knows how it is started.
 BEHAVIOUR = $(sort $(shell grep -lrE 'tests\.(servers|shell|conftest)' --include 'test_*.py' \
     $(addprefix tests/,integration crash hostile inspection migration)))
@@ -53,15 +57,15 @@ serve: $(SERVED) $(SERVING)
 	.venv-serve/bin/darnerpy serve --data data --listen 127.0.0.1:22133 $(ARGS)
 
 test: $(STAMP)
-	$(PY) -m pytest -n 2 $(ARGS)
+	$(PYTEST) $(ARGS)
 	$(MAKE) test-compiled
 
 test-compiled: $(STAMP) $(COMPILED)
-	TEST_PYTHON=.venv-compiled/bin/python $(PY) -m pytest -n 2 $(or $(ARGS),$(BEHAVIOUR))
+	TEST_PYTHON=.venv-compiled/bin/python $(PYTEST) $(or $(ARGS),$(BEHAVIOUR))
 
 # All that `make test` only samples: every cut, every flipped bit, thousands of examples. It takes hours.
 thorough: $(STAMP)
-	$(PY) -m pytest -n 3 --timeout 36000 --hypothesis-profile thorough $(or $(ARGS),tests/journals)
+	$(PYTEST) --timeout 36000 --hypothesis-profile thorough $(or $(ARGS),tests/journals)
 
 lint: $(STAMP)
 	$(PY) -m ruff check .
