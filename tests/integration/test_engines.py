@@ -1,10 +1,12 @@
 """One server, queues on different engines: served, restarted, reloaded, converted as the log says."""
 
+import os
 import re
 import shlex
 import subprocess
 from pathlib import Path
 
+from darnerpy.brokers.descriptors import awake_possible
 from tests.servers import DARNERPY, ServerProcess, Wire
 
 LARGE = bytes(range(256)) * 2000
@@ -115,3 +117,24 @@ def test_a_pattern_converts_many_and_what_is_no_queue_is_named(tmp_path: Path) -
         assert wire.stats("other")["engine"] == "leveldb"
         assert all(wire.get(f"job-{n}") == b"%d" % n for n in range(30))
     server.stop()
+
+
+def test_more_arenas_than_there_are_descriptors(tmp_path: Path) -> None:
+    """They are opened once, and rest by turns: `max_open_journals` is not for them."""
+    queues = [f"q{n}" for n in range(400)]
+    with ServerProcess(
+        tmp_path, engine="arena", sync="never", max_open_journals=1, open_files="256:256"
+    ) as server:
+        with server.connect() as wire:
+            for queue in queues:
+                wire.put(queue, queue.encode(), b"later")
+            for queue in queues:
+                assert wire.get(queue) == queue.encode()
+            awake = int(wire.stats()["open_journals"])
+            assert 1 <= awake <= awake_possible(256) < 10
+            assert len(os.listdir(f"/proc/{server.pid}/fd")) < 100
+        assert server.log().count("journal closed") == 0
+        server.kill()
+        server.start()
+        with server.connect() as wire:
+            assert all(wire.get(queue) == b"later" for queue in queues)
