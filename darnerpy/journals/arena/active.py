@@ -50,6 +50,7 @@ class Active:
         "_arena_size",
         "_is_mapped",
         "_last",
+        "_look_at",
         "_name",
         "_next_size",
         "_noted",
@@ -85,7 +86,7 @@ class Active:
         self._name = name
         self._arena_size = arena_size
         self._number = highest
-        self._noted = self._last = 0
+        self._noted = self._look_at = self._last = 0
         self.file: File | None = None
         self._is_mapped = False
         self.start_small()
@@ -121,18 +122,23 @@ class Active:
     def rest(self) -> None:
         """Give back map and file; `wake` takes them again."""
         if self.map is not None:
-            self._write_note(final=False)
+            sure_to = 0 if self.segment is None else self.segment.note.sure_to
+            # Who rests and wakes by turns has not written so much that it is worth a call each time.
+            if self.at - self._noted >= _NOTE_EVERY // 2 or sure_to >= self._noted:
+                self._write_note(final=False)
             self.map.close()
             self.map = self.file = None
 
     def wake(self) -> None:
         """Take again what was given back."""
         if self.segment is not None:
-            last = self._last
+            last, noted = self._last, self._noted
             self._open(self.segment)
-            self._last = last
+            self._last, self._noted = last, noted
 
     def close(self) -> None:
+        if self.map is not None:
+            self._write_note(final=False)
         self.rest()
         self.segment = None
 
@@ -140,7 +146,7 @@ class Active:
         file = self._state.files.open(segment.name, writable=True)
         self._set(segment, file, _Unmapped(file))
         self._is_mapped = False
-        self._noted += _LITTLE - _NOTE_EVERY  # then it is looked at again
+        self._look_at = segment.end + _LITTLE
 
     def _set(self, segment: Segment, file: File, mapped: Any) -> None:
         self.file = file
@@ -149,6 +155,7 @@ class Active:
         self.segment = segment
         self.identity = segment.identity
         self.at = self._noted = segment.end
+        self._look_at = segment.end + _NOTE_EVERY
         self.limit = segment.size
         self.items_limit = 0 if segment.spare else segment.size
         self._last = 0
@@ -241,7 +248,7 @@ class Active:
         segment.end = self.at
         if not segment.unsynced:
             self._syncs.wrote(segment)
-        if self.at - self._noted >= _NOTE_EVERY:
+        if self.at >= self._look_at:
             if not self._is_mapped and self.file is not None:
                 self.map = self.file.map(writable=True)
                 self._is_mapped = True
@@ -256,3 +263,4 @@ class Active:
         note = encode_note(segment.note)
         self.map[NOTE_AT : NOTE_AT + len(note)] = note
         self._noted = self.at
+        self._look_at = self.at + _NOTE_EVERY

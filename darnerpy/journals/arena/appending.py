@@ -37,6 +37,7 @@ _LONG: Final = 32 * 1024
 """A longer payload is written by a call: that takes half as long as to have its pages mapped one by one."""
 
 _LOW: Final = 0xFFFFFFFF
+_PADDING: Final = tuple(bytes(size) for size in range(8))
 _crc32: Final = crc32
 
 
@@ -210,17 +211,19 @@ class Appender:
             expiry, value,
         )  # fmt: skip
         crc = _crc32(head, at & _LOW)
+        foot = pack_foot(_crc32(payload, crc), sequence & _LOW)
         begin = at + RECORD_BYTES
-        if length <= _SMALL:
-            mapped[at : begin + length] = b"".join((head, pack_crc(crc), payload))
+        stop = begin + ((length + 7) & ~7)
+        if length <= _SMALL:  # what is written of it in which order is nothing to its checksums
+            padding = _PADDING[stop - begin - length]
+            mapped[at : stop + FOOT_BYTES] = b"".join((head, pack_crc(crc), payload, padding, foot))
+            return
+        mapped[at:begin] = head + pack_crc(crc)
+        if length <= _LONG or active.file is None:
+            mapped[begin : begin + length] = payload
         else:
-            mapped[at:begin] = head + pack_crc(crc)
-            if length <= _LONG or active.file is None:
-                mapped[begin : begin + length] = payload
-            else:
-                active.file.write(begin, payload)
-        foot = begin + ((length + 7) & ~7)
-        mapped[foot : foot + FOOT_BYTES] = pack_foot(_crc32(payload, crc), sequence & _LOW)
+            active.file.write(begin, payload)
+        mapped[stop : stop + FOOT_BYTES] = foot
 
 
 def _is_plain(item: Item) -> bool:

@@ -113,7 +113,9 @@ class Folder:
         flags = os.O_RDWR if writable else os.O_RDONLY
         handle = os.open(self._prefix + name, flags | os.O_CLOEXEC)
         try:
-            return _Open(handle, os.fstat(handle).st_size)
+            return _Open(
+                handle, os.lseek(handle, 0, os.SEEK_END)
+            )  # `fstat` takes longer to tell all
         except BaseException:
             os.close(handle)
             raise

@@ -149,10 +149,8 @@ class ArenaJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], sync)
-        try:  # and no context manager: this is where every command passes
-            with (
-                self._state.lock
-            ):  # a signal that raises cannot come between having it and letting it go
+        try:  # and not `_errors`: this is where every command passes
+            with self._state.lock:
                 self._appender.append(batch)
                 if batch.full:
                     self._trimming.wrote_full(batch.number)
@@ -202,12 +200,14 @@ class ArenaJournal:
         return segments + self._spares.size + self._large.size()
 
     def rest(self) -> None:
-        with self._errors("rest"):
+        try:
             with self._state.lock:
                 self._active.rest()
             self._syncs.rest()
             self._state.rest()
             self._views.rest()
+        except OSError as error:
+            raise self._failed("rest", error) from error
 
     def close(self) -> None:
         with self._state.lock:
