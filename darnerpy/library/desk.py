@@ -21,7 +21,7 @@ from ..queues.consumer import Consumer
 from ..queues.items import Item
 from ..queues.open_reads import OpenRead
 from .arguments import text_of_queue
-from .directory import Directory
+from .directory import Directory, cut_off
 from .places import Place
 from .sleepers import Sleeper
 from .waits import ItemWait, RoomWait
@@ -104,9 +104,7 @@ class Desk:
 
     def interrupted(self) -> DarnerError:
         """A commit was cut off."""
-        return self.located(
-            CutOffError("interrupted while it was being written; whether it is, is not known")
-        )
+        return self.located(cut_off())
 
     # -- turns -------------------------------------------------------------------------------------
 
@@ -273,10 +271,12 @@ class Desk:
         commit: which it was confirmed by, None if it was written at once.
         """
         directory = self.directory
+        number = 0 if commit is None else commit.number
 
         def undo(stored: StoredQueue) -> None:
-            if stored.works and (commit is None or commit.error is None):
-                untake(stored, self.consumer, box, 0 if commit is None else commit.number)
+            error = None if commit is None else commit.error
+            if stored.works and (error is None or isinstance(error, CutOffError)):
+                untake(stored, self.consumer, box, number)
 
         def begin() -> None:
             stored = directory.broker.queues.get(self.name)
@@ -293,7 +293,7 @@ class Desk:
             return
         with directory.lock:
             if directory.turn.busy:
-                directory.undelivered.append((self.name, self.consumer, box))
+                directory.undelivered.append((self.name, self.consumer, box, number))
                 return
         directory.run(begin)
         directory.scheduler.leave()

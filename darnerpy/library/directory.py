@@ -22,7 +22,7 @@ from ..brokers.turn import Taken, Turn, Unready, untake
 from ..clock import Clock, SystemClock
 from ..config import QueueRule, Settings
 from ..config.checks import check
-from ..errors import ConfigError, DarnerError, ForkedError
+from ..errors import ConfigError, CutOffError, DarnerError, ForkedError
 from ..journals.contract import Journal
 from ..journals.memory import MemoryEngine
 from ..queues.open_reads import OpenRead
@@ -31,7 +31,7 @@ from .keywords import Given, rule_for
 from .places import Place
 from .scheduler import Scheduler
 
-__all__ = ["Directory", "Front"]
+__all__ = ["Directory", "Front", "cut_off"]
 
 T = TypeVar("T")
 
@@ -50,6 +50,11 @@ class Holder(Protocol):
 
     @property
     def closed(self) -> bool: ...
+
+
+def cut_off() -> CutOffError:
+    """What is told to whoever waits for a commit of which nobody knows."""
+    return CutOffError("interrupted while it was being written; whether it is, is not known")
 
 
 class Directory:
@@ -73,7 +78,7 @@ class Directory:
         self.watched: set[Place] = set()
         self.fronts: WeakSet[Front] = WeakSet()
         self.unheld: list[tuple[bytes, OpenRead]] = []
-        self.undelivered: list[tuple[bytes, bytes, Taken]] = []
+        self.undelivered: list[tuple[bytes, bytes, Taken, int]] = []
         self.users: set[object] = set()
         self.is_forked = self.is_closed = False
         self.settings = settings
@@ -141,8 +146,9 @@ class Directory:
         If this is cut off as well, it is as if it had not begun.
         """
         with self._reviving:
-            if not self.turn.busy:
-                return
+            with self.lock:  # else it may only be under way
+                if not self.turn.busy:
+                    return
             self.scheduler.stop_threadsafe()
             self._let_go()
             turn, scheduler, broker = self._begin()
@@ -166,6 +172,10 @@ class Directory:
         if stored is None and old.stored and old.deletion is None:
             stored = broker.add(old.name, stored=True, engine=old.engine)
         self.unheld += [(old.name, each) for each in _held(old)]
+        error = cut_off()
+        for each in (*old.queue.unwritten, old.deletion):
+            if each is not None:
+                each.ended, each.error = True, error  # who does not wait for it yet is told, too
         if stored is not None:
             turn.begin()
             stored.when_ready(partial(self._give_again, stored))
@@ -176,9 +186,9 @@ class Directory:
         for name, held in self.unheld:
             if name == stored.name and (stored.error or not stored.queue.hold_again(held)):
                 held.gone = True
-        for name, consumer, box in self.undelivered:
+        for name, consumer, box, batch in self.undelivered:
             if name == stored.name and stored.error is None:
-                untake(stored, consumer, box, 0)
+                untake(stored, consumer, box, batch)
         # If that was cut off, it is done once more.
         self.unheld = [each for each in self.unheld if each[0] != stored.name]
         self.undelivered = [each for each in self.undelivered if each[0] != stored.name]

@@ -33,6 +33,13 @@ def drive(desk: Desk, steps: Steps[T]) -> T:
                 pause = steps.send(result)
     except StopIteration as end:
         found: T = end.value
+    except Exception:
+        if not desk.closed:
+            directory.scheduler.leave()
+        raise
+    except BaseException:
+        directory.scheduler.interrupted()
+        raise
     if not desk.closed:
         directory.scheduler.leave()
     return found

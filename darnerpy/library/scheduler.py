@@ -290,6 +290,12 @@ class Scheduler:
                     return
             self.work()
 
+    def interrupted(self) -> None:
+        """The caller may have been the one to do what is to be done, and will not: have another do it."""
+        with self._lock:
+            if self.jobs:
+                self._nudge()
+
     def _nudge(self) -> bool:
         """Have one of those who wait do what is to be done; False if they have what they wait for."""
         for sleeper in list(self._sleepers):
