@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from darnerpy.journals.engines import DISK_ENGINES
 from tests.crash.disks import Faults, files_of
 from tests.crash.load import Books, Ledger, Load, drain, verify
 from tests.servers import ServerProcess
@@ -40,12 +41,13 @@ def _life(setting: Setting, number: int, calls: str, error: str, which: int) -> 
     chance = setting.chance
     settings: dict[str, Any] = {
         "sync": chance.choice(SYNCS),
+        "engine": chance.choice(list(DISK_ENGINES)),
         "max_open_journals": chance.choice((1, 3, 64)),
         "window_memory": chance.choice(("64KiB", "16MiB")),
     }
     home = setting.home / f"life-{number}"
     about = f"{calls} {error} {which}, {settings}"
-    counts = Counter({"lives": 1})
+    counts = Counter({"lives": 1, f"lives of {settings['engine']}": 1})
     server = ServerProcess(home, environ=setting.environ, min_free_disk="off", **settings)
     try:
         server.start()

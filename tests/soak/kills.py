@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from darnerpy.journals.engines import DISK_ENGINES
 from tests.crash.load import Ledger, Load, drain, verify
 from tests.servers import LOOPS, ServerProcess
 from tests.soak.rounds import Round, Setting
@@ -20,13 +21,16 @@ def kills(setting: Setting) -> Iterator[Round]:
     while time.monotonic() < setting.until:
         number += 1
         # The data stay for a few rounds: what one leaves behind must not hurt the next.
-        yield _round(setting, setting.home / f"data-{number // 10}", f"r{number}")
+        data = number // 10
+        engine = list(DISK_ENGINES)[data % len(DISK_ENGINES)]
+        yield _round(setting, setting.home / f"data-{data}", f"r{number}", engine)
 
 
-def _round(setting: Setting, home: Path, name: str) -> Round:
+def _round(setting: Setting, home: Path, name: str, engine: str) -> Round:
     """One life under load, one kill, and what was found after it."""
     chance = setting.chance
     settings: dict[str, Any] = {
+        "engine": engine,
         "sync": chance.choice(SYNCS),
         "max_open_journals": chance.choice((1, 3, 64)),
         "window_memory": chance.choice(("64KiB", "16MiB")),
@@ -50,9 +54,12 @@ def _round(setting: Setting, home: Path, name: str) -> Round:
     finally:
         server.kill()
     counts = Counter(
-        kills=1,
-        entries=load.commands,
-        acknowledged=Ledger(books).acknowledged,
-        left=sum(map(len, left.values())),
+        {
+            "kills": 1,
+            f"kills of {engine}": 1,
+            "entries": load.commands,
+            "acknowledged": Ledger(books).acknowledged,
+            "left": sum(map(len, left.values())),
+        }
     )
     return Round(counts, [f"{each} ({settings})" for each in wrong])

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from darnerpy.journals.engines import DISK_ENGINES
 from tests.crash import power
 from tests.crash.disks import Disk
 from tests.crash.load import Load
@@ -30,6 +31,7 @@ def _life(setting: Setting, number: int) -> Round:
     chance = setting.chance
     sync = chance.choice(SYNCS)
     settings: dict[str, Any] = {
+        "engine": chance.choice(list(DISK_ENGINES)),
         "max_open_journals": chance.choice((1, 3, 64)),
         "window_memory": chance.choice(("64KiB", "16MiB")),
     }
@@ -56,6 +58,7 @@ def _life(setting: Setting, number: int) -> Round:
                 {
                     "images": 1,
                     f"images of {sync}": 1,
+                    f"images of {settings['engine']}": 1,
                     "acknowledged": found.acknowledged,
                     f"unsynced and missing under {sync}": found.missing,
                     "gaps reported": found.gaps,
