@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..config import QueueRule
+from ..errors import ClientError
+from ..names import split
 from ..server.events import Event
 from ..units import counted
 from .arguments import data_directory
@@ -52,8 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _glob(text: str) -> str:
-    if not text or "/" in text:
-        raise argparse.ArgumentTypeError(f"the name of a queue, or a glob, was expected: {text}")
+    try:
+        split(os.fsencode(text))
+    except ClientError as error:
+        raise argparse.ArgumentTypeError(
+            f"the name of a queue, or a glob, was expected: {error}"
+        ) from None
     return text
 
 

@@ -123,10 +123,14 @@ def queue_name(name: str) -> bytes:
 
 def consumer_name(name: str) -> bytes:
     found = _name(name, "a consumer's name")
+    if not found:
+        raise ValueError("a consumer's name is empty")
     try:
+        names.split(found.replace(b"+", b"-"))  # which tells places in it
         names.split(b"q+" + found)
     except ClientError as error:
-        raise ValueError(f"{name!r}: {error}") from None
+        told = str(error).replace("queue name", "a consumer's name")
+        raise ValueError(f"{name!r}: {told}") from None
     return found
 
 

@@ -176,6 +176,8 @@ class Reader:
             if item.held:
                 item.confirm()
 
+    __contains__ = None  # by default `in` would take every item, and wait for more
+
     # -- looking -----------------------------------------------------------------------------------
 
     def peek(self, offset: int = 0, *, zero_copy: bool = False) -> Item | None:

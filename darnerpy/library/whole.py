@@ -173,7 +173,8 @@ def found_consumer(
         there = yield from desk.when_ready(lambda stored, _: name in stored.queue.consumers)
         if not there:
             raise ValueError(
-                f"there is no consumer {copy_from.decode('utf-8', 'backslashreplace')!r}"
+                f"{desk.path}: queue {desk.queue!r}: there is no consumer "
+                f"{copy_from.decode('utf-8', 'backslashreplace')!r} to copy from"
             )
     yield from desk.committed(commit)
 

@@ -57,6 +57,8 @@ def _open(path: str, flags: int, mode: int) -> int:
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK, mode)  # a pipe would block
     except FileNotFoundError as error:
+        if flags & os.O_CREAT:
+            raise RingError(f"cannot make {path}: there is no such directory") from error
         raise NoRingError(f"there is no ring {path}: {error.strerror}") from error
     except OSError as error:
         raise RingError(f"cannot open {path}: {error.strerror}") from error

@@ -354,6 +354,18 @@ def test_json_for_programs(make_server: MakeServer) -> None:
     assert last == {"number": 4, "event": "flush", **about, "items": 0, "bytes": 0}
 
 
+def test_a_queue_that_nobody_can_have_is_refused(tmp_path: Path) -> None:
+    for name, why in (("a b", "may not contain byte 0x20 (at 1)"), ("+", "both sides of the +")):
+        done = subprocess.run(
+            [*DARNERPY, "tap", name, "--data", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 2
+        assert why in done.stderr
+
+
 def wire_time(server: ServerProcess) -> str:
     with server.connect() as wire:
         return wire.stats()["time"]

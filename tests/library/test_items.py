@@ -2,6 +2,7 @@
 
 import array
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,30 @@ def test_wrong_arguments_are_told_as_python_does(
     with pytest.raises(error):
         call(q)
     assert len(q) == 1
+
+
+def test_looking_for_an_item_does_not_take_those_before_it(tmp_path: Path) -> None:
+    with darnerpy.Queue(tmp_path, engine="memory") as q:
+        q.put_many([b"a", b"b"])
+        with pytest.raises(TypeError, match="not a container"):
+            assert b"b" in q  # type: ignore[operator]
+        assert len(q) == 2
+
+
+def test_a_consumers_name_and_whose_it_is_are_told(tmp_path: Path) -> None:
+    with darnerpy.Queue(tmp_path, "work", engine="memory") as q:
+        with pytest.raises(ValueError, match=r"'c 2': a consumer's name may not .* 0x20 \(at 1\)"):
+            q.consumer("c 2")
+        with pytest.raises(ValueError, match="a consumer's name is empty"):
+            q.consumer("")
+        with pytest.raises(ValueError, match=f"{tmp_path}: queue 'work': there is no .* 'nobody'"):
+            q.consumer("c", copy_from="nobody")
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_what_can_be_no_directory(path: str) -> None:
+    with pytest.raises(ValueError, match="the path of a data directory was expected, not"):
+        darnerpy.Queue(path)
 
 
 def test_flags_time_and_expiry_come_with_the_item(q: darnerpy.Queue) -> None:
