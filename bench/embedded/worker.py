@@ -16,7 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+# Behind what the environment has: that is what is measured.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from bench.embedded.peers import OURS, PEERS, Peer
 

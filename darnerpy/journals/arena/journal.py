@@ -129,7 +129,10 @@ class ArenaJournal:
 
     def read(self, first: int, stop: int, max_bytes: int) -> Piece:
         with self._errors("read"):
-            return self._reader.read(first, stop, max_bytes)
+            piece = self._reader.read(first, stop, max_bytes)
+        if self._large.used:
+            self._views.verified(piece.items)
+        return piece
 
     def view(self, item: Item) -> memoryview:
         with self._errors("read"):

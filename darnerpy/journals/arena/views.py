@@ -6,6 +6,7 @@ checked against its checksum the first time. A page that cannot be read ends the
 is why nothing else is read through maps.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 from weakref import ref
 from zlib import crc32
@@ -51,6 +52,12 @@ class Views:
         if view is not None:
             self._count(view)
         return view
+
+    def verified(self, items: Iterable[Item]) -> None:
+        """These were read just now: the files of large ones are as they were written."""
+        for item in items:
+            if item.large:
+                self._check((b"", item.id))
 
     def rest(self) -> None:
         """Map nothing any more but what there are views of."""
