@@ -275,7 +275,9 @@ class Directory:
         """Finish what is under way, put on disk what is owed, let others have the directory."""
         scheduler = self.scheduler
         try:
-            if not self.turn.busy:
+            with self.lock:  # else a turn may only be under way
+                is_sound = not self.turn.busy
+            if is_sound:
                 self._do_all()
                 self.run(self.broker.close)
                 self._do_all()
