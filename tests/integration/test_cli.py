@@ -207,7 +207,7 @@ def test_numbers_are_numbers(shell: Shell, queue: str) -> None:
     shell.push(queue, b"1")
     found = json.loads(shell.run("stats", "--json").stdout)
     texts = {name for name, value in found["server"].items() if isinstance(value, str)}
-    assert texts == {"version", "status", "sync", "sync_ops"}
+    assert texts == {"version", "status", "sync", "sync_ops", "tap"}
     assert isinstance(found["server"]["commit_ms"], float)
     texts = {name for name, value in found["queues"][queue].items() if isinstance(value, str)}
     assert texts - {"state"} == {"received_last", "put_aside", "error", "engine"}

@@ -85,8 +85,10 @@ def _reply_at_once(add: Callable[..., Any], self: Slots, commit: Any, reply: Any
     add(self, None, reply)
 
 
-def _confirm_unseen(confirm: Callable[..., Any], self: Log, consumer: Consumer, item: Any) -> Any:
-    batch = confirm(self, consumer, item)
+def _confirm_unseen(
+    confirm: Callable[..., Any], self: Log, consumer: Consumer, item: Any, *about: Any
+) -> Any:
+    batch = confirm(self, consumer, item, *about)
     consumer.moved = False
     return batch
 

@@ -122,7 +122,7 @@ class Folder:
 
     def check(self, name: str, file: File) -> None:
         assert isinstance(file, _Open)
-        if not file.is_at(self.path / name):
+        if not file.is_at(self._prefix + name):
             raise FileNotFoundError(ENOENT, f"{self.path.parent.name} was taken away")
 
     def write(self, name: str, data: bytes) -> None:
@@ -187,7 +187,7 @@ class _Open:
     def sync(self) -> None:
         os.fdatasync(self._handle)
 
-    def is_at(self, path: Path) -> bool:
+    def is_at(self, path: str) -> bool:
         try:
             return os.path.samestat(os.stat(path), os.fstat(self._handle))
         except FileNotFoundError:
