@@ -1,12 +1,14 @@
 """Items to look at where they lie: read-only views of maps of their segments, and of the files of large ones.
 
-Owns which segments are mapped for that: a few, the least recently used goes for another. A map that somebody
-still has a view of stays until the last of its views is gone, whatever becomes of the file. What is viewed is
-checked against its checksum the first time. A page that cannot be read ends the process with SIGBUS, which
-is why nothing else is read through maps.
+May be called from several threads. Owns which segments are mapped for that: a few, the least recently used
+goes for another. A map that somebody still has a view of stays until the last of its views is gone, whatever
+becomes of the file. What is viewed is checked against its checksum the first time. A page that cannot be
+read ends the process with SIGBUS, which is why nothing else is read through maps.
 """
 
 from collections.abc import Iterable
+from itertools import count
+from threading import Lock
 from typing import Any, Final
 from weakref import ref
 from zlib import crc32
@@ -36,9 +38,10 @@ class Views:
         self._reader = reader
         self._large = large
         self._most = most
+        self._mapping = Lock()
         self._maps: dict[int, tuple[Segment, Any]] = {}
         self._live: dict[int, ref[memoryview]] = {}
-        self._next = 0
+        self._numbers = count(1)
         self._checked: dict[tuple[bytes, int], None] = {}
 
     def view(self, item: Item) -> memoryview | None:
@@ -61,7 +64,8 @@ class Views:
 
     def rest(self) -> None:
         """Map nothing any more but what there are views of."""
-        self._maps.clear()
+        with self._mapping:
+            self._maps.clear()
 
     def _of_segment(self, item: Item) -> memoryview | None:
         """None if it does not lie there by itself."""
@@ -86,15 +90,16 @@ class Views:
 
     def _map(self, segment: Segment) -> Any:
         """None if the segment is not there."""
-        known = self._maps.pop(segment.number, None)
-        if known is None or known[0] is not segment:
-            with self._state.reading(segment) as file:
-                if file is None:
-                    return None
-                known = segment, file.map(writable=False)
-            while len(self._maps) >= self._most:
-                del self._maps[next(iter(self._maps))]
-        self._maps[segment.number] = known  # the last one to go
+        with self._mapping:
+            known = self._maps.pop(segment.number, None)
+            if known is None or known[0] is not segment:
+                with self._state.reading(segment) as file:
+                    if file is None:
+                        return None
+                    known = segment, file.map(writable=False)
+                while len(self._maps) >= self._most:
+                    del self._maps[next(iter(self._maps))]
+            self._maps[segment.number] = known  # the last one to go
         return known[1]
 
     def _of_file(self, item: Item) -> memoryview:
@@ -112,7 +117,7 @@ class Views:
         self._checked[place] = None
 
     def _count(self, view: memoryview) -> None:
-        number = self._next = self._next + 1
+        number = next(self._numbers)
 
         def gone(_: object) -> None:
             self._live.pop(number, None)
