@@ -113,9 +113,8 @@ class Folder:
         flags = os.O_RDWR if writable else os.O_RDONLY
         handle = os.open(self._prefix + name, flags | os.O_CLOEXEC)
         try:
-            return _Open(
-                handle, os.lseek(handle, 0, os.SEEK_END)
-            )  # `fstat` takes longer to tell all
+            # Where it ends is all that is asked: `fstat` takes longer to tell everything.
+            return _Open(handle, os.lseek(handle, 0, os.SEEK_END))
         except BaseException:
             os.close(handle)
             raise
