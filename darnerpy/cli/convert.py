@@ -17,7 +17,7 @@ from ..config import QueueRule
 from ..errors import DarnerError
 from ..inspection.convert import Conversion, convert_queue
 from ..journals.engines import DISK_ENGINES, name_in
-from .arguments import add_data_argument
+from .arguments import add_data_argument, plain_queue_name
 from .owner import as_owner
 from .progress import Bar
 from .terminal import complain, say
@@ -26,7 +26,7 @@ from .terminal import complain, say
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "queues",
-        type=os.fsencode,
+        type=plain_queue_name,
         nargs="+",
         metavar="QUEUE",
         help="a name, or a pattern in quotes such as 'mail-*'",

@@ -225,6 +225,13 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not (tmp_path / "nothing").exists()
     with pytest.raises(SystemExit, match="2"):
         convert(capsys, data, "memory")
+    for name, why in (
+        ("a b", "may not contain byte 0x20 (at 1)"),
+        ("work+audit", "not a consumer"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            convert(capsys, data, "arena", name)
+        assert why in capsys.readouterr().err
 
 
 def test_two_journals_in_one_directory_are_left_alone(
