@@ -34,8 +34,14 @@ class Follower:
         self._is_first = True
         self._say = say
         self._said = self._missing = ""
-        self._missing_since = 0.0
+        self._missing_since = self._following_since = 0.0
         self._expected: int | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a ring is followed, and has been for a while: who sees nothing by now wonders why."""
+        since = self._following_since
+        return since > 0 and time.monotonic() - since >= _PATIENCE_S
 
     def events(self) -> Iterator[tuple[int, list[Event]]]:
         """How many events were missed and those that follow, again and again; (0, []) while nothing comes."""
@@ -43,8 +49,10 @@ class Follower:
             found = self._open()
             if found is not None:
                 reader, identity = found
+                self._following_since = time.monotonic()
                 with reader:
                     yield from self._all_of(reader, identity)
+                self._following_since = 0.0
             # There is none, or it was taken away. The next one is new: nothing of it is to be missed.
             self._oldest, self._is_first = True, False
             self._wait()

@@ -13,11 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..config import QueueRule
-from ..errors import ClientError
-from ..names import split
 from ..server.events import Event
 from ..units import counted
-from .arguments import data_directory
+from .arguments import data_directory, queue_name
 from .following import Follower
 from .terminal import complain, say
 
@@ -30,7 +28,7 @@ _MOST_KNOWN = 10_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "queue",
-        type=_glob,
+        type=queue_name,
         nargs="?",
         default="*",
         metavar="QUEUE",
@@ -53,19 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, one event a line")
 
 
-def _glob(text: str) -> str:
-    try:
-        split(os.fsencode(text))
-    except ClientError as error:
-        raise argparse.ArgumentTypeError(
-            f"the name of a queue, or a glob, was expected: {error}"
-        ) from None
-    return text
-
-
 def run(args: argparse.Namespace) -> int:
-    lines = _Lines(os.fsencode(args.queue), args.json)
+    lines = _Lines(args.queue, args.json)
     follower = Follower(args.data, args.since == "oldest", complain)
+    has_doubted = args.queue == b"*"
     for missed, events in follower.events():
         text = lines.gap(missed) if missed else ""
         text += lines.of(events)
@@ -73,6 +62,13 @@ def run(args: argparse.Namespace) -> int:
             say(text.removesuffix("\n"))
         elif not events:
             _leave_if_nobody_reads()
+        if follower.is_settled and not (lines.wanted or has_doubted):
+            # The ring does not say which queues are tapped: perhaps just nothing happens there.
+            complain(
+                f"waiting: no event of {os.fsdecode(args.queue)} yet; there are none without "
+                "tap = true for that queue in the server's configuration"
+            )
+            has_doubted = True
     raise AssertionError("there is always more to come")
 
 
@@ -85,9 +81,13 @@ def _leave_if_nobody_reads() -> None:
 
 
 class _Lines:
-    """Events as text or JSON, each a line. What is the same for many of them is made once."""
+    """Events as text or JSON, each a line. What is the same for many of them is made once.
+
+    wanted: whether there was any that was asked for.
+    """
 
     def __init__(self, glob: bytes, as_json: bool) -> None:
+        self.wanted = False
         self._wanted = QueueRule(glob, {})
         self._queues = QueueRule(glob.partition(b"+")[0], {})
         self._json = as_json
@@ -108,6 +108,7 @@ class _Lines:
                 self._known[about] = self._parts(event)
             parts = self._known[about]
             if parts is not None:
+                self.wanted = True
                 before, between, behind = parts
                 found.append(f"{begin}{before}{item}{between}{size}{behind}\n")
         if len(self._known) > _MOST_KNOWN:

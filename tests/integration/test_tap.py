@@ -511,6 +511,18 @@ def test_a_server_that_tells_nothing_any_more(make_server: MakeServer) -> None:
     server.wait_for_exit(0)
 
 
+def test_whoever_asks_for_what_is_not_tapped_is_told_so_once(make_server: MakeServer) -> None:
+    server = make_server(toml="[queues.work]\ntap = true\n")
+    with server.connect() as wire, Tapper(server.data, "other", "--json") as tapper:
+        wire.put("other", b"1")
+        tapper.complains("no event of other yet; there are none without tap = true")
+        reconfigure(server, wire, "[queues.other]\ntap = true\n")
+        wire.put("other", b"2")
+        tapper.until('"put"')
+        assert len(tapper.complaints) == 1
+        assert [each["queue"] for each in tapper.told] == ["other"]
+
+
 def test_interrupts_and_pipes(make_server: MakeServer) -> None:
     server = make_server(tap="true")
     with Tapper(server.data, "--since=oldest") as tapper:
