@@ -13,6 +13,7 @@
 import fcntl
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import DarnerError, DataDirError, JournalError
@@ -87,6 +88,16 @@ class DataDir:
     def close(self) -> None:
         """Let others have it."""
         os.close(self._lock)
+
+    def remove_unused(self) -> None:
+        """Remove the directory, unless there is a queue or something that is not ours."""
+        with suppress(OSError):
+            self.queues.rmdir()
+            for name in (self._trash, self._ready, self._scratch):
+                shutil.rmtree(name, ignore_errors=True)
+            (self.path / "FORMAT").unlink()
+            (self.path / "LOCK").unlink()
+            self.path.rmdir()
 
     def directory(self, queue: bytes) -> Path:
         return self._at(file_name(queue))

@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,7 +70,7 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
     if path is None:
         yield sys.stdout.buffer
         return
-    draft = path.with_name(path.name + ".part")
+    draft = Path(f"{path}.part")
     try:
         with draft.open("wb") as file:
             yield file
@@ -78,6 +78,9 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         draft.replace(path)
         sync_directory(path.parent)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError) and error.filename in (draft, str(draft)):
+            error.filename = str(path)  # nobody knows of the other one
         raise

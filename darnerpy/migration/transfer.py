@@ -37,8 +37,10 @@ def transfer(
     """Take over every queue; directory: the data directory; engine: of the new queues. Raises
     `DataDirError` if it is in use.
 
-    A dry run reads everything and writes nothing.
+    A dry run reads everything and writes nothing. A directory that was not there is only there afterwards
+    if a queue was taken.
     """
+    is_new = not directory.exists()
     report = Report(left_alone=source.left_alone)
     names = new_names({queue.name: queue.consumers for queue in source.queues})
     with ExitStack() as stack:
@@ -46,6 +48,8 @@ def transfer(
         run = _Run(directory, engine, data, clock, progress, sum(q.size for q in source.queues))
         for queue in source.queues:
             report.queues.append(run.take(queue, names[queue.name]))
+        if data is not None and is_new:
+            data.remove_unused()
     return report
 
 

@@ -257,7 +257,7 @@ def test_bad_lines_are_named(
     assert take_in(file, tmp_path / "data", "jsonl") == 1
     out = capsys.readouterr()
     assert re.search(re.escape(f"{file}: ") + ".*" + expected, out.out + out.err)
-    assert not list((tmp_path / "data").glob("queues/*"))
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -290,7 +290,10 @@ def test_damage_is_told_and_the_rest_is_there(
 
 
 def test_what_cannot_be_exported_leaves_no_file(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flags = ["--data", os.fspath(data), "--output", os.fspath(tmp_path / "file")]
     assert main(["export", "nosuch", *flags]) == 1
@@ -299,6 +302,12 @@ def test_what_cannot_be_exported_leaves_no_file(
         assert main(["export", "work", *flags]) == 5
     assert "in use" in capsys.readouterr().err
     assert not list(tmp_path.glob("file*"))
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for output in ("nodir/x", "folder", "."):
+        assert main(["export", "work", "--data", os.fspath(data), "--output", output]) == 2
+        assert f"darnerpy: {output}: " in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.part"))
 
 
 @pytest.mark.parametrize("form", FORMATS)

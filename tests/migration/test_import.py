@@ -235,6 +235,7 @@ def test_no_such_source_and_an_empty_one(source: Path, tmp_path: Path) -> None:
 
     source.mkdir()
     assert run_import("kestrel", source, tmp_path / "data").returncode == 1
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_interrupted_import_leaves_no_part_of_a_queue(
