@@ -212,10 +212,12 @@ def test_another_engine_is_not_taken_for_what_is_there(tmp_path: Path) -> None:
 
 CONFIG = """
 sync = "never"
+listen = "127.0.0.1:1"
 
 [queues."*"]
 engine = "memory"
 max_items = 5
+tap = true
 
 [queues."mail-*"]
 max_items = 2
@@ -256,7 +258,11 @@ def test_a_configuration_holds_for_them(tmp_path: Path, kind: str) -> None:
         "path": file,
         "mapping": {
             "sync": "never",
-            "queues": {"*": {"engine": "memory", "max_items": 5}, "mail-*": {"max_items": 2}},
+            "listen": "127.0.0.1:1",
+            "queues": {
+                "*": {"engine": "memory", "max_items": 5, "tap": True},
+                "mail-*": {"max_items": 2},
+            },
         },
         "settings": load(str(file), {}, {}),
     }[kind]
@@ -270,6 +276,7 @@ def test_a_configuration_holds_for_them(tmp_path: Path, kind: str) -> None:
             assert len(same) == 2
         with pytest.raises(darnerpy.ConfigError, match="with another configuration"):
             darnerpy.open(tmp_path / "data", config={"window_memory": 5_000_000})
+        assert not (tmp_path / "data/tap").exists()  # what only a server can do is read past
 
 
 def test_a_bad_configuration_is_told(tmp_path: Path) -> None:
