@@ -8,15 +8,17 @@ from collections.abc import Iterable
 from typing import cast
 
 from .. import names
+from ..arguments import Data, bytes_of, check_count, check_several, kind_of, seconds_of
 from ..errors import ClientError
 from ..units import parse_duration
 
 __all__ = [
+    "ITEM",
     "Data",
+    "bytes_of",
     "check_count",
     "check_flags",
     "consumer_name",
-    "data_of",
     "datas_of",
     "milliseconds",
     "queue_name",
@@ -25,32 +27,21 @@ __all__ = [
     "times",
 ]
 
-Data = bytes | bytearray | memoryview
-"""What can be put."""
+ITEM = "an item"
+"""What is put, for people."""
 
 _MOST_FLAGS = 2**32 - 1
 _MOST_ITEMS = 10_000
 _LONGEST_MS = 2**53
 
 
-def data_of(data: Data) -> bytes:
-    """The bytes of an item, which nobody changes any more."""
-    if isinstance(data, bytes):
-        return data
-    try:
-        return bytes(memoryview(data))
-    except TypeError:
-        raise TypeError(f"an item is bytes, not {_kind(data)}") from None
-
-
 def datas_of(items: Iterable[Data]) -> list[bytes]:
-    if isinstance(items, bytes | bytearray | memoryview | str):
-        raise TypeError(f"several items are expected, not {_kind(items)}")
+    check_several(items, "items")
     given = list(items)
     if set(map(type, given)) == {bytes}:
         datas = cast(list[bytes], given)
     else:
-        datas = [data_of(item) for item in given]
+        datas = [bytes_of(item, ITEM) for item in given]
     if len(datas) > _MOST_ITEMS:
         raise ValueError(f"{len(datas)} items are too many for one call, at most {_MOST_ITEMS}")
     return datas
@@ -58,27 +49,16 @@ def datas_of(items: Iterable[Data]) -> list[bytes]:
 
 def check_flags(flags: int) -> None:
     if type(flags) is not int:
-        raise TypeError(f"flags are a whole number, not {_kind(flags)}")
+        raise TypeError(f"flags are a whole number, not {kind_of(flags)}")
     if not 0 <= flags <= _MOST_FLAGS:
         raise ValueError(f"flags are 0 to {_MOST_FLAGS}, not {flags}")
 
 
-def check_count(n: int, what: str, least: int) -> None:
-    if type(n) is not int:
-        raise TypeError(f"{what} is a whole number, not {_kind(n)}")
-    if n < least:
-        raise ValueError(f"{what} is {least} or more, not {n}")
-
-
 def timeout_of(timeout: float | None) -> float | None:
     """Seconds; None is without end."""
-    if timeout is None:
+    if timeout is None or math.isinf(seconds_of(timeout, "timeout")):
         return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"timeout is seconds or None, not {_kind(timeout)}")
-    if not timeout >= 0:
-        raise ValueError(f"timeout is 0 or more seconds, not {timeout}")
-    return None if math.isinf(timeout) else timeout
+    return timeout
 
 
 def milliseconds(value: float | str, what: str, least: int = 1) -> int:
@@ -91,7 +71,7 @@ def milliseconds(value: float | str, what: str, least: int = 1) -> int:
                 f"{what} is seconds, or a duration such as 500ms, 2s or 1h, not {value!r}"
             ) from None
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{what} is seconds or a duration such as '2h', not {_kind(value)}")
+        raise TypeError(f"{what} is seconds or a duration such as '2h', not {kind_of(value)}")
     elif not math.isfinite(value):
         raise ValueError(f"{what} is a number of seconds, not {value}")
     else:
@@ -141,12 +121,8 @@ def text_of_queue(name: bytes) -> str:
 
 def _name(name: str, what: str) -> bytes:
     if not isinstance(name, str):
-        raise TypeError(f"{what} is text, not {_kind(name)}")
+        raise TypeError(f"{what} is text, not {kind_of(name)}")
     try:
         return name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise ValueError(f"{name!r} cannot be {what}") from None
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

@@ -13,10 +13,11 @@ from ..brokers.turn import Unready
 from ..errors import DarnerError, QueueFullError
 from . import putting, whole
 from .arguments import (
+    ITEM,
     Data,
+    bytes_of,
     check_flags,
     consumer_name,
-    data_of,
     datas_of,
     text_of_queue,
     timeout_of,
@@ -90,7 +91,7 @@ class Queue(Reader):
         `ItemTooLargeError` at once for what could never be let in.
         """
         if not isinstance(data, bytes):
-            data = data_of(data)
+            data = bytes_of(data, ITEM)
         if flags:
             check_flags(flags)
         timeout = None if timeout is None else timeout_of(timeout)

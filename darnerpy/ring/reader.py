@@ -10,6 +10,7 @@ import warnings
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from ..arguments import check_count, seconds_of
 from ..errors import ClosedError, DamageError, Lagged
 from ..queue_errors import Empty
 from ..units import counted
@@ -102,8 +103,7 @@ class RingReader:
 
     def read_many(self, n: int, timeout: float | None = None) -> list[bytes]:
         """What there is, at most `n`; waits for the first as `read` does, and raises the same."""
-        if n < 1:
-            raise ValueError(f"n is {n}, and at least 1 was expected")
+        check_count(n, "n", 1)
         ready = self._ready if len(self._ready) >= n else self._fetched(timeout, n)
         messages = ready[: -n - 1 : -1]
         del ready[-n:]
@@ -145,8 +145,8 @@ class RingReader:
 
     def _fetched(self, timeout: float | None, n: int) -> list[bytes]:
         """At least one message, and up to `n` without waiting; raises what `read` does."""
-        if timeout is not None and not timeout >= 0:
-            raise ValueError(f"timeout is {timeout}, and no less than 0 was expected")
+        if timeout is not None:
+            seconds_of(timeout, "timeout")
         if not self._open:
             raise self._closed_error()
         waiting: Waiting | None = None

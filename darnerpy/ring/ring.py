@@ -7,6 +7,7 @@ import operator
 import os
 from typing import Literal
 
+from ..arguments import seconds_of
 from ..units import parse_size
 from .layout import LEAST_SIZE, MOST_SIZE
 from .opening import create_file, open_file
@@ -52,7 +53,7 @@ class Ring:
         except ValueError:
             number = -1
         if not LEAST_SIZE <= number <= MOST_SIZE:
-            raise ValueError(f"size is {size!r}, and 4096 to '4GiB' was expected")
+            raise ValueError(f"size is 4096 to '4GiB', not {size!r}")
         ring = create_file(os.fspath(path), number, mode)
         try:
             return RingWriter(ring)
@@ -81,13 +82,10 @@ class Ring:
         if not isinstance(start, str):
             start = operator.index(start)
         if start not in ("newest", "oldest") if isinstance(start, str) else start < 0:
-            raise ValueError(
-                f"start is {start!r}, and 'newest', 'oldest' or a sequence was expected"
-            )
+            raise ValueError(f"start is 'newest', 'oldest' or a sequence, not {start!r}")
         if on_lag not in ("raise", "skip"):
-            raise ValueError(f"on_lag is {on_lag!r}, and 'raise' or 'skip' was expected")
-        if not spin >= 0:
-            raise ValueError(f"spin is {spin}, and seconds were expected")
+            raise ValueError(f"on_lag is 'raise' or 'skip', not {on_lag!r}")
+        seconds_of(spin, "spin")
         ring = open_file(os.fspath(path))
         try:
             return RingReader(ring, start, on_lag, spin)

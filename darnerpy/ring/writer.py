@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 from weakref import WeakSet
 
+from ..arguments import Data, bytes_of, check_several
 from ..errors import ClosedError, ForkedError, MessageTooLargeError, RingError
 from .layout import (
     DATA,
@@ -83,12 +84,12 @@ class RingWriter:
         """Whether it can publish nothing more: it was closed, or is the copy in a forked process."""
         return self._gone is not None
 
-    def publish(self, message: bytes | bytearray | memoryview) -> int:
+    def publish(self, message: Data) -> int:
         """Have all readers find this message next; its sequence.
 
         Raises `MessageTooLargeError`, and `ClosedError` or `ForkedError` if it can publish nothing more.
         """
-        data = message if type(message) is bytes else bytes(memoryview(message))
+        data = message if type(message) is bytes else bytes_of(message, "a message")
         if len(data) > self._most:
             raise self._too_large(len(data))
         with self._lock:
@@ -98,12 +99,13 @@ class RingWriter:
             self._write(sequence, 1, data)
         return sequence
 
-    def publish_many(self, messages: Iterable[bytes | bytearray | memoryview]) -> range:
+    def publish_many(self, messages: Iterable[Data]) -> range:
         """The same for many, which costs much less; their sequences.
 
         If one of them is too large, none is published. They need not fit the ring together.
         """
-        batch = [each if type(each) is bytes else bytes(memoryview(each)) for each in messages]
+        check_several(messages, "messages")
+        batch = [each if type(each) is bytes else bytes_of(each, "a message") for each in messages]
         lengths = list(map(len, batch))
         longest = max(lengths, default=0)
         if longest > self._most:

@@ -67,7 +67,7 @@ def test_what_can_be_made_bytes_is_put(q: darnerpy.Queue, data: Any) -> None:
 def test_what_is_no_bytes_is_refused(q: darnerpy.Queue, data: Any) -> None:
     with pytest.raises(TypeError, match="an item is bytes, not"):
         q.put(data)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="an item is bytes, not"):
         q.put_many([b"fine", data])
     with pytest.raises(TypeError, match="several items"):
         q.put_many(b"these are bytes")  # type: ignore[arg-type]

@@ -13,10 +13,11 @@ from ...brokers.turn import Unready
 from ...errors import ClosedError, DarnerError, QueueFullError
 from .. import putting, whole
 from ..arguments import (
+    ITEM,
     Data,
+    bytes_of,
     check_flags,
     consumer_name,
-    data_of,
     datas_of,
     text_of_queue,
     timeout_of,
@@ -106,7 +107,7 @@ class Queue(Reader):
         never be let in.
         """
         if not isinstance(data, bytes):
-            data = data_of(data)
+            data = bytes_of(data, ITEM)
         check_flags(flags)
         timeout = timeout_of(timeout)
         desk = self._desk
