@@ -19,7 +19,7 @@ from pathlib import Path
 from ..errors import DarnerError, DataDirError, JournalError
 from ..journals.durable import make_directory, sync_directory
 from ..names import file_name, from_file_name
-from .formats import check_format, upgrade
+from .formats import check_format, check_place, upgrade
 
 __all__ = ["DataDir"]
 
@@ -30,7 +30,7 @@ class DataDir:
     as_it_is: to look at; it must be there, of a version that can be read so, and nothing in it is changed.
 
     Raises `DataDirError` naming the file: used by another server, or not writable;
-    `DataFormatError` if the directory is of another format.
+    `DataFormatError` if the directory is of another format, or holds other things.
     """
 
     def __init__(self, path: Path, as_it_is: bool = False) -> None:
@@ -46,6 +46,7 @@ class DataDir:
                 check_format(path)
             else:
                 make_directory(path)
+                check_place(path)
             self._lock = os.open(path / "LOCK", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise _unusable(path, error) from error

@@ -12,12 +12,18 @@ from pathlib import Path
 from ..errors import DataFormatError
 from ..journals.durable import sync_directory
 
-__all__ = ["CURRENT", "STEPS", "check_format", "upgrade", "write_format"]
+__all__ = ["CURRENT", "STEPS", "check_format", "check_place", "upgrade", "write_format"]
 
 CURRENT = 2
 
 LEAST = 1
 """The oldest that can be looked at as it is."""
+
+
+_ALLOWED = frozenset({"LOCK", "FORMAT.new", "STATUS", "backups", "tap", "lost+found"})
+"""What may be in a directory that is to become one: left by a cut-off start, or by who began anew."""
+
+_EMPTIED = frozenset({".trash", ".ready", ".scratch"})
 
 
 def _nothing(data: Path) -> None:
@@ -39,6 +45,23 @@ def check_format(data: Path) -> None:
         raise DataFormatError(
             f"{data / 'FORMAT'}: format {version} is of an older darnerpy, {LEAST} at least is expected: "
             "start the server with it once, which brings it up to date"
+        )
+
+
+def check_place(data: Path) -> None:
+    """Raises `DataFormatError` for a directory that holds other things and nothing of a data directory:
+    what is emptied at start might be somebody's. What a fresh file system has is no such thing.
+    """
+    names = set(os.listdir(data))
+    if names & {"FORMAT", "queues"}:
+        return
+    others = sorted(
+        name for name in names - _ALLOWED if not name.startswith(".") or name in _EMPTIED
+    )
+    if others:
+        raise DataFormatError(
+            f"data directory {data}: it holds {others[0]!r} and nothing of darnerpy's, where an empty "
+            "directory was expected, or one that darnerpy has made; nothing was changed"
         )
 
 

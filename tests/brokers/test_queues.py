@@ -179,6 +179,27 @@ async def test_a_data_directory_serves_one_at_a_time(tmp_path: Path) -> None:
     DataDir(tmp_path).close()
 
 
+@pytest.mark.parametrize("other", ["notes.txt", "src/", ".trash/", ".scratch/"])
+async def test_a_directory_of_somebody_else_is_refused_and_left_alone(
+    tmp_path: Path, other: str
+) -> None:
+    file = tmp_path / other / "inside" if other.endswith("/") else tmp_path / other
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    with pytest.raises(DataFormatError, match=f"it holds '{other.rstrip('/')}' and nothing of"):
+        DataDir(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+
+
+@pytest.mark.parametrize("there", [".hidden", "lost+found", "LOCK", "FORMAT.new", "queues"])
+async def test_a_fresh_file_system_is_taken(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).touch() if there[0].isupper() else (tmp_path / there).mkdir()
+    DataDir(tmp_path).close()
+    (tmp_path / "notes.txt").write_text("put there later")
+    async with House(tmp_path) as house:
+        await house.put(b"work", b"x")
+
+
 async def test_a_later_layout_is_refused(tmp_path: Path) -> None:
     DataDir(tmp_path).close()
     (tmp_path / "FORMAT").write_text("3\n")
