@@ -15,11 +15,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/ring.md").read_text()
 
 
-def test_the_sessions_answer_as_shown(path: Path) -> None:
+def test_the_sessions_answer_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     sessions = "\n".join(re.findall(r"```python\n(>>>.*?)```", PAGE, re.DOTALL))
-    examples = doctest.DocTestParser().get_doctest(
-        sessions, {"path": path}, "docs/ring.md", None, None
-    )
+    examples = doctest.DocTestParser().get_doctest(sessions, {}, "docs/ring.md", None, None)
     assert len(examples.examples) > 10
     assert doctest.DocTestRunner().run(examples).failed == 0
 
