@@ -106,9 +106,9 @@ def test_deleting_what_was_never_there(q: darnerpy.Queue) -> None:
     assert q.closed
 
 
-def test_it_is_closed_from_another_thread(q: darnerpy.Queue) -> None:
-    q.put(b"x")
-    if isinstance(q, darnerpy.Queue):
+def test_it_is_closed_from_another_thread(tmp_path: Path, engine: str) -> None:
+    with darnerpy.Queue(tmp_path, engine=engine, sync="never") as q:
+        q.put(b"x")
         thread = threading.Thread(target=q.close)
         thread.start()
         thread.join(20)
@@ -117,11 +117,22 @@ def test_it_is_closed_from_another_thread(q: darnerpy.Queue) -> None:
 
 def test_synced_means_on_disk(open_on_disk: OpenQueue) -> None:
     q = open_on_disk()
-    q.sync()
+    q.sync()  # nothing is there yet
     q.put(b"x")
+    journal = q._desk.directory.broker.queues[b"default"].journal
+    assert journal is not None
+    synced, sync = [], journal.sync
+
+    def noticed() -> None:
+        sync()
+        synced.append(len(q))
+
+    journal.sync = noticed  # type: ignore[method-assign]
     q.sync()
+    assert synced == [1]
     q.get()
     q.sync()
+    assert synced == [1, 0]
 
 
 # -- forgotten -------------------------------------------------------------------------------------

@@ -341,8 +341,8 @@ def test_waiting_is_interrupted_and_eats_nothing(tmp_path: Path) -> None:
         program = start(
             f"""
             q = darnerpy.Queue(path, sync="never")
-            print("waits", flush=True)
             try:
+                print("waits", flush=True)
                 {call}
             except KeyboardInterrupt:
                 print("interrupted", flush=True)

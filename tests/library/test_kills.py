@@ -68,14 +68,12 @@ class Account:
         self.gone: set[int] = set()
         self.perhaps_gone: set[int] = set()
         self.blind = 0
-        self.lines = 0
 
     def read(self, said: str) -> None:
         asked = ""
         for line in said.split("\n")[:-1]:
             word, *numbers = line.split()
             known = set(map(int, numbers))
-            self.lines += 1
             if word == "put?":
                 self.perhaps_put |= known
             elif word == "put":
@@ -101,7 +99,7 @@ class Account:
 
 
 def has_begun(file: Path) -> bool:
-    return file.exists() and file.stat().st_size > 200
+    return file.exists() and file.stat().st_size > 1000  # a hundred lines
 
 
 @pytest.mark.parametrize("engine", ["leveldb", "arena"])
@@ -120,5 +118,4 @@ def test_killed_at_any_moment(tmp_path: Path, engine: str, sync: str) -> None:
         with darnerpy.Queue(tmp_path / "data", engine=engine) as q:
             left = q.get_many(len(q)) if len(q) else []
             account.check([int(data.rstrip(b"\0")) for data in left])
-    assert account.lines > 100
     assert len(account.gone) > 5

@@ -2,7 +2,6 @@
 
 import queue
 import threading
-import time
 from collections.abc import Sized
 from functools import partial
 from pathlib import Path
@@ -178,7 +177,7 @@ def test_who_gives_up_is_no_obstacle(tmp_path: Path) -> None:
 
         def give_up() -> None:
             try:
-                q.put_many([b"never", b"never"], timeout=0.2)
+                q.put_many([b"never", b"never"], timeout=1)
             except darnerpy.Full as error:
                 refused.append(error)
 
@@ -219,7 +218,5 @@ def test_the_disk_is_left_some_room(tmp_path: Path) -> None:
         q.put(b"x")
     assert "queue 'default'" in str(told.value)
     with darnerpy.Queue(tmp_path, sync="never", min_free_disk=None) as q:
-        started = time.monotonic()
         q.put(b"x")
         assert q.get() == b"x"
-        assert time.monotonic() - started < 20

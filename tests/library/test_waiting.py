@@ -301,26 +301,27 @@ def test_wait_for_and_timeout_work(tmp_path: Path) -> None:
 
 
 def test_the_loop_is_never_blocked(tmp_path: Path) -> None:
-    """While items are synced, which takes a while, other tasks of the loop run."""
+    """While items are written and synced, which goes on until another task of the loop has run."""
 
     async def main() -> None:
         async with aio.Queue(tmp_path, sync="always") as q:
-            turns = 0
-            over = False
+            await q.put(b"so that the journal is open")
+            journal = q._desk.directory.broker.queues[b"default"].journal
+            assert journal is not None
+            begun, go_on = threading.Event(), threading.Event()
+            write = journal.write
 
-            async def turn() -> None:
-                nonlocal turns
-                while not over:
-                    turns += 1
-                    await asyncio.sleep(0)
+            def slow_write(*args: Any) -> None:
+                begun.set()
+                assert go_on.wait(20)
+                write(*args)
 
-            turning = asyncio.create_task(turn())
+            journal.write = slow_write  # type: ignore[method-assign, assignment]
             puts = [asyncio.create_task(q.put(b"x" * 1000)) for _ in range(50)]
             puts.append(asyncio.create_task(q.put(bytes(2_000_000))))
-            assert sorted(await asyncio.gather(*puts)) == list(range(1, 52))
-            assert turns > 0
-            over = True
-            await turning
+            await until(begun.is_set)
+            go_on.set()
+            assert sorted(await asyncio.gather(*puts)) == list(range(2, 53))
 
     asyncio.run(main())
 
@@ -390,8 +391,7 @@ def test_an_item_for_a_loop_that_is_closed_goes_to_others(shared: darnerpy.Queue
     loop = asyncio.new_event_loop()
     queue = loop.run_until_complete(aio.Queue.open(shared.path, engine="memory"))
     task = loop.create_task(queue.get())
-    loop.run_until_complete(asyncio.sleep(0.01))
-    assert waiters(shared) == 1
+    loop.run_until_complete(until(lambda: waiters(shared) == 1))
     loop.call_soon(loop.stop)
     loop.run_forever()
     loop.close()

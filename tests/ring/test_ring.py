@@ -381,7 +381,7 @@ def test_a_writer_is_no_reader_and_a_reader_no_writer(
 ) -> None:
     assert not hasattr(writer, "read")
     assert not hasattr(reader, "publish")
-    assert (writer.path, reader.path) == (writer.path, writer.path)
+    assert reader.path == writer.path
     assert (writer.size, reader.size) == (4096, 4096)
     assert repr(reader) == f"<RingReader {writer.path!r} at 0>"
 
