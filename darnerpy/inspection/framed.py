@@ -7,8 +7,8 @@ item's data as it is, and a CRC over all of that. The last one has the counts.
 from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import BinaryIO
-from zlib import crc32
 
+from ..checksums import crc32
 from ..migration.source import LARGE, PIECE, Incoming
 from .lines import End, Head, Line, Place, compare, parse, spell
 from .streams import Reader, Writer

@@ -1,7 +1,8 @@
 """Files with a checksum at the end of them, written and read once from the first byte to the last."""
 
 from typing import BinaryIO
-from zlib import crc32
+
+from ..checksums import crc32
 
 __all__ = ["Reader", "Writer"]
 

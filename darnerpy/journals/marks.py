@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from struct import Struct
 from struct import error as StructError
 from typing import Final, NamedTuple
-from zlib import crc32
 
+from ..checksums import crc32
 from ..errors import DamageError, NewerFormatError
 from ..queues.batches import PAUSED_GETS, PAUSED_PUTS, Batch, Lease, Mark, Returned
 from ..queues.positions import Span

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError
 from typing import Final
-from zlib import crc32
 
+from ..checksums import crc32
 from ..errors import DamageError, NewerFormatError
 from ..queues.batches import Batch
 from ..queues.items import Item, Origin

@@ -8,7 +8,9 @@ not visible yet, or is damaged; which of them, others find out. Knows no file, n
 from collections.abc import Iterator
 from struct import Struct, pack, unpack_from
 from typing import Final
-from zlib import adler32, crc32
+from zlib import adler32
+
+from ..checksums import crc32
 
 __all__ = [
     "DATA",

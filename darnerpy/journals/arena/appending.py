@@ -6,8 +6,8 @@ state's lock.
 """
 
 from typing import Final
-from zlib import crc32
 
+from ...checksums import crc32
 from ...queues.batches import Batch
 from ...queues.items import Item
 from ..marks import mark_body

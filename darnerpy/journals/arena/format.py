@@ -17,8 +17,8 @@ from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError
 from typing import Any, Final, NamedTuple
-from zlib import crc32
 
+from ...checksums import crc32
 from ...errors import DamageError, NewerFormatError
 
 __all__ = [

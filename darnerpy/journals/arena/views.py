@@ -11,8 +11,8 @@ from itertools import count
 from threading import Lock
 from typing import Any, Final
 from weakref import ref
-from zlib import crc32
 
+from ...checksums import crc32
 from ...errors import DamagedJournalError
 from ...queues.items import Item
 from ..copied import view_of_file
