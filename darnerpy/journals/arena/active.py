@@ -116,7 +116,7 @@ class Active:
         self._last = segment.note.last
         segment.own_from = segment.end
         if segment.note.sure_to != segment.end:
-            segment.note = segment.note._replace(sure_from=segment.end, sure_to=segment.end)
+            segment.note.sure_from = segment.note.sure_to = segment.end
         self._next_size = min(2 * segment.size, self._arena_size)
 
     def rest(self) -> None:
@@ -228,7 +228,8 @@ class Active:
             return
         file = self._state.files.open(segment.name, writable=True)
         try:
-            segment.note = segment.note._replace(end=segment.end, final=True)
+            segment.note.end = segment.end
+            segment.note.final = True
             file.write(NOTE_AT, encode_note(segment.note))
         finally:
             file.close()
@@ -258,8 +259,9 @@ class Active:
         """Have the next opening find the end at once."""
         segment = self.segment
         assert segment is not None
-        sure_from, sure_to = segment.note.sure_from, segment.note.sure_to
-        segment.note = Note(self._last, self.at, sure_from, sure_to, final)
+        segment.note.last = self._last
+        segment.note.end = self.at
+        segment.note.final = final
         note = encode_note(segment.note)
         self.map[NOTE_AT : NOTE_AT + len(note)] = note
         self._noted = self.at

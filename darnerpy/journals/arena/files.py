@@ -155,6 +155,7 @@ class _Open:
     def __init__(self, handle: int, size: int) -> None:
         self.size = size
         self._handle = handle
+        self._number = 0
 
     def read(self, at: int, size: int) -> bytes:
         data = os.pread(self._handle, size, at)
@@ -187,8 +188,10 @@ class _Open:
         os.fdatasync(self._handle)
 
     def is_at(self, path: str) -> bool:
+        if self._number == 0:
+            self._number = os.fstat(self._handle).st_ino
         try:
-            return os.path.samestat(os.stat(path), os.fstat(self._handle))
+            return os.stat(path).st_ino == self._number
         except FileNotFoundError:
             return False
 

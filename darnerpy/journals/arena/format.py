@@ -128,7 +128,7 @@ class Head(NamedTuple):
     spare: bool = False
 
 
-class Note(NamedTuple):
+class Note:
     """Where to begin to look for the end; only what is found there counts.
 
     last: the place of a record that began a batch, 0 if there was none. end: where that batch ended. From
@@ -136,11 +136,21 @@ class Note(NamedTuple):
     any more; what lies there is of no batch that exists.
     """
 
-    last: int = 0
-    end: int = 0
-    sure_from: int = 0
-    sure_to: int = 0
-    final: bool = False
+    __slots__ = ("end", "final", "last", "sure_from", "sure_to")
+
+    def __init__(
+        self,
+        last: int = 0,
+        end: int = 0,
+        sure_from: int = 0,
+        sure_to: int = 0,
+        final: bool = False,
+    ) -> None:
+        self.last = last
+        self.end = end
+        self.sure_from = sure_from
+        self.sure_to = sure_to
+        self.final = final
 
 
 class Record:
@@ -345,7 +355,9 @@ def decode_head(data: bytes) -> Head:
 
 
 def encode_note(note: Note) -> bytes:
-    fields = _NOTE.pack(*note, 0)[: -_CRC.size]
+    fields = _NOTE.pack(note.last, note.end, note.sure_from, note.sure_to, note.final, 0)[
+        : -_CRC.size
+    ]
     return fields + pack_crc(_crc32(fields))
 
 
@@ -354,7 +366,7 @@ def decode_note(data: bytes) -> Note:
     fields = data[NOTE_AT : NOTE_AT + _NOTE.size]
     if len(fields) < _NOTE.size:
         return Note()
-    *places, final, crc = _NOTE.unpack(fields)
+    last, end, sure_from, sure_to, final, crc = _NOTE.unpack(fields)
     if crc != _crc32(fields[: -_CRC.size]):
         return Note()
-    return Note._make([*places, bool(final)])
+    return Note(last, end, sure_from, sure_to, bool(final))

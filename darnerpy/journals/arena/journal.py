@@ -152,7 +152,7 @@ class ArenaJournal:
     def write(self, batch: Batch, sync: bool) -> None:
         if batch.large:
             self._large.publish([item for item in batch.items if item.large], sync)
-        try:  # and not `_errors`: this is where every command passes
+        try:  # and not `_errors`, nor in `sync`: this is where every command passes
             with self._state.lock:
                 self._appender.append(batch)
                 if batch.full:
@@ -167,9 +167,12 @@ class ArenaJournal:
         return self._active.at + 2 * size + _MOST_OVERHEAD < self._active.limit
 
     def sync(self) -> None:
-        with self._errors("sync"):
-            self._large.sync_names()
+        try:
+            if self._large.used:
+                self._large.sync_names()
             self._syncs.sync()
+        except OSError as error:
+            raise self._failed("sync", error) from error
 
     def note_lost(self, lost: list[tuple[Span, Damage]]) -> None:
         with self._errors("write"):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from .files import File
-from .format import NOTE_AT, Note, encode_note
+from .format import NOTE_AT, encode_note
 from .segments import Segment
 from .state import State
 
@@ -110,8 +110,7 @@ class Syncs:
 
     def _is_sure(self, segment: Segment, end: int) -> None:
         with self._state.lock:
-            last, note_end, sure_from, sure_to, final = segment.note
-            segment.note = Note(last, note_end, sure_from, max(sure_to, end), final)
+            segment.note.sure_to = max(segment.note.sure_to, end)
 
     def _close_retired(self) -> None:
         while self._retired:
