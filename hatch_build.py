@@ -36,6 +36,7 @@ HOT = {
     "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
     "waits writes",
     "server": "connection events tap",
+    "ring": "frames layout",
 }
 """Modules that mypyc compiles, by folder: the way of a command. Left alone are those that define what
 it cannot: Structs, and class attributes of other than the simplest types."""

@@ -5,7 +5,7 @@ of the processor's about order: bytes are copied first and proved afterwards. Wh
 not visible yet, or is damaged; which of them, others find out. Knows no file, no map and no time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct, pack, unpack_from
 from typing import Final
 from zlib import adler32
@@ -31,6 +31,7 @@ __all__ = [
     "pack_head",
     "pack_state",
     "pack_table",
+    "unpack_frames",
     "unpack_messages",
     "unpack_title",
 ]
@@ -47,7 +48,7 @@ HEAD: Final = Struct(">QHIII")
 """Before each frame: the sequence of its first message, how many messages it has, how many bytes follow,
 and their check, a CRC-32 and an Adler-32."""
 
-HEAD_SIZE: Final = HEAD.size
+HEAD_SIZE: Final[int] = HEAD.size
 
 Seeds = tuple[int, int]
 """What the two halves of all checks of a ring begin with, chosen by chance.
@@ -86,7 +87,9 @@ STATES: Final = slice(_FIRST.start, _SECOND.stop)
 WRITER: Final = slice(192, 200)
 """The writer's pid, for people."""
 
-_pack_head = HEAD.pack
+# All that is published passes by these; the types are said for mypyc, too.
+_pack_head: Final = HEAD.pack
+_unpack_head: Final[Callable[[bytes, int], tuple[int, int, int, int, int]]] = HEAD.unpack_from
 
 
 def pack_head(sequence: int, count: int, data: bytes, seeds: Seeds) -> bytes:
@@ -123,6 +126,31 @@ def unpack_messages(count: int, data: bytes) -> Iterator[bytes]:
     for length in unpack_from(f">{count}I", data):
         yield data[start : start + length]
         start += length
+
+
+def unpack_frames(first: int, block: bytes, seeds: Seeds) -> tuple[list[bytes], int, int] | None:
+    """The messages of the intact frames that a block begins with, from that sequence on, the sequence behind
+    them, and where they end. None if it does not even begin with the head of that frame.
+    """
+    messages: list[bytes] = []
+    sequence, at, last_head = first, 0, len(block) - HEAD_SIZE
+    while at <= last_head:
+        found, count, length, crc, adler = _unpack_head(block, at)
+        if found != sequence:
+            if at == 0:
+                return None
+            break
+        begin = at + HEAD_SIZE
+        data = block[begin : begin + length]
+        if len(data) < length or not is_intact(sequence, count, data, seeds, crc, adler):
+            break
+        if count == 1:
+            messages.append(data)
+        else:
+            messages += unpack_messages(count, data)
+        sequence += count
+        at = begin + length
+    return messages, sequence, at
 
 
 def pack_beginning(size: int, seeds: Seeds) -> bytes:

@@ -14,7 +14,7 @@ from ..arguments import check_count, seconds_of
 from ..errors import ClosedError, DamageError, Lagged
 from ..queue_errors import Empty
 from ..units import counted
-from .layout import DATA, HEAD, HEAD_SIZE, STATES, Place, is_intact, latest, unpack_messages
+from .layout import DATA, HEAD, HEAD_SIZE, STATES, Place, latest, unpack_frames, unpack_messages
 from .mapped import PATIENCE_S, Mapped
 from .waiting import Waiting
 
@@ -23,8 +23,6 @@ __all__ = ["RingReader"]
 _LEAST_BLOCK: Final = 256
 _MOST_BLOCK: Final = 16 << 10
 """Bytes that are copied at once. More would make the first message of them wait for the others."""
-
-_unpack = HEAD.unpack_from
 
 
 class RingReader:
@@ -180,32 +178,17 @@ class RingReader:
         Not in parts, since it is all that most calls do.
         """
         ring = self._ring
-        seeds = ring.seeds
         first, position = self._next
         start = DATA + position % self.size
         if start + self._block <= DATA + self.size:
             block = ring.map[start : start + self._block]
         else:
             block = ring.read(position, self._block)
-        got: list[bytes] = []
-        sequence, at, last_head = first, 0, len(block) - HEAD_SIZE
-        while at <= last_head:
-            found, count, length, crc, adler = _unpack(block, at)
-            if found != sequence:
-                break
-            behind = at + HEAD_SIZE
-            data = block[behind : behind + length]
-            if len(data) < length or not is_intact(sequence, count, data, seeds, crc, adler):
-                break
-            if count == 1:
-                got.append(data)
-            else:
-                got += unpack_messages(count, data)
-            sequence += count
-            at = behind + length
+        unpacked = unpack_frames(first, block, ring.seeds)
+        if unpacked is None:
+            return False
+        got, sequence, at = unpacked
         if not got:
-            if found != first:
-                return False
             frame = ring.frame(first, position, self.size)  # it may be larger than the block
             if frame is None:
                 return False

@@ -1,14 +1,12 @@
 """The one that publishes.
 
-A message is published once it is written. Owns what is announced beside that, and rarely: that what will be
-overwritten from now on is gone, before that is done, and up to where there are messages. Never waits for a
-reader, and publishes without a system call. Threads may share a writer; a forked process cannot use it.
+Owns who may publish and what: threads may share a writer, a forked process cannot use it; several small
+messages go into one frame. A message is published once its frame is written. Never waits for a reader.
 """
 
 import os
 import threading
 import warnings
-from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
@@ -16,27 +14,11 @@ from weakref import WeakSet
 
 from ..arguments import Data, bytes_of, check_several
 from ..errors import ClosedError, ForkedError, MessageTooLargeError, RingError
-from .layout import (
-    DATA,
-    HEAD,
-    HEAD_SIZE,
-    STATE,
-    WRITER,
-    Place,
-    pack_head,
-    pack_state,
-    pack_table,
-)
+from .frames import Frames
+from .layout import WRITER, pack_table
 from .mapped import Mapped
 
 __all__ = ["RingWriter"]
-
-_STRIDE: Final = 8 << 10
-"""Bytes between two states, in a ring of usual size: few enough for readers to look through, and enough to
-make what a state costs not matter."""
-
-_MOST_STRIDES: Final = 8 << 10
-"""How many there are in a ring at most, as the writer knows a place in each."""
 
 _FRAME: Final = 8 << 10
 """Bytes of many small messages that have one head. They are lost together, so they must not be too many."""
@@ -64,20 +46,15 @@ class RingWriter:
         self._most = ring.size // 2
         self._lock = threading.Lock()
         self._gone: type[ClosedError] | type[ForkedError] | None = ClosedError
-        self._stride = max(min(_STRIDE, ring.size // 16), ring.size // _MOST_STRIDES)
-        self._generation, self._oldest, following, _ = ring.state()
-        self._oldest_before = self._oldest
-        self._marks: deque[Place] = deque()  # where it was at each state
-        self._next = ring.last(following)
         ring.map[WRITER] = os.getpid().to_bytes(8, "big")
-        self._make_room(self._next[1])
+        self._frames = Frames(ring)
         self._gone = None
         _open_writers.add(self)
 
     @property
     def sequence(self) -> int:
         """The sequence of the message that is published next."""
-        return self._next[0]
+        return self._frames.next[0]
 
     @property
     def closed(self) -> bool:
@@ -95,8 +72,8 @@ class RingWriter:
         with self._lock:
             if self._gone is not None:
                 raise self._refusal()
-            sequence = self._next[0]
-            self._write(sequence, 1, data)
+            sequence = self._frames.next[0]
+            self._frames.write(1, data)
         return sequence
 
     def publish_many(self, messages: Iterable[Data]) -> range:
@@ -113,13 +90,13 @@ class RingWriter:
         with self._lock:
             if self._gone is not None:
                 raise self._refusal()
-            first = sequence = self._next[0]
+            first = sequence = self._frames.next[0]
             for count in _counts(lengths, min(_FRAME, self.size // 4)):
                 done = sequence - first
                 frame = batch[done : done + count]
                 if count > 1:
                     frame.insert(0, pack_table(lengths[done : done + count]))
-                self._write(sequence, count, b"".join(frame))
+                self._frames.write(count, b"".join(frame))
                 sequence += count
         return range(first, sequence)
 
@@ -139,7 +116,7 @@ class RingWriter:
         with self._lock:
             if self._gone is None:
                 if self._ring.map.size() == len(self._ring.map):
-                    self._announce(self._oldest, closed=True)
+                    self._frames.close()
                 self._gone = ClosedError
             self._ring.close()
 
@@ -162,73 +139,6 @@ class RingWriter:
 
     def __repr__(self) -> str:
         return f"<RingWriter {self.path!r}{' closed' if self.closed else ''}>"
-
-    def _write(self, sequence: int, count: int, data: bytes) -> None:
-        """Write a frame behind the others. Not in parts, since it is all that most calls do."""
-        ring = self._ring
-        position = self._next[1]
-        length = len(data)
-        end = position + HEAD_SIZE + length
-        if end > self._limit:
-            self._make_room(end)
-        head = pack_head(sequence, count, data, ring.seeds)
-        following = sequence + count, end
-        start = DATA + position % self.size
-        behind = start + HEAD_SIZE
-        stop, over = behind + length, DATA + self.size
-        if stop <= over:
-            ring.map[behind:stop] = data
-        else:
-            ring.write(position + HEAD_SIZE, data)
-        if behind > over:
-            ring.map[DATA : DATA + behind - over] = head[over - start :]
-            behind, head = over, head[: over - start]
-        # The head comes last: where writes are seen in order, nobody who looks all the time finds half a
-        # message. And nothing comes between it and what is next, not even Ctrl-C.
-        ring.map[start:behind], self._next = head, following
-
-    def _make_room(self, end: int) -> None:
-        """Announce that what must be overwritten up to there is gone, and more; and what is there by now.
-
-        Nothing is overwritten but what the state before said, too, so that either of the two is true.
-        """
-        size = self.size
-        self._marks.append(self._next)
-        while True:
-            oldest = self._first_behind(end - size)
-            self._announce(oldest)
-            self._oldest_before, self._oldest = self._oldest, oldest
-            if end <= self._oldest_before[1] + size:
-                break
-        self._limit = min(self._oldest_before[1] + size, max(end, self._next[1] + self._stride))
-
-    def _first_behind(self, least: int) -> Place:
-        """Where a message begins two strides behind that position, or not much more; at most the next one."""
-        sequence, position = self._oldest
-        goal = min(least + 2 * self._stride, self._next[1])
-        if goal <= position:
-            return self._oldest
-        marks = self._marks
-        while marks[0][1] < goal:  # the last one of them is where we are
-            marks.popleft()
-        mark = marks[0]
-        if mark[1] < goal + 2 * self._stride:
-            return mark
-        # Between large messages, or in what a writer before this one has written.
-        while position < mark[1]:
-            found, count, length, _, _ = HEAD.unpack(self._ring.read(position, HEAD_SIZE))
-            if found != sequence:  # damaged: where the next one is, who knows
-                break
-            if position >= goal:
-                return sequence, position
-            sequence, position = sequence + count, position + HEAD_SIZE + length
-        return mark
-
-    def _announce(self, oldest: Place, *, closed: bool = False) -> None:
-        generation = self._generation + 1
-        state = pack_state(generation, oldest, self._next, self._ring.seeds, closed=closed)
-        self._ring.map[STATE[generation & 1]] = state
-        self._generation = generation
 
     def _forked(self) -> None:
         """In the child: give back our share of the lock, so that it is the parent's alone."""

@@ -229,7 +229,7 @@ def test_what_a_dead_writer_had_half_written_does_not_exist(path: Path, cut: int
             writer.publish(b"%04d" % number)
         states = path.read_bytes()[STATES]
         before = path.read_bytes()
-        (_, at) = writer._next
+        (_, at) = writer._frames.next
         writer.publish(b"half ")
         after = path.read_bytes()
     at = DATA + at % 4096
