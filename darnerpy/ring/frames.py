@@ -37,8 +37,8 @@ class Frames:
         self.next: Place = ring.last(following)
         self._make_room(self.next[1])
 
-    def write(self, count: int, data: bytes) -> None:
-        """Write a frame of so many messages behind the others."""
+    def write(self, count: int, data: bytes) -> int:
+        """Write a frame of so many messages behind the others; the sequence of its first one."""
         sequence, position = self.next
         length = len(data)
         end = position + HEAD_SIZE + length
@@ -59,6 +59,7 @@ class Frames:
         # The head comes last: where writes are seen in order, nobody who looks all the time finds half a
         # message. And nothing comes between it and what is next, not even Ctrl-C.
         self._ring.map[start:behind], self.next = head, following
+        return sequence
 
     def close(self) -> None:
         """Announce that nothing more comes."""

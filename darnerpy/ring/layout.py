@@ -88,6 +88,8 @@ WRITER: Final = slice(192, 200)
 """The writer's pid, for people."""
 
 # All that is published passes by these; the types are said for mypyc, too.
+_crc32: Final = crc32
+_adler32: Final = adler32
 _pack_head: Final = HEAD.pack
 _unpack_head: Final[Callable[[bytes, int], tuple[int, int, int, int, int]]] = HEAD.unpack_from
 
@@ -100,15 +102,16 @@ def pack_head(sequence: int, count: int, data: bytes, seeds: Seeds) -> bytes:
     bits that the standard library has.
     """
     crc_seed, sum_seed = seeds
-    crc = crc32(data, sequence ^ (count << 16) ^ crc_seed)  # of which the lower 32 bits count
-    return _pack_head(sequence, count, len(data), crc, adler32(data, sum_seed))
+    crc = _crc32(data, sequence ^ (count << 16) ^ crc_seed)  # of which the lower 32 bits count
+    return _pack_head(sequence, count, len(data), crc, _adler32(data, sum_seed))
 
 
 def is_intact(sequence: int, count: int, data: bytes, seeds: Seeds, crc: int, adler: int) -> bool:
     """Whether a frame was written with that head."""
     crc_seed, sum_seed = seeds
     return (
-        crc32(data, sequence ^ (count << 16) ^ crc_seed) == crc and adler32(data, sum_seed) == adler
+        _crc32(data, sequence ^ (count << 16) ^ crc_seed) == crc
+        and _adler32(data, sum_seed) == adler
     )
 
 

@@ -72,9 +72,7 @@ class RingWriter:
         with self._lock:
             if self._gone is not None:
                 raise self._refusal()
-            sequence = self._frames.next[0]
-            self._frames.write(1, data)
-        return sequence
+            return self._frames.write(1, data)
 
     def publish_many(self, messages: Iterable[Data]) -> range:
         """The same for many, which costs much less; their sequences.
