@@ -85,9 +85,9 @@ bench: $(STAMP) $(COMPILED)
 bench-library: $(STAMP) $(COMPILED) .venv-peers/.installed
 	$(PY) -m bench.embedded --write $(ARGS)
 
-bench-ring: $(STAMP)
-	$(PY) $(INSTALL) --editable '.[bench]'
-	$(PY) -m bench.ring --write $(ARGS)
+bench-ring: $(STAMP) $(COMPILED)
+	.venv-compiled/bin/python $(INSTALL) 'posix_ipc>=1.1'
+	.venv-compiled/bin/python -P bench/ring.py --write --beside $(PY) $(ARGS)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)

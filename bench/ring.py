@@ -1,19 +1,22 @@
-"""`python -m bench.ring [--write]`: the ring beside what else carries messages from one process to another.
+"""`python -P bench/ring.py [--write]`: the ring beside what else carries messages between two processes.
 
 One process sends 64 B messages and another receives them, each on a core of its own where there are two. All
 ways are gone in every round, one right after the other. A rate is that of the best round, a cost the mean of
 the two cheapest and a latency the least, as what else the machine does only makes each of them worse.
---write puts the page in docs/.
+--write puts the page in docs/. The ring is that of the environment it is run in; --beside names the Python of
+another one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import random
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,9 +32,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+# Behind what the environment has: that is what is measured.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 from bench.machine import CORES, REPOSITORY, facts
 from bench.tables import NONE, show, table
 from darnerpy import ClosedError, Empty, Ring
+from darnerpy.build import kind
 
 Send = Callable[[Any], object]
 """Given one message, or a list of them."""
@@ -44,6 +51,7 @@ Figures = dict[str, dict[str, list[float]]]
 
 PAGE = REPOSITORY / "docs" / "benchmarks-ring.md"
 SINGLE, BATCHES = "Ring, publish and read", "Ring, publish_many of 100 and read_many"
+RINGS = SINGLE, "Ring, publish_many of 100 and read", BATCHES
 QUEUE = "multiprocessing.Queue"
 BATCH = 100
 SIZE = "64MiB"
@@ -170,7 +178,7 @@ class PosixQueues(Way):
 
 WAYS: dict[str, Callable[[], Way]] = {
     SINGLE: Rings,
-    "Ring, publish_many of 100 and read": lambda: Rings(BATCH),
+    RINGS[1]: lambda: Rings(BATCH),
     BATCHES: lambda: Rings(BATCH, 1000),
     QUEUE: Queues,
     "multiprocessing.Queue, lists of 100": lambda: Queues(BATCH),
@@ -345,6 +353,7 @@ def page(figures: Figures, idle: float) -> str:
             "## Where this was measured",
             "",
             *(f"- {name}: {known[name]}" for name in ("processor", "kernel", "Python")),
+            f"- darnerpy: {kind()}, where nothing else is said",
             "",
             f"Written by `make bench-ring` on {datetime.now(UTC):%Y-%m-%d}.",
             "",
@@ -352,24 +361,47 @@ def page(figures: Figures, idle: float) -> str:
     )
 
 
+def measured(name: str, count: int) -> dict[str, float]:
+    make = WAYS[name]
+    way = make()
+    found = rate(way, count * (5 if way.batch > 1 else 1))
+    if way.batch == 1:
+        found["near"] = latency(make(), 4000, 0.00002, 0.00008)
+        found["far"] = latency(make(), 200, 0.005, 0.015)
+    return found
+
+
+def measured_by(python: Path, name: str, count: int) -> tuple[str, dict[str, float]]:
+    """The same in another environment; its build, and what was found."""
+    command = [str(python), "-P", __file__, "--only", name, "--count", str(count)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    build, found = json.loads(done.stdout)
+    return build, found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.ring", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -P bench/ring.py", description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"to docs/{PAGE.name}")
     parser.add_argument("--rounds", type=int, default=5, help="how often all is run (5)")
     parser.add_argument("--count", type=int, default=400_000, help="messages each (400 000)")
+    parser.add_argument("--beside", type=Path, help="a Python whose ring is measured, too")
+    parser.add_argument("--only", choices=WAYS, help="one of them, once; the figures as JSON")
     options = parser.parse_args()
 
+    if options.only:
+        print(json.dumps((kind(), measured(options.only, options.count))))
+        return
     figures: Figures = defaultdict(lambda: defaultdict(list))
     for turn in range(options.rounds):
-        for name, make in WAYS.items():
-            way = make()
+        for name in WAYS:
             print(f"{turn + 1}/{options.rounds} {name}", file=sys.stderr)
-            found = rate(way, options.count * (5 if way.batch > 1 else 1))
-            if way.batch == 1:
-                found["near"] = latency(make(), 4000, 0.00002, 0.00008)
-                found["far"] = latency(make(), 200, 0.005, 0.015)
-            for metric, value in found.items():
-                figures[name][metric].append(value)
+            found = {name: measured(name, options.count)}
+            if options.beside and name in RINGS:
+                build, other = measured_by(options.beside, name, options.count)
+                found[f"{name} ({build})"] = other
+            for each, values in found.items():
+                for metric, value in values.items():
+                    figures[each][metric].append(value)
     text = page(figures, waiting(3))
     if options.write:
         PAGE.write_text(text)
