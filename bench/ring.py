@@ -36,7 +36,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from bench.machine import CORES, REPOSITORY, facts
-from bench.tables import NONE, show, table
+from bench.tables import NONE, Held, numbers_to_hold, show, table
 from darnerpy import ClosedError, Empty, Ring
 from darnerpy.build import kind
 
@@ -319,18 +319,12 @@ def page(figures: Figures, idle: float) -> str:
     heads += ["latency, gaps of 50 µs", "of 10 ms", "missed at most"]
     single, batches = figures[SINGLE], figures[BATCHES]
     held = [
-        ("messages a second, singly", "per_s", max(single["rate"]), 300_000),
-        ("messages a second, in batches of 100", "per_s", max(batches["rate"]), 1_000_000),
-        ("times multiprocessing.Queue, singly", "times", max(single["rate"]) / peer, 5),
-        ("median latency while it looks without a pause", "_us", min(single["near"]), 50),
-        ("median latency after pauses", "_us", min(single["far"]), 2000),
+        Held("messages a second, singly", "per_s", max(single["rate"]), 300_000),
+        Held("messages a second, in batches of 100", "per_s", max(batches["rate"]), 1_000_000),
+        Held("times multiprocessing.Queue, singly", "times", max(single["rate"]) / peer, 5),
+        Held("median latency while it looks without a pause", "_us", min(single["near"]), 50, True),
+        Held("median latency after pauses", "_us", min(single["far"]), 2000, True),
     ]
-    numbers = []
-    for what, metric, found_, wanted in held:
-        met = found_ <= wanted if metric == "_us" else found_ >= wanted
-        word = "at most" if metric == "_us" else "at least"
-        shown = f"{found_:.1f}" if metric == "times" else show(metric, found_)
-        numbers.append([what, f"{word} {show(metric, wanted)}", shown, "met" if met else "not met"])
     known = facts(FOLDER)
     return "\n".join(
         [
@@ -347,9 +341,7 @@ def page(figures: Figures, idle: float) -> str:
             *table(heads, rows),
             f"A reader of a ring for which nothing comes takes {idle:.1%} of a core.",
             "",
-            "## The numbers to hold",
-            "",
-            *table(["", "wanted", "found", ""], numbers),
+            *numbers_to_hold(held),
             "## Where this was measured",
             "",
             *(f"- {name}: {known[name]}" for name in ("processor", "kernel", "Python")),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-__all__ = ["OURS", "PEERS", "Library", "Peer"]
+__all__ = ["CONFIRMING", "OURS", "PEERS", "Library", "Peer"]
 
 
 @dataclass
@@ -269,3 +269,6 @@ PEERS = {
     "bare lmdb": Library(_lmdb, "no queue: a put, or a get and a delete, a transaction"),
     "bare plyvel": Library(_plyvel, "no queue: a put, or a get and a delete"),
 }
+
+CONFIRMING = ("localqueue", "leanqueue", "lmdb-queue", "litequeue", "femtoqueue")
+"""Those that confirm what was taken, and have all that was not after a restart."""
