@@ -12,6 +12,8 @@ from bench.servers import (
     CANNED,
     DARNER,
     DARNERPY,
+    DARNERPY_ARENA,
+    DARNERPY_ARENA_SYNC,
     DARNERPY_MEMORY,
     DARNERPY_PURE,
     DARNERPY_SYNC,
@@ -24,7 +26,7 @@ from bench.servers import (
 
 _PURE = [DARNERPY_PURE] if PROGRAM != EDITABLE else []  # beside a compiled one
 PEERS = [DARNER, MEMCACHED, BEANSTALKD, REDIS]
-ALL = [CANNED, DARNERPY, *_PURE, DARNERPY_MEMORY, *PEERS]
+ALL = [CANNED, DARNERPY, *_PURE, DARNERPY_ARENA, DARNERPY_MEMORY, *PEERS]
 FLOODED = (10, 100, 1000)
 MODES: tuple[Mode, ...] = ("set", "get", "pair", "closeopen")
 LABELS: dict[Mode, str] = {
@@ -132,7 +134,8 @@ def synced(bench: Bench) -> None:
     shape = _shape(bench)
     cells = cells_of(("set",), (1, 10, 100), shape) | cells_of(("pair",), (100,), shape)
     cells[MANY_QUEUES] = replace(shape, mode="set", connections=100, queues=8)
-    flood(bench, SYNCED, [CANNED, DARNERPY, DARNERPY_SYNC, REDIS_SYNC], cells)
+    recipes = [CANNED, DARNERPY, DARNERPY_SYNC, DARNERPY_ARENA_SYNC, REDIS_SYNC]
+    flood(bench, SYNCED, recipes, cells)
 
 
 def pipelined(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import floods, targets
+from bench import engines, floods, targets
 from bench.driver import Mode
 from bench.floods import FLOODED, LABELS, MODES, SMALL, SYNCED, label
 from bench.profile import counts
@@ -15,6 +15,7 @@ from bench.tables import NONE, show, table
 
 _FOOTPRINTS = {
     "ops_per_s": "ops/s",
+    "cpu_us": "CPU µs",
     "empty_ops_per_s": "ops/s on an empty queue",
     "p50_us": "p50",
     "p99_us": "p99",
@@ -258,7 +259,8 @@ def markdown(results: Results, machine: dict[str, str], how: str) -> str:
         *_beside_darner(results),
     ]
     for scenario in results.scenarios():
-        body = _flood if scenario in floods.SCENARIOS else _footprint
+        flooded = scenario in (*floods.SCENARIOS, *engines.FLOODS)
+        body = _flood if flooded else _footprint
         lines += [f"## {scenario}", "", *body(results, scenario)]
     lines += _instructions()
     if results.notes:

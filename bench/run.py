@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench import consumers, driver, floods, footprints, machine, report
+from bench import consumers, driver, engines, floods, footprints, machine, report
 from bench.context import QUICK, Bench, Settings
 
 REPORT = machine.REPOSITORY / "docs" / "benchmarks.md"
@@ -25,9 +25,11 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "beside": footprints.beside,
     "uploads": footprints.uploads,
     "queues": footprints.many_queues,
+    "turns": engines.turns,
     "consumers": consumers.consumers,
     "kib": floods.kib,
     "kib64": floods.kib64,
+    "sizes": engines.sizes,
 }
 
 

@@ -93,6 +93,8 @@ CANNED = Recipe(
 )
 DARNERPY = darnerpy("darnerpy")
 DARNERPY_SYNC = darnerpy("darnerpy always", sync="always")
+DARNERPY_ARENA = darnerpy("darnerpy, arenas", "--engine", "arena")
+DARNERPY_ARENA_SYNC = darnerpy("darnerpy, arenas always", "--engine", "arena", sync="always")
 DARNERPY_PURE = darnerpy("darnerpy, pure Python", command=(str(EDITABLE),))
 DARNERPY_MEMORY = darnerpy("darnerpy in memory", "--engine", "memory")
 MEMCACHED = Recipe("memcached", "memcached", "memcache", _memcached, consumes=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import consumers, floods, footprints
+from bench import consumers, engines, floods, footprints
 from bench.driver import Mode
 from bench.floods import FLOODED, MODES, PIPELINED, SMALL, SYNCED, label
 from bench.footprints import BACKLOG, BESIDE, IDLE, QUEUES, UPLOADS
@@ -14,6 +14,7 @@ from bench.servers import (
     CANNED,
     DARNER,
     DARNERPY,
+    DARNERPY_ARENA,
     DARNERPY_MEMORY,
     DARNERPY_PURE,
     DARNERPY_SYNC,
@@ -40,6 +41,12 @@ COSTS: dict[str, Costs] = {
         "get": {10: 10.0, 100: 8.0},
         "pair": {10: 11.0, 100: 8.6},
         "closeopen": {10: 12.0, 100: 10.0},
+    },
+    DARNERPY_ARENA.name: {
+        "set": {10: 8.4, 100: 7.0},
+        "get": {10: 7.8, 100: 6.5},
+        "pair": {10: 8.4, 100: 6.6},
+        "closeopen": {10: 8.7, 100: 7.4},
     },
     DARNERPY_MEMORY.name: {"set": {100: 6.9}, "pair": {100: 6.6}},
 }
@@ -206,6 +213,14 @@ def _footprint_rows(results: Results) -> list[Row]:
     ]
 
 
+def _turn_rows(results: Results) -> list[Row]:
+    name = DARNERPY_ARENA.name
+    cells = results.cells(engines.TURNS) or ["queues in turn"]
+    few, many = cells[0], cells[-1]
+    ratio = results.ratio(engines.TURNS, many, name, name, base_cell=few)
+    return [_least(f"{name}: {many}, rate by {few}", ratio, 0.3)]
+
+
 def _consumer_rows(results: Results) -> list[Row]:
     rows = []
     for one, ten in ((consumers.ONE, consumers.TEN), (consumers.DEEP_ONE, consumers.DEEP_TEN)):
@@ -221,7 +236,7 @@ def _consumer_rows(results: Results) -> list[Row]:
 def rows(results: Results) -> list[Row]:
     """Every number, shortfalls first."""
     found = _cost_rows(results) + _throughput_rows(results)
-    found += _footprint_rows(results) + _consumer_rows(results)
+    found += _footprint_rows(results) + _turn_rows(results) + _consumer_rows(results)
     return sorted(found, key=lambda row: VERDICTS.index(row.verdict))
 
 
