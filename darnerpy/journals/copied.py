@@ -1,12 +1,13 @@
 """A view of an item for engines that cannot show it where it lies: over a copy, or a map of its file."""
 
 from mmap import ACCESS_READ, mmap
-from os import close
+from os import close, pread
 
-from ..errors import DamagedJournalError
+from ..errors import DamagedJournalError, JournalError
 from ..queues.items import Item
 from .contract import Journal
 from .large import LargeFiles
+from .live_maps import count_map, too_many_maps
 
 __all__ = ["copied_view", "view_of_file"]
 
@@ -25,11 +26,23 @@ def copied_view(journal: Journal, large: LargeFiles, item: Item) -> memoryview:
 
 
 def view_of_file(large: LargeFiles, item: Item) -> memoryview:
-    """A map of the file of a large item, whose checksum is not looked at. Raises `JournalError`."""
+    """A map of the file of a large item, or a copy if too much is mapped already.
+
+    Its checksum is not looked at. Raises `JournalError`.
+    """
     handle = large.open(item)
     try:
-        return memoryview(mmap(handle, item.size, access=ACCESS_READ))
+        if not too_many_maps():
+            mapped = mmap(handle, item.size, access=ACCESS_READ)
+            count_map(mapped)
+            return memoryview(mapped)
+        data = pread(handle, item.size, 0)
+        if len(data) == item.size:
+            return memoryview(data)
+        raise DamagedJournalError(f"the file of item {item.id} is too short")
     except ValueError:
         raise DamagedJournalError(f"the file of item {item.id} is too short") from None
+    except OSError as error:
+        raise JournalError(f"cannot read the file of item {item.id}: {error.strerror}") from error
     finally:
         close(handle)

@@ -315,8 +315,9 @@ class Scheduler:
 
     def _keep_time(self) -> None:
         if self._timekeeper is None:
-            self._timekeeper = Thread(target=self._run_timers, name=f"{THREADS}timers", daemon=True)
-            self._timekeeper.start()
+            timekeeper = Thread(target=self._run_timers, name=f"{THREADS}timers", daemon=True)
+            timekeeper.start()
+            self._timekeeper = timekeeper
         elif self._alarm is not None:
             self._alarm.nudge()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import darnerpy
+from darnerpy.journals import live_maps
 from tests.library.fronts import OpenQueue
 
 SIZES = [0, 1, 5000, 1_000_000]
@@ -120,3 +121,27 @@ def test_more_than_a_thousand_are_copies(tmp_path: Path) -> None:
         kinds = [type(item.data) for item in looked if item is not None]
         assert kinds == [memoryview] * 1000 + [bytes] * 3
         q.flush()
+
+
+def test_all_queues_together_map_only_so_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_maps, "MOST", 8)
+
+    def maps() -> int:
+        return Path("/proc/self/maps").read_text().count(".item")
+
+    data = b"large" * 100_000
+    with darnerpy.open(tmp_path / "jobs") as queues:
+        for number in range(12):
+            queue = queues[f"{'arena' if number % 2 else 'leveldb'}-{number}"]
+            queue.put(data)
+        held = [queue.reserve(zero_copy=True) for queue in queues.values()]
+        assert [item.data for item in held] == [data] * 12
+        assert maps() == 8
+        for item in held:
+            item.confirm()
+        assert maps() == 0
+        queue.put(data)
+        with queue.reserve(zero_copy=True) as item:
+            assert (item.data, maps()) == (data, 1)

@@ -39,6 +39,14 @@ class _Unmapped:
         """The file is somebody else's."""
 
 
+def _map(file: File) -> Any:
+    """The map of a file. Where the system has no more maps to give, it is written to all the same."""
+    try:
+        return file.map(writable=True)
+    except OSError:
+        return _Unmapped(file)
+
+
 class Active:
     """segment: None if the next batch begins a new one. file, map: of it; None while it rests. at: where the
     next record goes; limit: up to where records may go, items_limit: if there are items among them.
@@ -181,9 +189,9 @@ class Active:
                 if self.map is None:
                     self._seal(before)
                 head = head._replace(before=before.number, before_end=before.end)
-            mapped = file.map(writable=True)
+            mapped = _map(file)
             data = encode_head(head)
-            mapped[: len(data)] = data
+            mapped[0 : len(data)] = data
         except BaseException:
             file.close()
             state.files.remove(segment.name)
@@ -251,7 +259,7 @@ class Active:
             self._syncs.wrote(segment)
         if self.at >= self._look_at:
             if not self._is_mapped and self.file is not None:
-                self.map = self.file.map(writable=True)
+                self.map = _map(self.file)
                 self._is_mapped = True
             self._write_note(final=False)
 

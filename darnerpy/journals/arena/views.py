@@ -17,6 +17,7 @@ from ...errors import DamagedJournalError
 from ...queues.items import Item
 from ..copied import view_of_file
 from ..large import LargeFiles
+from ..live_maps import count_map, too_many_maps
 from .format import FOOT_BYTES, ITEM, RECORD_BYTES, is_sound
 from .reading import Reader
 from .segments import Segment
@@ -49,7 +50,7 @@ class Views:
 
         Raises `OSError`, or `DamagedJournalError` if it is not as it was written.
         """
-        if item.size == 0 or len(self._live) >= _MOST:
+        if item.size == 0 or len(self._live) >= _MOST or too_many_maps():
             return None
         view = self._of_file(item) if item.large else self._of_segment(item)
         if view is not None:
@@ -97,6 +98,7 @@ class Views:
                     if file is None:
                         return None
                     known = segment, file.map(writable=False)
+                    count_map(known[1])
                 while len(self._maps) >= self._most:
                     del self._maps[next(iter(self._maps))]
             self._maps[segment.number] = known  # the last one to go
