@@ -41,8 +41,7 @@ class Part(NamedTuple):
 
     def entries(self) -> tuple[list[tuple[bytes, int, bytes]], bytes, bool]:
         """Keys, tags and values as far as they can be told; all bytes there are; whether that is all."""
-        data, whole = _unpacked(self.stored)
-        found, end = read_entries(data)
+        found, data, whole = _taken_apart(self.stored)
         entries = []
         for key, value in found:
             if len(key) < _TAG_BYTES:
@@ -50,7 +49,7 @@ class Part(NamedTuple):
                 continue
             tag = int.from_bytes(key[-_TAG_BYTES:], "little")
             entries.append((key[:-_TAG_BYTES], tag, value))
-        return entries, data, whole and end >= 0
+        return entries, data, whole
 
 
 class _Extent(NamedTuple):
@@ -87,7 +86,7 @@ def _extents(data: bytes) -> tuple[list[_Extent], int]:
         believed = has_right_checksum(stored)
         if believed:
             end = min(end, index.offset)
-        for key, value in read_entries(_unpacked(stored)[0])[0]:
+        for key, value in _taken_apart(stored)[0]:
             with suppress(DamageError):
                 extent = _extent(read_handle(value), key[:-_TAG_BYTES])
                 if extent.stop <= end:
@@ -140,9 +139,22 @@ def _end_of_block(data: bytes, at: int) -> int:
     return 0
 
 
-def _unpacked(stored: bytes) -> tuple[bytes, bool]:
-    """What a block with its trailer holds; whether that is all of it."""
-    if len(stored) > TRAILER_BYTES and stored[-TRAILER_BYTES] == _SNAPPY:
-        out, used = read_snappy(stored[:-TRAILER_BYTES], forgiving=True)
-        return out or b"", used == len(stored) - TRAILER_BYTES
-    return stored[:-TRAILER_BYTES], True
+def _taken_apart(stored: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, bool]:
+    """The entries of a block with its trailer, as far as they can be told; its bytes; whether that is all."""
+    body, trailer = stored[:-TRAILER_BYTES], stored[-TRAILER_BYTES:]
+    compressed = trailer[:1] == bytes([_SNAPPY])
+    found = _entries(body, compressed)
+    # The byte that tells whether it is compressed may be the wrong one: the checksum covers it.
+    other = bytes([_PLAIN if compressed else _SNAPPY])
+    if not found[2] and has_right_checksum(body + other + trailer[1:]):
+        return _entries(body, not compressed)
+    return found
+
+
+def _entries(body: bytes, compressed: bool) -> tuple[list[tuple[bytes, bytes]], bytes, bool]:
+    data, whole = body, True
+    if compressed:
+        out, used = read_snappy(body, forgiving=True)
+        data, whole = out or b"", used == len(body)
+    found, end = read_entries(data)
+    return found, data, whole and end >= 0

@@ -22,7 +22,7 @@ from darnerpy.inspection.check import check_queue
 from darnerpy.journals.leveldb import opening, plyvel, quarantine, salvage
 from darnerpy.journals.leveldb.engine import LevelDbEngine
 from darnerpy.journals.leveldb.finding import find_items, items_of
-from darnerpy.journals.leveldb.format import FOOTER_BYTES, index_handle
+from darnerpy.journals.leveldb.format import FOOTER_BYTES, TRAILER_BYTES, index_handle
 from darnerpy.journals.leveldb.tables import read_table
 from darnerpy.journals.records import LOST_KEY, encode_blocks, mark_key
 from darnerpy.queues.batches import Batch
@@ -218,6 +218,33 @@ def test_a_wrong_size_of_a_block_in_a_table_costs_nothing(table: Sample, tmp_pat
             directory = with_damage(table, tmp_path / "data", bytes(damaged))
             judge(table, directory, set(), again=bit % 4 == 0)
             shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_bit_in_what_tells_whether_a_block_is_compressed_costs_nothing(
+    tmp_path: Path, compress: bool
+) -> None:
+    kept = Kept(
+        tmp_path / "queues" / "work",
+        LevelDbEngine(),
+        compression="snappy" if compress else "off",
+    )
+    chance = random.Random(7)
+    for _ in range(40):
+        kept.put(*(chance.randbytes(8) + b"compressible" * 40 for _ in range(20)))
+    kept.journal._db.compact_range(start=b"", stop=b"\xff" * 9)  # type: ignore[attr-defined]
+    kept.close()
+    whole = only(tmp_path, "leveldb/*.ldb").read_bytes()
+    parts = list(read_table(whole))
+    kinds = [whole.index(part.stored) + len(part.stored) - TRAILER_BYTES for part in parts]
+    assert {whole[at] for at in kinds} == {int(compress)}
+    assert len(kinds) > 10
+    for at in kinds:
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[at] ^= 1 << bit
+            found = [part.entries() for part in read_table(bytes(damaged))]
+            assert found == [part.entries() for part in parts]
 
 
 @pytest.mark.parametrize("bit", [0x01, 0x40])
