@@ -324,10 +324,9 @@ def test_a_process_that_overwrites_everything_makes_no_message_wrong(
             while not closed:
                 try:
                     messages = reader.read_many(1000)
-                except DamageError:
+                except (DamageError, Lagged):
+                    # Who has fallen behind may never see damage for long enough to be sure of it.
                     told += 1
-                except Lagged:
-                    pass
                 except ClosedError:
                     closed = True
                 else:
