@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from ..checksums import crc32
 from ..errors import JournalError
+from ..locks import Lock
 from ..queues.items import Item
 from ..queues.positions import Positions, Span
 from .durable import sync_directory

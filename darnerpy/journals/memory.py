@@ -8,10 +8,10 @@ Large items still go to files, since memory must not depend on the size of an it
 from bisect import bisect_left
 from operator import attrgetter
 from pathlib import Path
-from threading import Lock
 from weakref import WeakValueDictionary
 
 from ..config import QueueSettings
+from ..locks import Lock
 from ..queues.batches import Batch
 from ..queues.items import Item
 from ..queues.positions import Span

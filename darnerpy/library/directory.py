@@ -6,7 +6,6 @@ holds an item goes on holding it. Owns as well the settings in force, and who wa
 a front only that it holds, waits and has to be closed.
 """
 
-from _thread import allocate_lock
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -25,6 +24,7 @@ from ..config.checks import check
 from ..errors import ConfigError, CutOffError, DarnerError, ForkedError
 from ..journals.contract import Journal
 from ..journals.memory import MemoryEngine
+from ..locks import Lock
 from ..queues.open_reads import OpenRead
 from .arguments import text_of_queue
 from .keywords import Given, rule_for
@@ -71,7 +71,7 @@ class Directory:
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
-        self.lock: Any = allocate_lock()
+        self.lock: Any = Lock()
         self.clock = SystemClock()
         self.data = DataDir(path)
         self.places: dict[bytes, Place] = {}
@@ -85,7 +85,7 @@ class Directory:
         self._memory = MemoryEngine()
         self._spared: list[Journal] = []
         self._rules: dict[bytes, QueueRule] = {}
-        self._reviving = allocate_lock()
+        self._reviving = Lock()
         self.turn, self.scheduler, self.broker = self._begin()
 
     def _begin(self) -> tuple[Turn, Scheduler, LocalBroker]:

@@ -6,7 +6,6 @@ with a warning. What may block is done by the caller, or by a thread that it cho
 
 import os
 import warnings
-from _thread import allocate_lock
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from ..brokers.turn import Unready
 from ..errors import DarnerError
+from ..locks import Lock
 from .arguments import queue_name
 from .desk import Desk
 from .directory import Front
@@ -53,7 +53,7 @@ class Opened:
         where, known = path_of(path), queue_name(name)
         given = given_in(keywords, f"{where}: queue {name!r}")
         self.make_sleeper = make_sleeper
-        self._closing = allocate_lock()
+        self._closing = Lock()
         self.directory = enter(where, None, given, front, self)
         try:
             self.place = self.directory.join(known, given, self)

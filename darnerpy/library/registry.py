@@ -8,13 +8,14 @@ lock that closing it needs: then another thread does it.
 import atexit
 import os
 import traceback
-from _thread import allocate_lock, start_new_thread
+from _thread import start_new_thread
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import current_thread
 
 from ..errors import ConfigError
+from ..locks import Lock
 from .directory import Directory, Front
 from .keywords import Config, Given, settings_of
 from .scheduler import THREADS
@@ -22,7 +23,7 @@ from .scheduler import THREADS
 __all__ = ["enter", "leave", "whenever_possible"]
 
 _open: dict[tuple[int, int], Directory] = {}
-_lock = allocate_lock()
+_lock = Lock()
 
 
 def enter(path: Path, config: Config | None, given: Given, front: Front, user: object) -> Directory:
@@ -91,7 +92,7 @@ def _close_all() -> None:
 
 def _forked() -> None:
     global _lock
-    _lock = allocate_lock()
+    _lock = Lock()
     for directory in _open.values():
         directory.fork()
         _keep_for_ever(directory)

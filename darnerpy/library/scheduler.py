@@ -8,7 +8,6 @@ more, for they may take long and an interval sync must not wait for them.
 """
 
 import logging
-from _thread import LockType
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Any
 from ..brokers.turn import Turn
 from ..clock import Clock
 from ..journals.workers import Done, Workers
+from ..locks import Lock
 from .sleepers import ThreadSleeper
 
 __all__ = ["THREADS", "Scheduler"]
@@ -109,7 +109,7 @@ class Scheduler:
 
     def __init__(
         self,
-        lock: LockType,
+        lock: Lock,
         turn: Turn,
         clock: Clock,
         clock_was_set: Callable[[], None],

@@ -5,7 +5,6 @@ messages go into one frame. A message is published once its frame is written. Ne
 """
 
 import os
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -14,6 +13,7 @@ from weakref import WeakSet
 
 from ..arguments import Data, bytes_of, check_several
 from ..errors import ClosedError, ForkedError, MessageTooLargeError, RingError
+from ..locks import Lock
 from .frames import Frames
 from .layout import WRITER, pack_table
 from .mapped import Mapped
@@ -44,7 +44,7 @@ class RingWriter:
         self.size = ring.size
         self._ring = ring
         self._most = ring.size // 2
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._gone: type[ClosedError] | type[ForkedError] | None = ClosedError
         ring.map[WRITER] = os.getpid().to_bytes(8, "big")
         self._frames = Frames(ring)
@@ -140,7 +140,7 @@ class RingWriter:
 
     def _forked(self) -> None:
         """In the child: give back our share of the lock, so that it is the parent's alone."""
-        self._lock = threading.Lock()  # a thread that is not here may have had the other
+        self._lock = Lock()  # a thread that is not here may have had the other
         if self._gone is None:
             self._gone = ForkedError
             self._ring.close()

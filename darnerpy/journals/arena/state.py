@@ -6,9 +6,9 @@ those that write or change what there is, never while the disk is waited for.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
 
 from ...errors import DamageError, NewerFormatError
+from ...locks import Lock
 from ...queues.positions import Positions
 from .files import File, Files
 from .format import HEAD_BYTES, RECORD_BYTES, decode_head

@@ -5,8 +5,8 @@ after the other, and what is written meanwhile is for the next.
 """
 
 from collections.abc import Sequence
-from threading import Lock
 
+from ...locks import Lock
 from .files import File
 from .format import NOTE_AT, encode_note
 from .segments import Segment

@@ -8,12 +8,12 @@ read ends the process with SIGBUS, which is why nothing else is read through map
 
 from collections.abc import Iterable
 from itertools import count
-from threading import Lock
 from typing import Any, Final
 from weakref import ref
 
 from ...checksums import crc32
 from ...errors import DamagedJournalError
+from ...locks import Lock
 from ...queues.items import Item
 from ..copied import view_of_file
 from ..large import LargeFiles
