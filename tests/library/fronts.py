@@ -1,6 +1,7 @@
 """Both fronts of a queue by the same calls, so that one test tells what both promise."""
 
 import asyncio
+import inspect
 from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol, TypeVar, cast
 
@@ -52,7 +53,7 @@ class _Reader:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._reader, name)
-        if asyncio.iscoroutinefunction(found):
+        if inspect.iscoroutinefunction(found):
             return lambda *args, **named: self._run(found(*args, **_without_block(args, named)))
         return found
 
