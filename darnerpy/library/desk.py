@@ -9,7 +9,7 @@ where an error happened.
 from _thread import start_new_thread
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, TypeVar, cast
+from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 from ..brokers.stored import StoredQueue
 from ..brokers.turn import Taken, Unready, tell, untake
@@ -26,7 +26,7 @@ from .places import Place
 from .sleepers import Sleeper
 from .waits import ItemWait, RoomWait
 
-__all__ = ["Blocking", "Desk", "Pause", "Steps"]
+__all__ = ["Blocking", "Desk", "Need", "Pause", "Steps"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,14 @@ class Blocking(NamedTuple):
 
 
 Steps = Generator[Pause | Blocking, Any, T]
+
+Need = Literal["ready", "known", "nothing"]
+"""What a queue has to be, if it is not ready: one of which there is an error is known, too."""
+
+
+def _meets(stored: StoredQueue, need: Need) -> bool:
+    known = stored.known or stored.error is not None
+    return need == "nothing" or (need == "known" and known)
 
 
 class _Gone:
@@ -108,20 +116,22 @@ class Desk:
 
     # -- turns -------------------------------------------------------------------------------------
 
-    def with_queue(self, work: Callable[[StoredQueue, Consumer], T], *, ready: bool = True) -> T:
+    def with_queue(self, work: Callable[[StoredQueue, Consumer], T], need: Need = "ready") -> T:
         """Do something in a turn of its own, now. Raises `Unready` if that cannot be.
 
-        ready: something is to be decided, not only looked at.
+        need: something is to be decided, or what is known of it looked at, or whatever is there.
         """
         directory = self.directory
 
         def run() -> T:
             stored = directory.broker.queues.get(self.name)
-            if stored is None and not ready:
+            if stored is None and need != "ready":
                 stored = directory.broker.create(self.name)
-            if stored is None or (ready and not stored.ready):
+            if stored is None or not (stored.ready or _meets(stored, need)):
                 raise Unready
             consumer = stored.queue.consumers.get(self.consumer)
+            if consumer is None and not _meets(stored, "known"):
+                consumer = stored.queue.own
             if consumer is None:
                 raise ClosedError(f"{self.path}: the consumer {self.queue!r} was dropped")
             return work(stored, consumer)

@@ -9,7 +9,7 @@ from ..queues.batches import Completion
 from .desk import Blocking, Desk, Steps
 from .sleepers import ThreadSleeper
 
-__all__ = ["drive", "finish", "until"]
+__all__ = ["drive", "finish", "read_again", "until"]
 
 T = TypeVar("T")
 
@@ -54,6 +54,11 @@ def finish(desk: Desk, commit: Completion | None) -> None:
         scheduler.leave()
     else:
         drive(desk, desk.committed(commit))
+
+
+def read_again(desk: Desk) -> None:
+    """Have what is not known of a queue, since a turn was cut off, read."""
+    drive(desk, desk.be_ready())
 
 
 def until(desk: Desk, timeout: float | None) -> float | None:

@@ -24,7 +24,7 @@ from .arguments import (
     times,
 )
 from .consumer import Consumer
-from .driving import drive, finish, until
+from .driving import drive, finish, read_again, until
 from .keywords import Keywords
 from .opened import Opened, warn_unclosed
 from .reader import Reader
@@ -155,7 +155,7 @@ class Queue(Reader):
 
     def full(self) -> bool:
         """Whether an item of one byte would be refused now."""
-        return whole.is_full(self._desk)
+        return whole.is_full(self._desk, read_again)
 
     # -- the queue as a whole ----------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class Queue(Reader):
 
     def consumers(self) -> list[str]:
         """The names of the consumers that there are."""
-        return [text_of_queue(name) for name in whole.consumers(self._desk)]
+        return [text_of_queue(name) for name in whole.consumers(self._desk, read_again)]
 
     def flush(self) -> None:
         """Discard every item that waits, for every consumer; what is held stays held."""

@@ -17,7 +17,7 @@ from ..queues.open_reads import OpenRead
 from . import reading, whole
 from .arguments import check_count, timeout_of
 from .desk import Desk
-from .driving import drive, finish, until
+from .driving import drive, finish, read_again, until
 from .items import Item
 from .reserved import ReservedItem
 from .views import watch_view
@@ -196,7 +196,7 @@ class Reader:
 
     def __len__(self) -> int:
         """Items that wait: those delayed count, those that are held do not."""
-        return whole.count(self._desk)
+        return whole.count(self._desk, read_again)
 
     def __bool__(self) -> bool:
         """True, though it may be empty."""
@@ -213,7 +213,7 @@ class Reader:
     @property
     def bytes(self) -> int:
         """Bytes of the items that wait."""
-        return whole.size(self._desk)
+        return whole.size(self._desk, read_again)
 
     def stats(self) -> dict[str, object]:
         """Counts and sizes by the names that the server's `stats` has, without the queue's name."""

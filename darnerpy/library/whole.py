@@ -15,7 +15,7 @@ from ..errors import QueueFullError
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 from ..queues.positions import Positions, shared
-from .desk import Desk, Pause, Steps
+from .desk import Desk, Need, Pause, Steps
 from .places import Desk as AnyDesk
 
 __all__ = [
@@ -34,17 +34,21 @@ __all__ = [
 T = TypeVar("T")
 
 
-def count(desk: Desk) -> int:
+Wait = Callable[[Desk], None]
+"""Returns when a queue of which nothing is known, since a turn was cut off, is read again."""
+
+
+def count(desk: Desk, wait: Wait | None = None) -> int:
     """Items that wait."""
-    return _now(desk, lambda stored, consumer: stored.queue.count(consumer))
+    return _now(desk, lambda stored, consumer: stored.queue.count(consumer), wait)
 
 
-def size(desk: Desk) -> int:
+def size(desk: Desk, wait: Wait | None = None) -> int:
     """Their bytes."""
-    return _now(desk, lambda stored, consumer: stored.queue.backlog_bytes(consumer))
+    return _now(desk, lambda stored, consumer: stored.queue.backlog_bytes(consumer), wait)
 
 
-def is_full(desk: Desk) -> bool:
+def is_full(desk: Desk, wait: Wait | None = None) -> bool:
     """Whether an item of one byte would be refused."""
 
     def check(stored: StoredQueue, consumer: Consumer) -> bool:
@@ -54,21 +58,28 @@ def is_full(desk: Desk) -> bool:
             return True
         return False
 
-    return _now(desk, check)
+    return _now(desk, check, wait)
 
 
-def consumers(desk: Desk) -> list[bytes]:
+def consumers(desk: Desk, wait: Wait | None = None) -> list[bytes]:
     """The names of those there are, but for the queue's own."""
-    return _now(desk, lambda stored, consumer: sorted(filter(None, stored.queue.consumers)))
+    return _now(desk, lambda stored, consumer: sorted(filter(None, stored.queue.consumers)), wait)
 
 
-def _now(desk: Desk, look: Callable[[StoredQueue, Consumer], T]) -> T:
-    """What is known of the queue at the moment, whether or not anything can be decided."""
+def _now(desk: Desk, look: Callable[[StoredQueue, Consumer], T], wait: Wait | None) -> T:
+    """What is known of the queue at the moment, whether or not anything can be decided.
+
+    wait: how to do that; without it, what is not known is told as if it were not there.
+    """
+    need: Need = "nothing" if wait is None else "known"
     while True:
         try:
-            return desk.with_queue(look, ready=False)
+            return desk.with_queue(look, need)
         except Unready:
-            desk.directory.revive()
+            if wait is None:
+                desk.directory.revive()
+            else:
+                wait(desk)
 
 
 def stats(desk: Desk) -> Steps[dict[str, object]]:

@@ -164,6 +164,31 @@ def test_at_every_line(
         assert line > 50
 
 
+@pytest.mark.parametrize("call", [put, get, reserve], ids=lambda call: call.__name__)
+def test_what_is_asked_next_is_answered_from_what_is_read_again(
+    tmp_path: Path, engine: str, call: Callable[..., Any]
+) -> None:
+    with darnerpy.Queue(tmp_path, engine=engine, max_items=300) as q:
+        audit = q.consumer("audit")
+        q.put_many([b"item"] * 3)
+        looks: list[Callable[[], object]] = [
+            lambda: 2 <= len(q) <= 300,
+            lambda: not q.empty(),
+            lambda: q.bytes >= 8,
+            lambda: not q.full(),
+            lambda: q.consumers() == ["audit"],
+            lambda: len(audit) >= 3,
+            lambda: not audit.empty(),
+        ]
+        for number, look in enumerate(looks * 4):
+            with Bomb(10 + 7 * number, CORE) as bomb:
+                held = call(q, None)
+            if call is reserve and not bomb.gone_off:
+                held.abort()
+            assert look(), (bomb.gone_off, number % len(looks))
+            q.put_many([b"item"] * 2)
+
+
 def test_in_the_front_too(tmp_path: Path) -> None:
     """At the lines of the front that are not about the lock itself."""
     files = tuple(
