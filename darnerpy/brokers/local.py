@@ -159,11 +159,12 @@ class LocalBroker:
         self._mask(settings.aliases)
         for stored in list(self.queues.values()):
             stored.configure()
-        self._warn_of_mismatches()
         self.space.watch(settings.min_free_disk)
 
-    def _warn_of_mismatches(self) -> None:
-        warn_of_mismatches(self.every, self._store.engines, self._store.data.path)
+    def warn_of_mismatches(self, which: Callable[[bytes], bool] = lambda name: True) -> None:
+        """Log which queues, of those that are meant, have another engine than their settings name."""
+        queues = [stored for stored in self.every if which(stored.name)]
+        warn_of_mismatches(queues, self._store.engines, self._store.data.path)
 
     def _mask(self, aliases: Mapping[bytes, tuple[tuple[bytes, bytes], ...]]) -> None:
         """A queue with the name of an alias cannot be reached while there is the alias."""
@@ -239,7 +240,7 @@ class LocalBroker:
         store = self._store
         self.space.watch(store.settings.min_free_disk)
         self._clock_watch.start()
-        self._warn_of_mismatches()
+        self.warn_of_mismatches()
         queues = list(self.queues.values())
         self._loading = Startup(queues, store.clock, self._scheduler, store.journals.most)
 

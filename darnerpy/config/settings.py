@@ -206,6 +206,10 @@ class Settings:
         """Whether any queue may be tapped."""
         return any(rule.values.get("tap") for rule in self.queue_rules)
 
+    def names(self, option: str, queue: bytes) -> bool:
+        """Whether any table gives this option of the queue, be it as it is by default."""
+        return any(option in rule.values for rule in self.queue_rules if rule.matches(queue))
+
     def merged(self, name: bytes, consumer: bytes = b"") -> QueueSettings:
         """Return what the tables give, even what makes no sense for this queue."""
         full = b"%b+%b" % (name, consumer)

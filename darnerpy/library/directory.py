@@ -87,6 +87,8 @@ class Directory:
         self._rules: dict[bytes, QueueRule] = {}
         self._reviving = Lock()
         self.turn, self.scheduler, self.broker = self._begin()
+        # From keywords alone there is nothing to compare: those that differ are refused.
+        self.broker.warn_of_mismatches(partial(settings.names, "engine"))
 
     def _begin(self) -> tuple[Turn, Scheduler, LocalBroker]:
         """A broker that has yet to read anything, and what it works with."""

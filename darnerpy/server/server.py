@@ -90,6 +90,7 @@ class Server:
         )
         self.host.guard.grace_ms = settings.status_grace_period
         self.broker.configure(settings)
+        self.broker.warn_of_mismatches()
         self.tap.switch(on=settings.taps)
         self._keep_alive(self._tcp)
         self._connections.watch_over()

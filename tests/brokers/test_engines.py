@@ -88,6 +88,7 @@ async def test_a_reload_is_for_new_queues(tmp_path: Path, caplog: pytest.LogCapt
         waiting.queue.own.line.join(wait)
         settings = house.broker._store.settings
         house.broker.configure(replace(settings, queue_rules=using("plain")))
+        house.broker.warn_of_mismatches()
         old, kept_in_memory = warnings(caplog)
         assert "with the server stopped, darnerpy convert old --engine plain" in old
         assert "what is in memory stays there until a restart" in kept_in_memory

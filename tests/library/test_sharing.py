@@ -207,6 +207,23 @@ def test_another_engine_is_not_taken_for_what_is_there(tmp_path: Path) -> None:
         assert queue.get() == b"x"
 
 
+@pytest.mark.parametrize("named", ["arena", None])
+def test_only_a_configuration_that_names_an_engine_is_compared_with_the_disk(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, named: str | None
+) -> None:
+    config = {"queues": {"*": {"max_items": 9}, "kept": {"engine": named} if named else {}}}
+    for engine, name in [("arena", "other"), ("leveldb", "kept")]:
+        with darnerpy.Queue(tmp_path, name, engine=engine) as queue:
+            queue.put(b"x")
+        with darnerpy.Queue(tmp_path, "third", engine="memory"):
+            pass
+    assert not caplog.messages
+    with darnerpy.open(tmp_path, config, max_age=5) as queues:
+        assert [queue.get() for queue in queues.values()] == [b"x", b"x"]
+    assert len(caplog.messages) == (named is not None)
+    assert "1 queue in leveldb, where settings say arena" in caplog.text or named is None
+
+
 # -- a configuration, and all queues of a directory ------------------------------------------------
 
 
