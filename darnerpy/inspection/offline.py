@@ -97,6 +97,7 @@ class OfflineQueue:
         name = self.found.name
         if name and file_name(name) == self.directory.name:
             return name
-        told = f"is {name!r}" if name else "is not there"
-        self.damage.append(Damage(f"the name in the journal {told}"))
+        if name or not self.damage:  # else that has taken it
+            told = f"is {name!r}" if name else "is not there"
+            self.damage.append(Damage(f"the name in the journal {told}"))
         return from_file_name(self.directory.name)

@@ -8,6 +8,7 @@ import pytest
 
 from darnerpy.brokers.datadir import DataDir
 from darnerpy.cli.main import main
+from darnerpy.journals.arena.engine import ArenaEngine
 from darnerpy.journals.contract import DiskEngine
 from darnerpy.queues.batches import Batch, Mark, Returned
 from darnerpy.queues.positions import Span
@@ -80,6 +81,18 @@ def test_every_wrong_bit_is_told_or_does_no_harm(
         told += not found["clean"]
         path.write_bytes(original)
     assert told >= (used - first) // 7
+
+
+@pytest.mark.parametrize("at", [0, 8, 20, 40])
+def test_a_wrong_bit_in_the_head_of_a_segment_is_told_once(
+    at: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = kept(tmp_path / "data", ArenaEngine())
+    work.put(b"x")
+    work.close()
+    flip(only(tmp_path / "data/queues", "*.segment"), at)
+    found = check(capsys, tmp_path / "data", expected=1)
+    assert (found["items"], len(found["damage"])) == (1, 1)
 
 
 def test_a_damaged_item_is_named(
