@@ -4,9 +4,18 @@ ValueError.
 Owns what both take, and the words for what they do not. Knows neither.
 """
 
+import os
 from collections.abc import Iterable
 
-__all__ = ["Data", "bytes_of", "check_count", "check_several", "kind_of", "seconds_of"]
+__all__ = [
+    "Data",
+    "bytes_of",
+    "check_count",
+    "check_several",
+    "kind_of",
+    "seconds_of",
+    "text_of_path",
+]
 
 Data = bytes | bytearray | memoryview
 """What is put or published."""
@@ -24,8 +33,13 @@ def bytes_of(data: Data, what: str) -> bytes:
 
 def check_several(given: Iterable[Data], what: str) -> None:
     """A single one would be taken for its bytes."""
-    if isinstance(given, bytes | bytearray | memoryview | str):
-        raise TypeError(f"several {what} are expected, not {kind_of(given)}")
+    try:
+        if not isinstance(given, bytes | bytearray | memoryview | str):
+            iter(given)
+            return
+    except TypeError:
+        pass
+    raise TypeError(f"several {what} are expected, not {kind_of(given)}")
 
 
 def check_count(n: int, what: str, least: int) -> None:
@@ -41,6 +55,18 @@ def seconds_of(value: float, what: str) -> float:
     if not value >= 0:
         raise ValueError(f"{what} is 0 or more seconds, not {value}")
     return value
+
+
+def text_of_path(path: str | os.PathLike[str], what: str) -> str:
+    """Raises TypeError for what is no path, ValueError for what none can be."""
+    text = path if isinstance(path, str) else None
+    if isinstance(path, os.PathLike):
+        text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"the path of {what} is text or a Path, not {kind_of(path)}")
+    if not text or "\0" in text:
+        raise ValueError(f"the path of {what} was expected, not {text!r}")
+    return text
 
 
 def kind_of(value: object) -> str:

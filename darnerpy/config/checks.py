@@ -21,7 +21,8 @@ _TARGETS = ("expire_to", "dead_letter")
 def check(settings: Settings, prefix: str) -> None:
     """Raise ConfigError if tables do not fit together. `prefix` begins the message."""
     for rule in settings.queue_rules:
-        where = f'{prefix}queues."{text_of_name(rule.glob)}"'
+        called = rule.called or f'queues."{text_of_name(rule.glob)}"'
+        where = f"{prefix}{called}"
         try:
             name, consumer = names.split(rule.example)
         except ClientError as error:

@@ -47,8 +47,11 @@ class Option:
         try:
             return self.kind.parse(value)
         except ValueError:
-            expected = f"expected {self.kind.expected}, not {shown(value)}"
-            raise ConfigError(f"{source}: {expected}") from None
+            raise self.refusal(value, source) from None
+
+    def refusal(self, value: object, source: str) -> ConfigError:
+        """What is to be raised for a value that it cannot have."""
+        return ConfigError(f"{source}: expected {self.kind.expected}, not {shown(value)}")
 
 
 def shown(value: object) -> str:

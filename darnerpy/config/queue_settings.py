@@ -181,10 +181,14 @@ _WILDCARD = re.compile(rb"\[(!?+)(\]|[^\]])[^\]]*\]|[*?]")
 
 @dataclass(frozen=True)
 class QueueRule:
-    """The settings that one `[queues."glob"]` table gives; with a `+`, it is for consumers."""
+    """The settings that one `[queues."glob"]` table gives; with a `+`, it is for consumers.
+
+    called: what errors call it, if it is of no file.
+    """
 
     glob: bytes
     values: Mapping[str, Any]
+    called: str = ""
 
     @cached_property
     def for_consumers(self) -> bool:

@@ -77,8 +77,9 @@ def milliseconds(value: float | str, what: str, least: int = 1) -> int:
     else:
         found = math.ceil(value * 1000)
     if not least <= found <= _LONGEST_MS:
+        beginning = "more than 0" if least else "0 or more"
         raise ValueError(
-            f"{what} is {'more than 0' if least else '0 or more'} seconds, not {value!r}"
+            f"{what} is {beginning} seconds, at most {_LONGEST_MS // 1000}, not {value!r}"
         )
     return found
 

@@ -216,7 +216,7 @@ class Directory:
             if place is None:
                 place = self._take_place(name, given)
             else:
-                where = f"{self.path}: queue {text_of_queue(name)}"
+                where = f"{self.path}: queue {text_of_queue(name)!r}"
                 now = self.broker.create(name).settings
                 for key, value in given.queue.items():
                     if getattr(now, key) != value:
@@ -228,7 +228,7 @@ class Directory:
             return place
 
     def _take_place(self, name: bytes, given: Given) -> Place:
-        where = f"{self.path}: queue {text_of_queue(name)}"
+        where = f"{self.path}: queue {text_of_queue(name)!r}"
         if name in self.settings.aliases:
             raise ConfigError(f"{where}: it is an alias in the configuration")
         self._check_engine(name, given, where)

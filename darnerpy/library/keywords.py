@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from ..arguments import kind_of, text_of_path
 from ..config import QueueRule, QueueSettings, Settings, load, load_document, options
 from ..config.options import Option
 from ..errors import ConfigError
+from .arguments import text_of_queue
 
 __all__ = ["Config", "Given", "Keywords", "given_in", "rule_for", "settings_of"]
 
@@ -95,20 +97,31 @@ def given_in(keywords: Mapping[str, Any], where: str) -> Given:
 
 
 def settings_of(config: Config | None, path: Path) -> Settings:
-    """What a configuration says. Raises `ConfigError`."""
+    """What a configuration says. Raises `ConfigError`, and TypeError for what is none."""
     if config is None:
         return Settings()
     if isinstance(config, Settings):
         return config
     if isinstance(config, Mapping):
+        _check_keys(config)
         return load_document(config, f"{path}: ")
-    return load(os.fspath(config), {}, {})
+    if not isinstance(config, str | os.PathLike):
+        raise TypeError(f"config is a path, a mapping or settings, not {kind_of(config)}")
+    return load(text_of_path(config, "a configuration"), {}, {})
+
+
+def _check_keys(table: Mapping[Any, Any]) -> None:
+    for key, value in table.items():
+        if not isinstance(key, str):
+            raise TypeError(f"the keys of a configuration are text, not {kind_of(key)}: {key!r}")
+        if isinstance(value, Mapping):
+            _check_keys(value)
 
 
 def rule_for(name: bytes, values: Mapping[str, Any]) -> QueueRule:
     """As a table for just that queue has it, whatever its name."""
     glob = b"".join(b"[%c]" % byte if byte in b"*?[" else bytes([byte]) for byte in name)
-    return QueueRule(glob, values)
+    return QueueRule(glob, values, f"queue {text_of_queue(name)!r}")
 
 
 def _parse(option: Option, value: object, where: str) -> Any:
@@ -126,4 +139,7 @@ def _parse(option: Option, value: object, where: str) -> Any:
         and abs(value) < 2**40
     ):
         text = f"{round(value * 1000)}ms"
-    return option.parse(text, f"{where}: {option.name}")
+    try:
+        return option.kind.parse(text)
+    except ValueError:
+        raise option.refusal(value, f"{where}: {option.name}") from None

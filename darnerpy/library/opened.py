@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..arguments import text_of_path
 from ..brokers.turn import Unready
 from ..errors import DarnerError
 from ..locks import Lock
@@ -26,12 +27,7 @@ __all__ = ["Opened", "path_of", "warn_unclosed"]
 
 def path_of(path: str | os.PathLike[str]) -> Path:
     """Raises TypeError for what is no path, ValueError for what none can be."""
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        raise TypeError(f"a path is text or a Path, not {type(text).__name__}")
-    if not text or "\0" in text:
-        raise ValueError(f"the path of a data directory was expected, not {text!r}")
-    return Path(text)
+    return Path(text_of_path(path, "a data directory"))
 
 
 class Opened:

@@ -67,7 +67,7 @@ class ReservedItem(HeldItem):
 
         seconds: a number, or a duration such as "30s". Raises `NotHeldError`.
         """
-        time = milliseconds(seconds, "seconds")
+        time = milliseconds(seconds, "the time to keep it")
         drive(self._desk, keep(self, time))
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ import operator
 import os
 from typing import Literal
 
-from ..arguments import seconds_of
+from ..arguments import kind_of, seconds_of, text_of_path
 from ..units import parse_size
 from .layout import LEAST_SIZE, MOST_SIZE
 from .opening import create_file, open_file
@@ -37,6 +37,11 @@ class Ring:
     >>> reader.close()
     """
 
+    def __init__(self, *args: object, **keywords: object) -> None:
+        raise TypeError(
+            "a ring is written by what Ring.create gives, and read by what Ring.open gives"
+        )
+
     @staticmethod
     def create(path: str | os.PathLike[str], size: int | str, *, mode: int = 0o600) -> RingWriter:
         """Make a ring, or go on with one that was closed or whose writer is dead.
@@ -48,13 +53,18 @@ class Ring:
         Raises `RingInUseError` if the ring has a writer, and `RingError` if the file is something else, a
         ring of another size, or cannot be made.
         """
+        where = text_of_path(path, "a ring")
+        if isinstance(size, bool) or not isinstance(size, int | str):
+            raise TypeError(f"size is bytes or a text such as '64MiB', not {kind_of(size)}")
+        if isinstance(mode, bool) or not isinstance(mode, int):
+            raise TypeError(f"mode is a number such as 0o640, not {kind_of(mode)}")
         try:
             number = parse_size(size)
         except ValueError:
             number = -1
         if not LEAST_SIZE <= number <= MOST_SIZE:
             raise ValueError(f"size is 4096 to '4GiB', not {size!r}")
-        ring = create_file(os.fspath(path), number, mode)
+        ring = create_file(where, number, mode)
         try:
             return RingWriter(ring)
         except BaseException:
@@ -79,14 +89,19 @@ class Ring:
 
         Raises `NoRingError` if there is none, and `RingError` if the file is something else.
         """
+        where = text_of_path(path, "a ring")
         if not isinstance(start, str):
-            start = operator.index(start)
+            try:
+                start = operator.index(start)
+            except TypeError:
+                told = f"start is 'newest', 'oldest' or a sequence, not {kind_of(start)}"
+                raise TypeError(told) from None
         if start not in ("newest", "oldest") if isinstance(start, str) else start < 0:
             raise ValueError(f"start is 'newest', 'oldest' or a sequence, not {start!r}")
         if on_lag not in ("raise", "skip"):
             raise ValueError(f"on_lag is 'raise' or 'skip', not {on_lag!r}")
         seconds_of(spin, "spin")
-        ring = open_file(os.fspath(path))
+        ring = open_file(where)
         try:
             return RingReader(ring, start, on_lag, spin)
         except BaseException:

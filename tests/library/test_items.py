@@ -69,6 +69,10 @@ def test_what_is_no_bytes_is_refused(q: darnerpy.Queue, data: Any) -> None:
         q.put(data)
     with pytest.raises(TypeError, match="an item is bytes, not"):
         q.put_many([b"fine", data])
+    with pytest.raises(TypeError, match="several items are expected, not NoneType"):
+        q.put_many(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"ttl is more than 0 seconds, at most 9007199254740, not"):
+        q.put(b"x", ttl=1e30)
     with pytest.raises(TypeError, match="several items"):
         q.put_many(b"these are bytes")  # type: ignore[arg-type]
     assert len(q) == 0

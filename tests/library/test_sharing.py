@@ -105,7 +105,7 @@ def test_what_no_queue_can_be_called(tmp_path: Path, name: Any, error: type[Exce
 
 def test_a_path_is_a_path(tmp_path: Path) -> None:
     for wrong in (5, b"bytes", None):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="is text or a Path, not"):
             darnerpy.Queue(wrong)  # type: ignore[arg-type]
     (tmp_path / "file").write_text("no directory")
     with pytest.raises(darnerpy.DataDirError, match="file"):
@@ -137,13 +137,17 @@ def test_settings_are_written_as_in_the_configuration_or_as_python_has_them(
         ({"max_items": True}, "max_items: expected"),
         ({"max_items": 0}, "max_items: expected"),
         ({"sync": "sometimes"}, "sync: expected"),
+        ({"sync": None}, "sync: expected .*, not None"),
+        ({"engine": None}, "engine: expected .*, not None"),
+        ({"open_timeout": 0.0001}, "open_timeout: expected .*, not 0.0001"),
+        ({"open_timeout": -1}, "open_timeout: expected .*, not -1$"),
         ({"engine": "paper"}, "engine: expected"),
         ({"max_age": -1}, "max_age: expected"),
         ({"max_age": float("nan")}, "max_age: expected"),
         ({"dead_letter": 5}, "dead_letter: expected"),
         ({"sync": "always", "sync_ops": 5}, "sync_ops: expected"),
         ({"max_attempts": 3}, "max_attempts = 3 needs dead_letter"),
-        ({"dead_letter": "q", "max_attempts": 3}, "expected another queue than 'q' itself"),
+        ({"dead_letter": "q", "max_attempts": 3}, "queue 'q'.dead_letter: .* than 'q' itself"),
         ({"listen": "127.0.0.1:1"}, "listen is a setting of the server"),
         ({"tap": True}, "tap is a setting of the server"),
     ],
@@ -305,6 +309,15 @@ def test_a_bad_configuration_is_told(tmp_path: Path) -> None:
         darnerpy.open(tmp_path / "data", config=file)
     with pytest.raises(darnerpy.ConfigError, match=r"max_itms"):
         darnerpy.open(tmp_path / "data", config={"queues": {"x": {"max_itms": 5}}})
+    wrong: list[tuple[Any, str]] = [
+        (5, "config is a path, a mapping or settings, not int"),
+        (b"x", "config is a path, .* not bytes"),
+        ({5: 3}, "keys of a configuration are text, not int: 5"),
+        ({"queues": {None: {}}}, "keys of a configuration are text, not NoneType"),
+    ]
+    for config, told in wrong:
+        with pytest.raises(TypeError, match=told):
+            darnerpy.open(tmp_path / "data", config=config)
     aliases = {"aliases": {"all": ["a", "b"]}}
     with (
         darnerpy.open(tmp_path / "data", config=aliases) as queues,

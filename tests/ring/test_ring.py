@@ -406,9 +406,7 @@ def test_threads_share_a_writer(path: Path) -> None:
             assert own == list(range(500))
 
 
-@pytest.mark.parametrize(
-    "size", [-1, 0, 4095, "4095", (4 << 30) + 1, "64 MiB", "much", 4096.0, None]
-)
+@pytest.mark.parametrize("size", [-1, 0, 4095, "4095", (4 << 30) + 1, "64 MiB", "much"])
 def test_a_size_that_cannot_be_is_refused(path: Path, size: Any) -> None:
     with pytest.raises(ValueError, match=r"size is 4096 to '4GiB', not"):
         Ring.create(path, size)
@@ -435,8 +433,38 @@ def test_a_reader_is_asked_for_in_known_words(
 ) -> None:
     with pytest.raises(ValueError, match=what):
         Ring.open(writer.path, **arguments)
-    with pytest.raises(TypeError):
-        Ring.open(writer.path, 1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda ring, path: ring(), r"Ring.create gives, and read by what Ring.open gives"),
+        (
+            lambda ring, path: ring.create(path, None),
+            "size is bytes or a text such as '64MiB', not None",
+        ),
+        (lambda ring, path: ring.create(path, 4096.0), "size is bytes or a text .*, not float"),
+        (lambda ring, path: ring.create(path, 4096, mode="0644"), "such as 0o640, not str"),
+        (lambda ring, path: ring.open(path, None), "or a sequence, not NoneType"),
+        (lambda ring, path: ring.open(path, 1.5), "or a sequence, not float"),
+        (lambda ring, path: ring.open(None), "the path of a ring is text or a Path, not NoneType"),
+        (
+            lambda ring, path: ring.create(b"bytes", 4096),
+            "the path of a ring is text .*, not bytes",
+        ),
+    ],
+)
+def test_what_is_of_no_right_kind_is_told(path: Path, call: Any, what: str) -> None:
+    with pytest.raises(TypeError, match=what):
+        call(Ring, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_what_no_file_can_be_called(name: str) -> None:
+    for call in (Ring.open, lambda name: Ring.create(name, 4096)):
+        with pytest.raises(ValueError, match="the path of a ring was expected, not"):
+            call(name)
 
 
 def test_times_and_counts_are_numbers_and_not_negative(

@@ -41,7 +41,7 @@ class ReservedItem(HeldItem):
 
         seconds: a number, or a duration such as "30s". Raises `NotHeldError`.
         """
-        await drive(self._desk, keep(self, milliseconds(seconds, "seconds")))
+        await drive(self._desk, keep(self, milliseconds(seconds, "the time to keep it")))
 
     async def __aenter__(self) -> Self:
         return self
