@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..locks import Lock
 from .directory import Directory, Front
 from .keywords import Config, Given, settings_of
+from .logs import name_queues
 from .scheduler import THREADS
 
 __all__ = ["enter", "leave", "whenever_possible"]
@@ -106,5 +107,6 @@ def _keep_for_ever(thing: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
+name_queues()
 atexit.register(_close_all)
 os.register_at_fork(after_in_child=_forked)

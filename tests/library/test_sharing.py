@@ -326,6 +326,32 @@ def test_a_bad_configuration_is_told(tmp_path: Path) -> None:
         queues["all"]
 
 
+# -- what is logged --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("logger", [None, "", "darnerpy", "darnerpy.journal"])
+def test_a_line_of_the_log_names_the_queue(tmp_path: Path, logger: str | None) -> None:
+    with darnerpy.Queue(tmp_path, "wörk", engine="arena") as queue:
+        queue.put_many([b"needle", b"x"])
+        queue.put(b"needle")
+    [segment] = tmp_path.rglob("*.segment")
+    segment.write_bytes(segment.read_bytes().replace(b"needle", b"noodle"))
+    setup = (
+        ""
+        if logger is None
+        else "handler = logging.StreamHandler(sys.stdout); "
+        "handler.setFormatter(logging.Formatter('%(message)s of %(queue)s')); "
+        f"logging.getLogger({logger!r}).addHandler(handler); "
+    )
+    code = f"import darnerpy, logging, sys; {setup}darnerpy.Queue(sys.argv[1], 'wörk').get(False)"
+    done = python(code, str(tmp_path))
+    plain, formed = "queue 'wörk': journal is damaged: ", "of b'w\\xc3\\xb6rk'"
+    assert (plain in done.stderr) == (logger is None)
+    assert (formed in done.stdout) == (logger is not None)
+    if logger is None:
+        assert f"{tmp_path}/queues/" in done.stderr
+
+
 # -- two processes ---------------------------------------------------------------------------------
 
 
