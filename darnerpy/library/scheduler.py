@@ -91,9 +91,9 @@ class _Lazy(Workers):
         """It is called with the lock held, which they may need to come to an end."""
 
     def stop(self) -> None:
-        made, self._made = self._made, None
-        if made is not None:
-            made.close()
+        if self._made is not None:
+            self._made.close()
+            self._made = None
 
 
 class Scheduler:
@@ -361,7 +361,11 @@ class Scheduler:
     # -- the end -----------------------------------------------------------------------------------
 
     def stop_threadsafe(self) -> None:
-        """No more is done; returns when nothing is under way. It may be called again."""
+        """No more is done; returns when nothing is under way. It may be called again.
+
+        Threads that have ended are dropped here: Python runs code when a `Thread` goes, where Ctrl-C is
+        lost, and should not do so wherever garbage happens to be collected later.
+        """
         with self._lock:
             self.turn.busy = True
             self.cut_off()
@@ -371,3 +375,4 @@ class Scheduler:
             each.stop()
         if self._timekeeper is not None:
             self._timekeeper.join()
+            self._timekeeper = None

@@ -5,11 +5,13 @@ Only waiting can be interrupted without a trace. What is raised inside the core 
 from the journals; here that is done at every line of it, one after another.
 """
 
+import gc
 import os
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -257,6 +259,30 @@ def test_who_waits_for_a_commit_that_was_cut_off_is_told(tmp_path: Path) -> None
             caller.join()
         assert q.put(b"after") > 1
         assert drained(q)[0] == b"so that the journal is open"
+
+
+@pytest.mark.parametrize("engine", ["memory", "leveldb", "arena"])
+def test_no_thread_is_left_for_the_garbage(tmp_path: Path, engine: str) -> None:
+    """When a `Thread` goes Python runs a callback, and ignores what is raised there: Ctrl-C, too. So none
+    may go in the midst of whatever comes later, when garbage happens to be collected.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        with darnerpy.Queue(tmp_path, engine=engine, sync="never") as q:
+            for _ in range(3):
+                q.put(b"later", delay=1000)  # something is waited for in a thread
+                mine = [t for t in threading.enumerate() if t.name.startswith("darnerpy-")]
+                threads = [weakref.ref(thread) for thread in mine]
+                assert threads
+                del mine
+                with Bomb(20, CORE) as bomb:
+                    q.put(b"cut off")
+                assert bomb.gone_off
+                q.put(b"x")
+                assert not [thread for each in threads if (thread := each()) is not None]
+    finally:
+        gc.enable()
 
 
 # -- signals ---------------------------------------------------------------------------------------
