@@ -53,7 +53,7 @@ class Aside:
         """Hold an item back until a time (monotonic), without holding up those behind it."""
         if item.id >= self.loaded_to:
             return  # the window begins anew below it, so it will be read again
-        self.loaded += _weight(item)
+        self.loaded += weight_of(item)
         heappush(self.delayed, (due, item.id, item))
 
     def take_due(self, now: int) -> list[Item]:
@@ -67,7 +67,7 @@ class Aside:
             self.delayed = [each for each in delayed if each[0] > now]
             heapify(self.delayed)
         for item in due:
-            self.loaded -= _weight(item)
+            self.loaded -= weight_of(item)
         return due
 
     def pop_delayed(self) -> Item | None:
@@ -75,14 +75,14 @@ class Aside:
         if not self.delayed:
             return None
         item = heappop(self.delayed)[2]
-        self.loaded -= _weight(item)
+        self.loaded -= weight_of(item)
         return item
 
     def forget_delayed(self, first: int, stop: int) -> None:
         """Of the ids from first up to stop none is delayed any more."""
         kept = [each for each in self.delayed if not first <= each[1] < stop]
         if len(kept) < len(self.delayed):
-            self.loaded -= sum(_weight(i) for _, at, i in self.delayed if first <= at < stop)
+            self.loaded -= sum(weight_of(i) for _, at, i in self.delayed if first <= at < stop)
             self.delayed = kept
             heapify(kept)
 
@@ -102,18 +102,13 @@ class Aside:
     def strip_open(self) -> None:
         """Let go of the data of what is held."""
         for held in self.open.values():
-            self.loaded -= weight_of(held.item)
-            held.item = bare(held.item)
-            self.loaded += weight_of(held.item)
+            if held.item.data is not None:
+                self.loaded -= weight_of(held.item)
+                held.item = bare(held.item)
 
     def strip_delayed(self) -> None:
         """Let go of the data of what is delayed."""
         for at, (due, item_id, item) in enumerate(self.delayed):
             if item.data is not None:
-                self.loaded -= _weight(item)
+                self.loaded -= weight_of(item)
                 self.delayed[at] = (due, item_id, bare(item))
-
-
-def _weight(item: Item) -> int:
-    """What a delayed item is charged for: nothing once it has no data, for it cannot be let go then."""
-    return 0 if item.data is None else weight_of(item)

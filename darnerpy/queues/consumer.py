@@ -321,7 +321,7 @@ class Consumer(Aside):
         for at, (item_id, known) in enumerate(self.returned):
             if item_id == item.id and known.data is None:
                 self.returned[at] = (item_id, item)
-                self.loaded += item.size
+                self.loaded += weight_of(item) - weight_of(known)
                 return
 
     def shrink(self, target: int) -> None:
@@ -342,5 +342,5 @@ class Consumer(Aside):
         if self.loaded > target and len(self.returned) > 1:
             for at, (item_id, item) in enumerate(self.returned):
                 if at and item.data is not None:
-                    self.loaded -= item.size
+                    self.loaded -= weight_of(item)
                     self.returned[at] = (item_id, bare(item))

@@ -98,8 +98,10 @@ class Item:
 
 
 def weight_of(item: Item) -> int:
-    """Bytes of memory it costs."""
-    return (0 if item.data is None else item.size) + ITEM_OVERHEAD
+    """Bytes of memory that windows are charged for it: nothing for what is bare, which cannot be let go."""
+    if item.data is None:
+        return ITEM_OVERHEAD if item.large else 0
+    return item.size + ITEM_OVERHEAD
 
 
 def bare(item: Item) -> Item:

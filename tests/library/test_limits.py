@@ -220,3 +220,30 @@ def test_the_disk_is_left_some_room(tmp_path: Path) -> None:
     with darnerpy.Queue(tmp_path, sync="never", min_free_disk=None) as q:
         q.put(b"x")
         assert q.get() == b"x"
+
+
+@pytest.mark.parametrize("engine", ["memory", "leveldb", "arena"])
+def test_many_that_are_held_leave_memory_to_those_that_come(
+    open_queue: OpenQueue, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held may take more than there is for all: still what is next is not read one by one."""
+    items = 1500
+    q = open_queue(engine=engine, sync="never", window_memory="32KiB")  # that is 100 of them
+    for _ in range(3):
+        q.put_many([bytes(100)] * (items // 3))
+    journal = q._desk.directory.broker.queues[b"default"].journal
+    assert journal is not None
+    reads = 0
+    read = type(journal).read
+
+    def counted(self: Any, *about: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return read(self, *about)
+
+    monkeypatch.setattr(type(journal), "read", counted)
+    held = [q.reserve() for _ in range(items)]
+    assert 0 < reads < items / 10
+    for item in held[:20]:
+        item.abort()
+    assert [q.get(block=False) for _ in range(20)] == [bytes(100)] * 20

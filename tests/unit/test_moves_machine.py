@@ -355,7 +355,7 @@ class MovesMachine(RuleBasedStateMachine):
             items += [held.item for held in consumer.open.values()]
             ids = {item.id for item in items}
             assert len(ids) == len(items), "one item in two places"
-            free = [item for _, _, item in consumer.delayed if item.data is None]
+            free = [item for item in items if item.data is None and not item.large]
             sizes = [0 if item.data is None else item.size for item in items]
             charged = len(items) - len(free)
             assert consumer.loaded == sum(sizes) + charged * ITEM_OVERHEAD

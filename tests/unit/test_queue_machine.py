@@ -672,7 +672,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert len(ids) == len(items), "one item in two places"
             known = range(1, consumer.loaded_to)
             assert ids.issuperset(i for i in known if not consumer.positions.is_confirmed(i))
-            free = [item for item in aside if item.data is None]
+            free = [item for item in items if item.data is None and not item.large]
             sizes = [0 if item.data is None else item.size for item in items]
             charged = len(items) - len(free)
             assert consumer.loaded == sum(sizes) + charged * ITEM_OVERHEAD
