@@ -54,10 +54,12 @@ class Tap:
         self._inode = 0
 
     def switch(self, on: bool) -> None:
-        """Whether there is anything to tell from now on. What has failed is tried again."""
-        if on and self._ring is None:
-            self._begin()
-        elif not on:
+        """Whether there is anything to tell from now on. What has failed, or fails now, is tried again."""
+        if on:
+            self._check()
+            if self._ring is None:
+                self._begin()
+        else:
             self.close()
             self._remove()
             self.state = "off"
@@ -137,6 +139,15 @@ class Tap:
                     pass  # whoever reads finds these numbers missing
         except Exception as error:
             self._fail(error)
+
+    def _check(self) -> None:
+        """Find out now what would be found out when there is something to tell."""
+        if self._ring is not None:
+            try:
+                self._ring.check()
+                self._look(self._clock.now_ms())
+            except Exception as error:
+                self._fail(error)
 
     def _look(self, now: int) -> None:
         """Whether the file is still in its place: else nobody would find what is told."""

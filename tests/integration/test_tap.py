@@ -287,6 +287,21 @@ def test_a_ring_that_was_removed_is_given_up(make_server: MakeServer) -> None:
     assert server.log().count("the tap stops") == 1
 
 
+def test_a_reload_makes_a_new_ring_at_once_where_it_was_removed(make_server: MakeServer) -> None:
+    server = make_server(toml=TAPPED)
+    with server.connect() as wire:
+        for spoil in (Path.unlink, lambda path: os.truncate(path, 0)):
+            wire.put("work", b"1")  # so that it was looked at just now
+            spoil(server.data / FILE)
+            reconfigure(server, wire, TAPPED)
+            assert wire.stats()["tap"] == "on"
+            assert wire.ask(b"flush work\r\n") == b"END\r\n"
+            assert words(server)[1].startswith("flush work")
+    server.process.terminate()
+    server.wait_for_exit(0)
+    assert server.log().count("the tap stops") == 2
+
+
 def test_without_room_for_the_ring_the_server_does_without(
     make_server: MakeServer, tmp_path: Path
 ) -> None:
