@@ -189,7 +189,7 @@ class Active:
                 if self.map is None:
                     self._seal(before)
                 head = head._replace(before=before.number, before_end=before.end)
-            mapped = _map(file)
+            mapped = file.map(writable=True)
             data = encode_head(head)
             mapped[0 : len(data)] = data
         except BaseException:
