@@ -378,9 +378,11 @@ class ObservedMachine(QueueMachine):
     def rejoin(self, items: int) -> None:
         known = self.queue.next_id
         super().rejoin(items)
+        found = set(range(known, self.queue.next_id))  # though their puts had failed
         for name, account in self.audit.places.items():
             waiting = self.waiting(self.queue.consumers[name])
-            account.waiting |= {i for i in waiting if i >= known}
+            account.waiting |= found & waiting
+            self.audit.lost |= found - waiting  # it may be told that they are gone already
 
     # -- what always holds
 
