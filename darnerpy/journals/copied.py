@@ -7,7 +7,7 @@ from ..errors import DamagedJournalError, JournalError
 from ..queues.items import Item
 from .contract import Journal
 from .large import LargeFiles
-from .live_maps import count_map, too_many_maps
+from .living import MAPS
 
 __all__ = ["copied_view", "view_of_file"]
 
@@ -32,14 +32,14 @@ def view_of_file(large: LargeFiles, item: Item) -> memoryview:
     """
     handle = large.open(item)
     try:
-        if not too_many_maps():
-            mapped = mmap(handle, item.size, access=ACCESS_READ)
-            count_map(mapped)
-            return memoryview(mapped)
-        data = pread(handle, item.size, 0)
-        if len(data) == item.size:
+        if MAPS.full:
+            data = pread(handle, item.size, 0)
+            if len(data) < item.size:
+                raise ValueError
             return memoryview(data)
-        raise DamagedJournalError(f"the file of item {item.id} is too short")
+        mapped = mmap(handle, item.size, access=ACCESS_READ)  # a ValueError as well
+        MAPS.add(mapped)
+        return memoryview(mapped)
     except ValueError:
         raise DamagedJournalError(f"the file of item {item.id} is too short") from None
     except OSError as error:

@@ -88,15 +88,14 @@ class RingWriter:
         with self._lock:
             if self._gone is not None:
                 raise self._refusal()
-            first = sequence = self._frames.next[0]
+            first, done = self._frames.next[0], 0
             for count in _counts(lengths, min(_FRAME, self.size // 4)):
-                done = sequence - first
                 frame = batch[done : done + count]
                 if count > 1:
                     frame.insert(0, pack_table(lengths[done : done + count]))
                 self._frames.write(count, b"".join(frame))
-                sequence += count
-        return range(first, sequence)
+                done += count
+        return range(first, first + done)
 
     def check(self) -> None:
         """Raise `RingError` if somebody has cut off the file: publishing then ends the process (SIGBUS)."""

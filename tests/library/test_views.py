@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import darnerpy
-from darnerpy.journals import live_maps
+from darnerpy.journals.living import MAPS
 from tests.library.fronts import OpenQueue
 
 SIZES = [0, 1, 5000, 1_000_000]
@@ -126,7 +126,7 @@ def test_more_than_a_thousand_are_copies(tmp_path: Path) -> None:
 def test_all_queues_together_map_only_so_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_maps, "MOST", 8)
+    monkeypatch.setattr(MAPS, "most", 8)
 
     def maps() -> int:
         return Path("/proc/self/maps").read_text().count(".item")

@@ -7,9 +7,7 @@ read ends the process with SIGBUS, which is why nothing else is read through map
 """
 
 from collections.abc import Iterable
-from itertools import count
 from typing import Any, Final
-from weakref import ref
 
 from ...checksums import crc32
 from ...errors import DamagedJournalError
@@ -17,7 +15,7 @@ from ...locks import Lock
 from ...queues.items import Item
 from ..copied import view_of_file
 from ..large import LargeFiles
-from ..live_maps import count_map, too_many_maps
+from ..living import MAPS, Living
 from .format import FOOT_BYTES, ITEM, RECORD_BYTES, is_sound
 from .reading import Reader
 from .segments import Segment
@@ -41,8 +39,7 @@ class Views:
         self._most = most
         self._mapping = Lock()
         self._maps: dict[int, tuple[Segment, Any]] = {}
-        self._live: dict[int, ref[memoryview]] = {}
-        self._numbers = count(1)
+        self._live = Living(_MOST)
         self._checked: dict[tuple[bytes, int], None] = {}
 
     def view(self, item: Item) -> memoryview | None:
@@ -50,11 +47,11 @@ class Views:
 
         Raises `OSError`, or `DamagedJournalError` if it is not as it was written.
         """
-        if item.size == 0 or len(self._live) >= _MOST or too_many_maps():
+        if item.size == 0 or self._live.full or MAPS.full:
             return None
         view = self._of_file(item) if item.large else self._of_segment(item)
         if view is not None:
-            self._count(view)
+            self._live.add(view)
         return view
 
     def verified(self, items: Iterable[Item]) -> None:
@@ -98,7 +95,7 @@ class Views:
                     if file is None:
                         return None
                     known = segment, file.map(writable=False)
-                    count_map(known[1])
+                    MAPS.add(known[1])
                 while len(self._maps) >= self._most:
                     del self._maps[next(iter(self._maps))]
             self._maps[segment.number] = known  # the last one to go
@@ -117,11 +114,3 @@ class Views:
         if len(self._checked) >= _CHECKED:
             self._checked.clear()
         self._checked[place] = None
-
-    def _count(self, view: memoryview) -> None:
-        number = next(self._numbers)
-
-        def gone(_: object) -> None:
-            self._live.pop(number, None)
-
-        self._live[number] = ref(view, gone)
