@@ -209,19 +209,18 @@ class Active:
         self, number: int, first_id: int, first_offset: int, need: int, spare: bool
     ) -> tuple[Segment, File]:
         """The new segment, and its file: of zeros, and there is room for it."""
-        state, size = self._state, self._next_size
-        if HEAD_BYTES + need > size:
-            size = -(-(HEAD_BYTES + need) // _PAGE) * _PAGE
+        state, least = self._state, -(-(HEAD_BYTES + need) // _PAGE) * _PAGE
+        size = max(self._next_size, least)
         identity = os.urandom(8)
         segment = Segment(number, identity, size, first_id, state.sequence + 1, first_offset)
         try:
-            file = state.files.make(segment.name, size)
+            file = self._file_for(segment, least)
         except OSError as error:
             found = None
             if spare and error.errno in (ENOSPC, EDQUOT):
                 found = self._spares.take(segment.name, HEAD_BYTES + need, self._syncs)
             if found is None:
-                told = f"{error.strerror}: {size} bytes for {segment.name}"
+                told = f"{error.strerror}: {segment.size} bytes for {segment.name}"
                 raise OSError(error.errno, told) from error
             file = found
             segment.size = file.size
@@ -229,6 +228,21 @@ class Active:
         segment.end = segment.own_from = HEAD_BYTES
         segment.note = Note(0, HEAD_BYTES, HEAD_BYTES, HEAD_BYTES)
         return segment, file
+
+    def _file_for(self, segment: Segment, least: int) -> File:
+        """A file for a segment: a small one, if the disk has no room for what is due."""
+        files = self._state.files
+        try:
+            return files.make(segment.name, segment.size)
+        except OSError as error:
+            if error.errno not in (ENOSPC, EDQUOT):
+                raise
+            self.start_small()
+            size = max(self._next_size, least)
+            if size == segment.size:
+                raise
+            segment.size = size
+            return files.make(segment.name, size)
 
     def _seal(self, segment: Segment) -> None:
         """What was not whole behind the end of a segment is never to be taken for anything."""

@@ -55,6 +55,21 @@ def test_all_that_waits_can_be_taken_one_by_one(room: int, size: int) -> None:
     assert kept.waiting[-1] == b"works again" * 1000
 
 
+@pytest.mark.parametrize("room", [1_000_000, 3_333_333, 20_000_000])
+def test_room_for_a_small_segment_is_used_where_there_is_none_for_a_large_one(room: int) -> None:
+    disk = PageDisk(random.Random(1), room)
+    kept = Kept(DIRECTORY, ArenaEngine(disk.folder))
+    with pytest.raises(JournalError, match="65536 bytes for 0"):  # noqa: PT012
+        while True:
+            kept.put(b"x" * 3000)
+    assert disk.room - disk.used < 65_536
+    kept.reopen()
+    disk.room = 1 << 30
+    for _ in range(100):  # and where there is room again, they grow again
+        kept.put(b"x" * 30_000)
+    assert max(s.size for s in kept.journal._state.segments[-3:]) > 500_000  # type: ignore[attr-defined]
+
+
 def close(kept: Kept, read: OpenRead | None) -> None:
     assert read is not None
     kept.queue.close(read)
