@@ -20,16 +20,23 @@ __all__ = [
     "JournalError",
     "JournalGoneError",
     "Lagged",
+    "LeaseEndedError",
     "ListenError",
     "MessageTooLargeError",
     "NewerFormatError",
     "NoRingError",
+    "NotAllowedError",
     "NotHeldError",
+    "OutOfDiskError",
+    "PausedError",
     "QueueFullError",
     "RingError",
     "RingInUseError",
     "ServerError",
     "UnavailableError",
+    "UnknownConsumerError",
+    "UnknownLeaseError",
+    "UnknownQueueError",
 ]
 
 
@@ -43,6 +50,34 @@ class ClientError(DarnerError):
 
 class ServerError(DarnerError):
     """The server could not do what was rightly asked: its text follows `SERVER_ERROR `."""
+
+
+class UnknownQueueError(ClientError):
+    """There is no queue of that name, and what was asked makes none."""
+
+
+class UnknownConsumerError(ClientError):
+    """The queue has no consumer of that name, and what was asked makes none."""
+
+
+class UnknownLeaseError(ClientError):
+    """No lease was ever given that is called so."""
+
+
+class LeaseEndedError(ClientError):
+    """The lease was given, and is over: it was confirmed or aborted, its time was up, its queue is gone."""
+
+
+class NotAllowedError(ServerError):
+    """The server's status forbids it for now: it is readonly or quiescent."""
+
+
+class OutOfDiskError(ServerError):
+    """Less disk is free than is to be left: nothing may be written."""
+
+
+class PausedError(ServerError):
+    """Somebody has paused the queue: it takes, or gives, nothing until it is resumed."""
 
 
 class QueueFullError(DarnerError):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import ServerError
+from ..errors import OutOfDiskError, ServerError
 from .scheduling import Scheduler, Timer
 
 __all__ = ["Space"]
@@ -69,7 +69,7 @@ class Space:
             log.warning("cannot tell how much disk is free: %s", error.strerror)
             free = least
         why = f"out of disk: {free} bytes are free, {least} are to be left"
-        self._tell(ServerError(why) if free < least else None)
+        self._tell(OutOfDiskError(why) if free < least else None)
         return free
 
     def _look(self) -> None:

@@ -9,6 +9,7 @@ from ..brokers.stored import StoredQueue
 from ..clock import Clock
 from ..config import Settings
 from ..errors import ServerError
+from .acts import Acts
 from .counters import Counters
 from .guard import Guard
 
@@ -75,8 +76,8 @@ class Outlet(Protocol):
 class Host:
     """What all sessions of a server share.
 
-    settings: as they are now. guard: what is allowed at the moment. output_limit: bytes of replies a
-    session may have unsent before it stops deciding commands.
+    acts: what was done to queues as a whole. settings: as they are now. guard: what is allowed at the
+    moment. output_limit: bytes of replies a session may have unsent before it stops deciding commands.
 
     reload: reads the settings again, all or nothing; raises `ConfigError`. shut_down: begins to stop
     the server, as a signal would. Both raise `ServerError` until whoever runs the server sets them.
@@ -84,6 +85,7 @@ class Host:
     """
 
     __slots__ = (
+        "acts",
         "broker",
         "clock",
         "counters",
@@ -110,6 +112,7 @@ class Host:
         self.clock = clock
         self.scheduler = scheduler
         self.guard = guard
+        self.acts = Acts(clock)
         self.counters = Counters(clock.monotonic_ms())
         self.output_limit = 256 * 1024
         self.reload: Callable[[], None] = _not_available

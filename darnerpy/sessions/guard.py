@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..brokers.scheduling import Scheduler, Timer
 from ..brokers.space import Space
-from ..errors import ServerError
+from ..errors import NotAllowedError, ServerError
 from ..journals.durable import sync_directory
 
 __all__ = ["Guard", "Status"]
@@ -75,7 +75,7 @@ class Guard:
 
     def _decide(self) -> None:
         status = self._in_force
-        refusal = ServerError(f"the server is {status}")
+        refusal = NotAllowedError(f"the server is {status}")
         self.no_reads = refusal if status is Status.QUIESCENT else None
         self.no_changes = refusal if status in (Status.READONLY, Status.QUIESCENT) else None
         self.no_writes = self.no_changes or self._space.error

@@ -1,0 +1,31 @@
+"""An item as a request is given it, and who it is given to. What is said of it is the front's affair."""
+
+from typing import NamedTuple, Protocol
+
+from ...queues.items import Item
+
+__all__ = ["Caller", "Given"]
+
+
+class Caller(Protocol):
+    """Who asks. who: for the log."""
+
+    @property
+    def who(self) -> str: ...
+
+    def is_gone(self) -> bool:
+        """Whether the client has hung up, also if nobody has read so far as to notice."""
+        ...
+
+
+class Given(NamedTuple):
+    """attempts: deliveries before this one that came back. age: milliseconds since it was put. handle: the
+    open file of a large item, which whoever is given it closes; None if the item has its data. lease: what
+    the lease it is under is called, "" if there is none.
+    """
+
+    item: Item
+    attempts: int
+    age: int
+    handle: int | None = None
+    lease: str = ""
