@@ -94,6 +94,8 @@ class Consumer(Aside):
         self.returns: dict[int, Returned] = {}
         self.leases: dict[int, Lease] = {}
         self.configure(settings)
+        self.positions = positions
+        self.counters.passed = positions.count
         self.restore(positions)
 
     def configure(self, settings: QueueSettings) -> None:
@@ -103,6 +105,7 @@ class Consumer(Aside):
 
     def restore(self, positions: Positions) -> None:
         """Begin anew from what a journal knows; open reads and waiters stay as they are."""
+        self.counters.passed += positions.count - self.positions.count
         self.positions = positions
         self.founded = 0
         self.window: deque[Item] = deque()
@@ -124,6 +127,18 @@ class Consumer(Aside):
         if before != now:
             self.settled = now
             windows.settle(self, before, now)
+
+    # -- what was counted --------------------------------------------------------------------------
+
+    @property
+    def confirmed(self) -> int:
+        """Items that were read and are done with: it never falls, also when a commit fails."""
+        return self.positions.count - self.counters.passed
+
+    @property
+    def handed_out(self) -> int:
+        """Items that were read, each as often as it was: it never falls."""
+        return self.confirmed + self.counters.aborts + self.counters.let_go + len(self.open)
 
     # -- what comes next ---------------------------------------------------------------------------
 
@@ -271,11 +286,13 @@ class Consumer(Aside):
 
     def take_all_back(self) -> None:
         """No batch that is not written will be."""
+        before = self.positions.count
         self.unwritten.append((0, self.undo))
         self.undo = []
         while self.unwritten:
             for step in reversed(self.unwritten.pop()[1]):
                 self.take_back(step)
+        self.counters.passed += self.positions.count - before
 
     def take_back(self, step: Undo) -> None:
         """What was noted in `undo` has not happened."""

@@ -8,17 +8,25 @@ class Counters:
 
     aborts: open reads that came back, timeouts those of them whose time was up. passed_over: found
     expired; expired: gone for it. dead: out of attempts and moved away, dropped if there was nowhere
-    to go. discarded: to make room.
+    to go. discarded: to make room; flushed: because somebody asked for that.
+
+    Two make up for what is not counted where it happens, so that sums of them never fall. passed: by how
+    much the position has moved, to and fro, without anybody having read anything. let_go: open reads that
+    ended without being confirmed or counted as returned. confirmed: by consumers that are no more.
     """
 
     __slots__ = (
         "aborts",
+        "confirmed",
         "dead",
         "discarded",
         "dropped",
         "expired",
+        "flushed",
         "flushes",
+        "let_go",
         "opens",
+        "passed",
         "passed_over",
         "timeouts",
     )
@@ -33,6 +41,10 @@ class Counters:
         self.dropped = 0
         self.discarded = 0
         self.flushes = 0
+        self.flushed = 0
+        self.passed = 0
+        self.let_go = 0
+        self.confirmed = 0
 
     def add(self, other: "Counters", times: int = 1) -> None:
         """Count what another has; with times -1 no longer."""
@@ -45,3 +57,7 @@ class Counters:
         self.dropped += times * other.dropped
         self.discarded += times * other.discarded
         self.flushes += times * other.flushes
+        self.flushed += times * other.flushed
+        self.passed += times * other.passed
+        self.let_go += times * other.let_go
+        self.confirmed += times * other.confirmed

@@ -206,6 +206,7 @@ class Delivery(RecoverableLog):
         if item is None:
             return False
         self._confirm(consumer, item, DISCARD)
+        consumer.counters.passed += 1
         self._forget_delay(item)
         consumer.counters.discarded += 1
         return True

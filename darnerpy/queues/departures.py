@@ -44,6 +44,7 @@ class Departure:
     def count(self) -> None:
         """It has left."""
         counters = self.consumer.counters
+        counters.passed += 1
         if self.why == EXPIRED:
             counters.expired += 1
         elif self.target:

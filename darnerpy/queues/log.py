@@ -19,6 +19,7 @@ from .events import DELETE, RETURN, UNTOLD
 from .fullmarks import FullMarks
 from .items import Item
 from .observer import Observer
+from .open_reads import OpenRead
 from .positions import Positions, Span, span_of
 from .windows import Windows
 
@@ -113,11 +114,11 @@ class Log:
         batch.dropped = (*batch.dropped, consumer.name)
         batch.lasting = True
         self._dropped.append((batch.number, consumer))
-        self.past.add(consumer.counters)
         self._full_marks.wanted = True
         del self.consumers[consumer.name]
         self._consumers_changed()
         self._put_away(consumer, None)
+        self._include(consumer)
         self.tell(DELETE, consumer, self.count(consumer), self.backlog_bytes(consumer))
         return batch
 
@@ -156,9 +157,19 @@ class Log:
             return Positions(self.next_id, self.next_offset)
         return model.positions.copy()
 
+    def _include(self, consumer: Consumer, times: int = 1) -> None:
+        """What a consumer has counted is past; with times -1 no longer."""
+        self.past.add(consumer.counters, times)
+        self.past.confirmed += times * consumer.confirmed
+
+    def _let_go(self, consumer: Consumer, held: OpenRead) -> None:
+        """An open read is over, though its item was neither confirmed nor returned."""
+        consumer.release(held)
+        consumer.counters.let_go += 1
+
     def _put_away(self, consumer: Consumer, error: ServerError | None) -> None:
         for held in list(consumer.open.values()):
-            consumer.release(held)
+            self._let_go(consumer, held)
             self.tell(RETURN, consumer, held.item.id, held.item.size)
         self.dismiss(consumer, error)
         consumer.forget_waiting(self.next_id)

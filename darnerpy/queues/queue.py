@@ -197,6 +197,7 @@ class Queue(Delivery):
             if consumer.loaded_to == item.id:
                 consumer.loaded_to = item.id + 1
             self._confirm(consumer, item)
+            consumer.counters.passed += 1
 
     def _stop_following(self) -> None:
         for consumer in self._following:
@@ -261,6 +262,7 @@ class Queue(Delivery):
         consumer, item = self.consumers[held.consumer], held.item
         consumer.release(held)
         batch = self._count_attempt(consumer, item) if counted else None
+        consumer.counters.let_go += not counted
         self.tell(why if counted else RETURN, consumer, item.id, item.size)
         if item.id < consumer.loaded_to:
             has_data = item.data is not None or item.large
@@ -290,6 +292,7 @@ class Queue(Delivery):
             return False
         consumer.forget(item_id, item_id + 1)
         consumer.hold(held)
+        consumer.counters.let_go -= 1
         if held.until:
             self.keep(held, held.until)
         elif consumer.open_timeout is not None:
@@ -316,6 +319,7 @@ class Queue(Delivery):
         consumer.undo = [each for each in consumer.undo if each is not item and each is not back]
         self.tell(RETURN, consumer, item.id, item.size)
         consumer.positions.unconfirm(span_of(item))
+        consumer.counters.passed -= 1
         consumer.moved = consumer.flushed = True  # a mark that only adds cannot tell
         if back is not None:
             consumer.returns[item.id] = back
@@ -329,13 +333,16 @@ class Queue(Delivery):
         for consumer in self._all if only is None else [only]:
             consumer.counters.flushes += 1
             self.tell(FLUSH, consumer, self.count(consumer), self.backlog_bytes(consumer))
-            consumer.undo.append(consumer.positions.copy())
+            before = consumer.positions.copy()
+            consumer.undo.append(before)
             for item_id in consumer.returns.keys() - consumer.open.keys():
                 self._forget_return(consumer, item_id)
             consumer.flushed = True
             held = sorted(consumer.open)
             spans = (span_of(consumer.open[item_id].item) for item_id in held)
             consumer.positions.confirm_all_but(spans, self.next_id, self.next_offset)
+            consumer.counters.flushed += consumer.positions.count - before.count
+            consumer.counters.passed += consumer.positions.count - before.count
             consumer.moved = True
             consumer.forget_waiting(self.next_id)
             self._follow(consumer)

@@ -37,10 +37,11 @@ class RecoverableLog(Log):
             self._full_marks.wanted = True
         for consumer in self._all:
             for item_id in [i for i in consumer.open if span.first <= i < span.stop]:
-                consumer.release(consumer.open[item_id])
+                self._let_go(consumer, consumer.open[item_id])
             consumer.forget(span.first, span.stop)
             for piece in consumer.positions.unconfirmed(span):
                 consumer.positions.confirm(piece)
+                consumer.counters.passed += piece.stop - piece.first
                 consumer.undo.append(piece)
                 consumer.moved = True
             for item_id in [i for i in consumer.returns if span.first <= i < span.stop]:
@@ -90,7 +91,7 @@ class RecoverableLog(Log):
         for consumer in self.consumers.values():
             for held in list(consumer.open.values()):
                 if held.item.id >= next_id or consumer.positions.is_confirmed(held.item.id):
-                    consumer.release(held)
+                    self._let_go(consumer, held)
             consumer.following = False
             consumer.first = consumer.positions.position
             consumer.settle(self._windows)
@@ -108,12 +109,12 @@ class RecoverableLog(Log):
         for consumer in self._all:
             if consumer.founded >= first_number:
                 del self.consumers[consumer.name]
-                self.past.add(consumer.counters)
                 self._put_away(consumer, error)
+                self._include(consumer)
         for _, consumer in self._dropped:
             if consumer.founded < first_number:
                 self.consumers[consumer.name] = consumer
-                self.past.add(consumer.counters, -1)
+                self._include(consumer, -1)
         self._dropped = []
         for consumer in self.consumers.values():
             consumer.take_all_back()
@@ -121,7 +122,7 @@ class RecoverableLog(Log):
             consumer.following = False
             for held in list(consumer.open.values()):
                 if held.commit is not None and not held.commit.ended:
-                    consumer.release(held)
+                    self._let_go(consumer, held)
             consumer.restore(consumer.positions)
             consumer.settle(self._windows)
         if batches:
@@ -157,9 +158,10 @@ class RecoverableLog(Log):
         unknown = Span(self.next_id, next_id, self.next_offset, next_offset)
         for name, at in positions.items() if unknown.first < unknown.stop else ():
             if name in self.consumers:
-                ours = self.consumers[name].positions
+                ours = self.consumers[name]
                 for piece in at.confirmed(unknown):
-                    ours.confirm(piece)
+                    ours.positions.confirm(piece)
+                    ours.counters.passed += piece.stop - piece.first
         for item_id, due in delays:
             if item_id >= self.next_id:
                 self.delays.add(item_id, due, 0)

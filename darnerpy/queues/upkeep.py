@@ -99,8 +99,10 @@ def _notice_idleness(queue: Queue, consumer: Consumer, limit: int, now: int) -> 
         consumer.idle = not discards
         _warn_of_idleness(queue, consumer, "discarded" if discards else "refused")
         if discards:
-            consumer.counters.discarded += queue.count(consumer)
+            waiting = queue.count(consumer)
             queue.flush(consumer)
+            consumer.counters.discarded += waiting
+            consumer.counters.flushed -= waiting
     elif alone >= limit * _WARN_AT and not consumer.idle_warned:
         consumer.idle_warned = True
         action = "discarded" if consumer.settings.lag_action == "discard" else "refused"

@@ -118,6 +118,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.keeper = Keeper(self.disk, self.clock, self.windows, self.lost, self.settings)
         self.queue = self.keeper.queue
         self.dropping: Place | None = None
+        self.times_read = self.times_done = 0
         self.counted: dict[Consumer, int] = {}
         self.discarded: dict[Consumer, int] = {}
         self.model.places = {}
@@ -193,6 +194,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.check_is_next(client.place, item)
         writing = (b for b in self.queue.unwritten if item.id in [i.id for i in b.items])
         assert (held is not None) == client.open
+        self.times_read += not client.peek
+        self.times_done += not (client.open or client.peek)
         if client.open or client.peek:
             assert commit is next(writing, None)
         else:
@@ -375,6 +378,7 @@ class QueueMachine(RuleBasedStateMachine):
     def close(self, which: int) -> None:
         place, held = self.choose_held(which)
         place.confirmed.add(held.item.id)
+        self.times_done += 1
         assert self.queue.close(held) is self.queue.batch
         assert self.queue.close(held) is None
 
@@ -633,6 +637,14 @@ class QueueMachine(RuleBasedStateMachine):
         everyone = shared(each.positions for each in queue.consumers.values())
         below = model.bytes_of([i for i in model.log if i < low])
         assert (everyone.position, everyone.offset) == (low, below)
+
+    @invariant()
+    def what_was_read_is_counted_for_good(self) -> None:
+        past, everyone = self.queue.past, list(self.queue.consumers.values())
+        confirmed = past.confirmed + sum(each.confirmed for each in everyone)
+        handed_out = past.confirmed + past.aborts + past.let_go
+        handed_out += sum(each.handed_out for each in everyone)
+        assert (handed_out, confirmed) == (self.times_read, self.times_done)
 
     @invariant()
     def the_same_are_held_and_waiting(self) -> None:
