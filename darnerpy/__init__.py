@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         NewerFormatError,
         NoRingError,
         NotHeldError,
+        PausedError,
         RingError,
         RingInUseError,
         ServerError,
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "errors": "ClosedError ConfigError CutOffError DamagedJournalError DamageError DarnerError DataDirError "
     "DataFormatError ForkedError ItemTooLargeError JournalError JournalGoneError Lagged "
-    "MessageTooLargeError NewerFormatError NoRingError NotHeldError RingError RingInUseError ServerError",
+    "MessageTooLargeError NewerFormatError NoRingError NotHeldError PausedError RingError RingInUseError "
+    "ServerError",
     "library.consumer": "Consumer",
     "library.items": "Item",
     "library.queue": "Queue",
@@ -88,6 +90,7 @@ __all__ = [
     "NewerFormatError",
     "NoRingError",
     "NotHeldError",
+    "PausedError",
     "RingError",
     "RingInUseError",
     "ServerError",

@@ -93,10 +93,10 @@ class Condition:
 
     @property
     def in_use(self) -> bool:
-        """Whether anything waits, is held or waited for, or is on its way in."""
+        """Whether anything waits, is held or waited for, is on its way in, or is paused."""
         queue = self.queue
         busy = any(queue.count(c) or c.open or c.line for c in queue.consumers.values())
-        return bool(busy or self._handle.uploads or self._callbacks)
+        return bool(busy or queue.paused or self._handle.uploads or self._callbacks)
 
     @property
     def syncs(self) -> bool:

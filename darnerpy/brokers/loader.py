@@ -83,7 +83,7 @@ class Loader:
     def load_for_waiters(self) -> None:
         """Read for every consumer that somebody waits for."""
         for consumer in self._queue.consumers.values():
-            if consumer.line.waiters:
+            if consumer.awaited:
                 self.load(consumer)
 
     def look_ahead(self, consumer: Consumer) -> None:
@@ -91,7 +91,7 @@ class Loader:
         head = consumer.head
         bare = head is not None and head.data is None and not head.large
         if (
-            consumer.line.waiters
+            consumer.awaited
             or consumer.excess
             or bare
             or consumer.loaded < min(self._windows.share // 2, _AHEAD)
@@ -172,7 +172,7 @@ class Loader:
         if consumer.epoch == epoch:
             self.take_in(consumer, piece, first)
         # What a small memory has let go of again is not read before somebody wants it.
-        if consumer.loaded_to > before or consumer.line.waiters or consumer.excess:
+        if consumer.loaded_to > before or consumer.awaited or consumer.excess:
             self.look_ahead(consumer)
 
     def _pass_over(self, lost: list[tuple[Span, Damage]], kept: bool) -> int:

@@ -43,7 +43,7 @@ class Maintenance:
         queue = stored.queue
         for consumer in list(queue.consumers.values()):
             head = consumer.head
-            if queue.is_empty(consumer) or (head and (head.data is not None or head.large)):
+            if queue.is_drained(consumer) or (head and (head.data is not None or head.large)):
                 continue
             if consumer.excess or consumer.returned or stored.journal is not None:
                 stored.look_ahead(consumer)

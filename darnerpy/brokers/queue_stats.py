@@ -7,6 +7,7 @@ from the queue itself at the moment of asking. What is said of the whole server 
 from collections.abc import Iterator
 
 from ..clock import Clock
+from ..queues.batches import PAUSED_GETS, PAUSED_PUTS
 from ..queues.consumer import Consumer
 from ..queues.items import DEAD, EXPIRED
 from .stored import StoredQueue
@@ -14,6 +15,13 @@ from .stored import StoredQueue
 __all__ = ["Stat", "queue_stats", "text_of"]
 
 Stat = tuple[str, object]
+
+_PAUSED = {
+    0: "none",
+    PAUSED_PUTS: "puts",
+    PAUSED_GETS: "gets",
+    PAUSED_PUTS | PAUSED_GETS: "both",
+}
 
 
 def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterator[Stat]:
@@ -57,6 +65,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
     yield "dropped", counters.dropped
     yield "lagging", int(queue.limits.is_warned(consumer))
     if not consumer.name:
+        yield "paused", _PAUSED[queue.paused]
         yield "received_expired", (queue.received or {}).get(EXPIRED, 0)
         yield "received_dead", (queue.received or {}).get(DEAD, 0)
         yield "received_last", _last_received(stored)

@@ -126,7 +126,7 @@ class StoredQueue(Condition):
             return
         elif failed:
             at = found.next_id, found.next_offset, found.batch
-            queue.rejoin(*at, found.positions, found.delays)
+            queue.rejoin(*at, found.positions, found.delays, found.paused)
         for origin in reversed(found.origins):
             self.arrivals.add(origin)
         self._loader.recovered(found, anew=first or failed)
@@ -202,8 +202,9 @@ class StoredQueue(Condition):
             self.queue.turn_over()
 
     def load(self, consumer: Consumer) -> None:
-        """Read what a consumer needs next, unless it is on its way already."""
-        self._loader.load(consumer)
+        """Read what a consumer needs next, unless it is on its way already, or nobody gets it."""
+        if not consumer.paused:
+            self._loader.load(consumer)
 
     def look_ahead(self, consumer: Consumer) -> None:
         """Read what has to be in memory before anybody asks for it."""

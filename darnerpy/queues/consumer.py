@@ -37,6 +37,7 @@ class Consumer(Aside):
     those that were held under one when the queue was opened.
     excess: it has more than its limits allow, to be discarded when it is in memory. idle: nobody read
     for too long; warned, idle_warned: one of the limits on its lag is near.
+    paused: nothing is handed out. careful: what is next has to be looked at first, for that or its age.
     kept: items that are open until a time of their own, by when that is; what was let go may be in it.
     first: the first id that was ever its own, as far as known. founded: the number of the batch that
     makes it last, 0 if the journal has it.
@@ -48,6 +49,7 @@ class Consumer(Aside):
     """
 
     __slots__ = (
+        "careful",
         "counters",
         "epoch",
         "excess",
@@ -65,6 +67,7 @@ class Consumer(Aside):
         "name",
         "newly_returned",
         "open_timeout",
+        "paused",
         "positions",
         "progress",
         "read_at",
@@ -87,7 +90,7 @@ class Consumer(Aside):
         self.settled = 0
         self.epoch = 0
         self.first = positions.position
-        self.following = self.excess = False
+        self.following = self.excess = self.paused = False
         self.idle = self.idle_warned = self.warned = False
         self.read_at = 0
         self.progress = (0, 0)
@@ -102,6 +105,17 @@ class Consumer(Aside):
         self.settings = settings
         self.max_age = settings.max_age or 0
         self.open_timeout = settings.open_timeout
+        self.pause(self.paused)
+
+    def pause(self, paused: bool) -> None:
+        """Nothing is to be handed out; or it is, again."""
+        self.paused = paused
+        self.careful = paused or self.max_age > 0
+
+    @property
+    def awaited(self) -> bool:
+        """Whether what is next would be handed out at once."""
+        return bool(self.line.waiters) and not self.paused
 
     def restore(self, positions: Positions) -> None:
         """Begin anew from what a journal knows; open reads and waiters stay as they are."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..clock import Clock
 from ..config import QueueSettings
+from .batches import Batch
 from .consumer import Consumer
 from .departures import RETRY_MS, Departure, departure_of
 from .events import DISCARD, OPEN, TAKE
@@ -100,6 +101,22 @@ class Delivery(RecoverableLog):
         if consumer.open_timeout is not None:
             self.on_alarm(since + consumer.open_timeout)
         return held
+
+    def pause(self, what: int) -> Batch:
+        """What is paused from now on (see `Batch`). Who waits only for what is on disk is told that there
+        is nothing; all others stay in line, and are served when it is over.
+        """
+        batch = self._touch()
+        batch.lasting = True
+        self._full_marks.wanted = True  # so that a mark is written, though nobody has moved
+        first = self.unwritten[0].number
+        self._pauses = [each for each in self._pauses if each[0] >= first]
+        self._pauses.append((batch.number, self.paused))
+        self.paused = what
+        self._consumers_changed()
+        for consumer in self._all:
+            self.serve(consumer)
+        return batch
 
     # -- what can be handed out ---------------------------------------------------------------------
 
@@ -201,7 +218,7 @@ class Delivery(RecoverableLog):
         item = consumer.pop()
         if item is None and self._catch_up(consumer):
             item = consumer.pop()
-        if item is None and self.is_empty(consumer):
+        if item is None and self.is_drained(consumer):
             item = consumer.pop_delayed()
         if item is None:
             return False
@@ -230,7 +247,7 @@ class Delivery(RecoverableLog):
                 if consumer.loaded_to < self.next_id and self._catch_up(consumer):
                     continue
                 return None
-            if not (item.expiry or consumer.max_age or consumer.returns):
+            if not (item.expiry or consumer.careful or consumer.returns):
                 return item
             aside = consumer.unavailable
             if (
@@ -242,7 +259,10 @@ class Delivery(RecoverableLog):
                 self.on_alarm(self._clock.monotonic_ms() + RETRY_MS)
                 return None
             if not self._divert(consumer, item):
-                return item
+                if not consumer.paused:
+                    return item
+                consumer.put_back(item)
+                return None
         self.on_alarm(0)  # there is more to pass over, after the others had their turn
         return None
 

@@ -1,15 +1,17 @@
 """How much may wait for the consumers of a queue, and what happens when it would be more.
 
-Owns the decision whether an item is let in. Open items do not count. At a limit is in, over it is
-out: then the item is refused, or the oldest ones are discarded to make room, and counted. The queue's
-own consumer has the queue's limits; a named one is bounded by how far it may lag behind.
+Owns the decision whether an item is let in; none is while puts are paused. Open items do not count.
+At a limit is in, over it is out: then the item is refused, or the oldest ones are discarded to make
+room, and counted. The queue's own consumer has the queue's limits; a named one is bounded by how far it
+may lag behind.
 """
 
 import logging
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from ..errors import QueueFullError
+from ..errors import PausedError, QueueFullError
+from .batches import PAUSED_PUTS
 from .consumer import Consumer
 from .delivery import Delivery
 
@@ -32,7 +34,7 @@ class _Limit(NamedTuple):
 
 
 class Limits:
-    """any: whether there are any limits at all."""
+    """any: whether an item may be refused, or others have to make room for it."""
 
     __slots__ = ("_limits", "_queue", "any")
 
@@ -55,12 +57,16 @@ class Limits:
                 discard = lag.lag_action == "discard"
                 everyone.append(_Limit(consumer, lag.max_lag_items, lag.max_lag_bytes, discard))
         self._limits = tuple(limit for limit in everyone if limit[1:3] != (None, None))
-        self.any = bool(self._limits) or any(each.settings.max_idle for each in consumers)
+        self.any = (
+            bool(self._limits)
+            or any(each.settings.max_idle for each in consumers)
+            or self._queue.paused & PAUSED_PUTS > 0
+        )
 
     def admit(self, size: int, only: Consumer | None) -> None:
         """Make sure that an item of so many bytes has room with every consumer, or with only one.
 
-        Raises `QueueFullError`, and then nothing was discarded anywhere.
+        Raises `QueueFullError` or `PausedError`, and then nothing was discarded anywhere.
         """
         for limit in self.check(size, only):
             self._make_room(limit, 1, size)
@@ -70,10 +76,12 @@ class Limits:
 
     def check(self, size: int, only: Consumer | None, items: int = 1) -> list[_Limit]:
         """The limits for which older items have to make room. Raises `QueueFullError` if that is
-        not to be done.
+        not to be done, `PausedError` while nothing is let in.
 
         size: bytes of all the items.
         """
+        if self._queue.paused & PAUSED_PUTS:
+            raise PausedError("paused")
         full: list[_Limit] = []
         for limit in self._limits:
             consumer = limit.consumer
@@ -120,7 +128,7 @@ class Limits:
             if not self._is_over(limit, items, size):
                 return True
             if not self._queue.discard(limit.consumer):
-                return self._queue.is_empty(limit.consumer)
+                return self._queue.is_drained(limit.consumer)
         self._queue.on_alarm(0)
         return False
 

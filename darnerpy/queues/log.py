@@ -11,7 +11,7 @@ from operator import attrgetter
 from ..clock import Clock
 from ..config import QueueSettings
 from ..errors import ServerError
-from .batches import Batch
+from .batches import PAUSED_GETS, Batch
 from .consumer import Consumer
 from .counters import Counters
 from .delays import Delays
@@ -44,6 +44,7 @@ class Log:
         "_following",
         "_full_marks",
         "_on_change",
+        "_pauses",
         "_settings",
         "_windows",
         "batch",
@@ -83,6 +84,7 @@ class Log:
         self.number = 0
         self._full_marks = FullMarks()
         self._dropped: list[tuple[int, Consumer]] = []
+        self._pauses: list[tuple[int, int]] = []  # what was paused before a batch of that number
         self.observer: Observer | None = None
         self._clock = clock
         self._windows = windows
@@ -179,6 +181,7 @@ class Log:
         self._all = list(self.consumers.values())
         self._following = [each for each in self._following if each.name in self.consumers]
         for consumer in self._all:
+            consumer.pause(self.paused & PAUSED_GETS > 0)
             self._follow(consumer)
 
     def _follow(self, consumer: Consumer) -> None:
@@ -219,6 +222,10 @@ class Log:
 
     def is_empty(self, consumer: Consumer) -> bool:
         """Whether no item can be had now or when it is read from disk."""
+        return self.count(consumer) - consumer.unavailable <= 0 or consumer.paused
+
+    def is_drained(self, consumer: Consumer) -> bool:
+        """As `is_empty`, also of what is only not handed out because that is paused."""
         return self.count(consumer) - consumer.unavailable <= 0
 
     # -- changing ----------------------------------------------------------------------------------

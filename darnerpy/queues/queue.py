@@ -213,7 +213,7 @@ class Queue(Delivery):
         window = consumer.window
         if (
             window
-            and not (consumer.returned or consumer.returns or consumer.max_age)
+            and not (consumer.returned or consumer.returns or consumer.careful)
             and not window[0].expiry
             and window[0].data is not None
         ):

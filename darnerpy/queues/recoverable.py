@@ -132,6 +132,8 @@ class RecoverableLog(Log):
                 for consumer in self.consumers.values():
                     consumer.returns = {i: r for i, r in consumer.returns.items() if i < first.id}
         self.delays.forget_from(self.next_id)
+        self.paused = next((was for at, was in self._pauses if at >= first_number), self.paused)
+        self._pauses = []
         self._following = []
         self._consumers_changed()
         self._full_marks.wanted = True
@@ -147,8 +149,9 @@ class RecoverableLog(Log):
         batch: int,
         positions: Mapping[bytes, Positions],
         delays: Sequence[tuple[int, int]] = (),
+        paused: int = 0,
     ) -> None:
-        """The journal is open again after `fail` and holds items up to next_id.
+        """The journal is open again after `fail` and holds items up to next_id. What it says is paused is.
 
         Positions are ours: what was confirmed and acknowledged stays so, what was refused does not.
         Only of items that were refused and are there all the same the journal knows whose they are.
@@ -167,6 +170,8 @@ class RecoverableLog(Log):
                 self.delays.add(item_id, due, 0)
         self.next_id = self.written = max(next_id, self.next_id)
         self.next_offset = max(next_offset, self.next_offset)
+        self.paused = paused
+        self._consumers_changed()
         for name in self.own.settings.consumers:
             self.consumer(name)
         self.want_full_mark()

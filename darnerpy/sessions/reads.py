@@ -176,7 +176,7 @@ class Reads:
             commit = self._held.abort(consumer, read.abort_id) or commit
         if read.open:
             self._open(read, stored, consumer, commit)
-        elif read.offset:
+        elif read.offset and not consumer.paused:
             self._session.obstacles |= Obstacle.WAIT
             self._wait = Look(self, self._session.host, stored, consumer, read, commit)
         elif read.peek:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ..brokers.stored import StoredQueue
-from ..errors import ClientError, QueueFullError, ServerError
+from ..errors import ClientError, PausedError, QueueFullError, ServerError
 from ..journals.large import Upload as LargeUpload
 from ..protocol.commands import Chunk, Upload, UploadEnd
 from ..protocol.item_commands import Put, Store
@@ -271,7 +271,7 @@ class Writes:
                 stored = self._put_all(upload.store, places, None, files)
             except ServerError as refused:
                 # Some place may have let it in; a file without an item goes when its queue is opened.
-                error, stored = refused, True
+                error, stored = refused, not isinstance(refused, PausedError)
         if error is not None:
             self._session.refuse(upload.store, error)
         if not stored:

@@ -61,6 +61,7 @@ class Found:
     returns: dict[bytes, dict[int, Returned]] = field(default_factory=dict)
     kept: list[Span] = field(default_factory=list)
     delays: dict[int, int] = field(default_factory=dict)
+    paused: int = 0
 
 
 @dataclass
@@ -138,11 +139,12 @@ class Disk:
             name: list(returns.values()) for name, returns in found.returns.items()
         }
         assert (recovery.kept, recovery.damage) == (found.kept, [])
-        assert dict(recovery.delays) == found.delays
+        assert (dict(recovery.delays), recovery.paused) == (found.delays, found.paused)
 
     @staticmethod
     def _replay(found: Found, record: mark_bytes.MarkRecord) -> None:
         found.next_id, found.next_offset = record.next_id, record.next_offset
+        found.paused = record.paused
         if record.full:
             found.kept = record.kept
             assert all(mark.whole for mark in record.marks)
@@ -218,6 +220,7 @@ class Keeper:
             found.kept,
             {each: list(returns.values()) for each, returns in found.returns.items()},
             delays=list(found.delays.items()),
+            paused=found.paused,
         )
         for item in disk.items():
             if item.origin is not None:
@@ -271,7 +274,7 @@ class Keeper:
     def rejoin(self) -> None:
         found = self.disk.recover()
         at = found.next_id, found.next_offset, found.batch
-        self.queue.rejoin(*at, found.positions, list(found.delays.items()))
+        self.queue.rejoin(*at, found.positions, list(found.delays.items()), found.paused)
         self.failed = False
         self._on_alarm(0)
 
@@ -305,7 +308,7 @@ class Keeper:
             room = consumer.loaded < self.windows.share // 2
             head = consumer.head
             unknown = head is not None and head.data is None and not head.large
-            if room or unknown or consumer.line.waiters or consumer.excess:
+            if room or unknown or consumer.awaited or consumer.excess:
                 self.start_read(2, consumer)
 
     # -- in time
@@ -369,7 +372,7 @@ class Keeper:
     def busy(self) -> bool:
         """Whether there is anything to do before time passes."""
         queue = self.queue
-        waits = any(c.line.waiters and self.missing(c) for c in queue.consumers.values())
+        waits = any(c.awaited and self.missing(c) for c in queue.consumers.values())
         return bool(queue.unwritten or self.readings or queue.outgoing or self.rings or waits)
 
     def settle(self) -> None:

@@ -7,7 +7,7 @@ be handed out, what had to leave and what a restart or a failure goes back to.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from darnerpy.queues.batches import Returned
+from darnerpy.queues.batches import PAUSED_GETS, Returned
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.delays import Delays
 from darnerpy.queues.line import Waiter
@@ -48,6 +48,7 @@ class State(NamedTuple):
     log: dict[int, Put]
     next_id: int
     stands: dict[bytes, Stand]
+    paused: int = 0
 
 
 NOTHING = State({}, 1, {})
@@ -62,6 +63,7 @@ class Model:
     """
 
     delays: Delays = field(default_factory=Delays)
+    paused: int = 0
     been_due: set[int] = field(default_factory=set)
 
     log: dict[int, Put] = field(default_factory=dict)
@@ -76,11 +78,11 @@ class Model:
             name: Stand(place, frozenset(place.confirmed), dict(place.returns))
             for name, place in self.places.items()
         }
-        return State(dict(self.log), self.next_id, stands)
+        return State(dict(self.log), self.next_id, stands, self.paused)
 
     def go_back(self, state: State) -> None:
         """As after a failure: what came back was delivered, that is not forgotten."""
-        self.log, self.next_id = dict(state.log), state.next_id
+        self.log, self.next_id, self.paused = dict(state.log), state.next_id, state.paused
         self.been_due &= set(self.log)
         self.places = {}
         for name, (place, confirmed, returns) in state.stands.items():
@@ -117,6 +119,12 @@ class Model:
 
         now, here: by the wall clock, and by the monotonic one.
         """
+        if self.paused & PAUSED_GETS:
+            return []
+        return self.next_ones(place, now, here)
+
+    def next_ones(self, place: Place, now: int, here: int) -> list[int]:
+        """As `available`, if it were not paused."""
         aside = {item_id for _, item_id, _ in place.consumer.delayed}
         return [
             i

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from darnerpy.config import DROP, QueueSettings
-from darnerpy.errors import QueueFullError, ServerError
+from darnerpy.errors import PausedError, QueueFullError, ServerError
 from darnerpy.queues import delivery as delivery_module
 from darnerpy.queues import limits as limits_module
 from darnerpy.queues import upkeep as upkeep_module
-from darnerpy.queues.batches import Batch
+from darnerpy.queues.batches import PAUSED_GETS, PAUSED_PUTS, Batch
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.items import ITEM_OVERHEAD, Item
 from darnerpy.queues.open_reads import OpenRead
@@ -151,7 +151,7 @@ class QueueMachine(RuleBasedStateMachine):
         live = [i for i in gone if not model.must_leave(place, i, now)]
         assert len(live) <= discarded, "what need not leave was discarded"
         available = [
-            i for i in model.available(place, now, self.here) if i not in gone and i != new
+            i for i in model.next_ones(place, now, self.here) if i not in gone and i != new
         ]
         # What came back too often may leave at once, all else only from the head.
         heads = [i for i in gone if i not in place.returns]
@@ -187,6 +187,8 @@ class QueueMachine(RuleBasedStateMachine):
     def check_nothing_waits(self, place: Place) -> None:
         """Nothing can be had now; what is aside may be, later."""
         self.observe(place)
+        if self.model.paused & PAUSED_GETS:
+            return
         aside = {item_id for _, item_id, _ in place.consumer.delayed}
         assert [i for i in self.model.waiting(place) if i not in aside] == []
 
@@ -300,14 +302,17 @@ class QueueMachine(RuleBasedStateMachine):
         own = None if only is None else only.consumer
         try:
             batch = queue.put(data, size, flags, expiry, sync, large, own, due=due)
-        except QueueFullError:
-            assert any(limit.may_refuse for limit in limits)
+        except (QueueFullError, PausedError) as error:
+            paused = isinstance(error, PausedError)
+            assert paused == (model.paused & PAUSED_PUTS > 0)
+            assert paused or any(limit.may_refuse for limit in limits)
             del model.log[item_id]
             model.next_id -= 1
             for place in self.places:
                 place.confirmed.discard(item_id)
                 assert self.observe(place) == 0, "discarded, and refused all the same"
             return
+        assert not model.paused & PAUSED_PUTS
         assert not any(limit.must_refuse for limit in limits)
         assert batch is queue.batch
         assert batch.sync or not sync
@@ -437,6 +442,13 @@ class QueueMachine(RuleBasedStateMachine):
         place.held = {}
         self.dropping = None
 
+    @is_up
+    @precondition(lambda self: self.calm > 2)
+    @rule(what=st.sampled_from([0, PAUSED_PUTS, PAUSED_GETS, PAUSED_PUTS | PAUSED_GETS]))
+    def pause(self, what: int) -> None:
+        self.model.paused = what
+        assert self.queue.pause(what) is self.queue.batch
+
     # -- the keeper, the disk, the rest of the world
 
     @is_up
@@ -515,6 +527,7 @@ class QueueMachine(RuleBasedStateMachine):
                 unknown = {i for i in stand.confirmed if i >= model.next_id}
                 model.places[name].confirmed |= unknown
         model.log, model.next_id = dict(model.disk.log), model.disk.next_id
+        model.paused = model.disk.paused
         model.base = model.snapshot()
         self.keeper.rejoin()
         for name in self.queue.own.settings.consumers:
@@ -531,7 +544,7 @@ class QueueMachine(RuleBasedStateMachine):
             model.disk = model.sealed
         disk = model.disk
         self.start()
-        model.log, model.next_id = dict(disk.log), disk.next_id
+        model.log, model.next_id, model.paused = dict(disk.log), disk.next_id, disk.paused
         model.been_due = set()
         places, model.places = model.places, {}
         for name, stand in disk.stands.items():
@@ -603,6 +616,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def drain(self) -> None:
         """Whatever happened, every item comes."""
+        self.pause(0)
         self.settle()
         for place in self.places:
             for _ in range(len(self.model.waiting(place))):
@@ -618,6 +632,7 @@ class QueueMachine(RuleBasedStateMachine):
         model, queue = self.model, self.queue
         assert {n: p.consumer for n, p in model.places.items()} == queue.consumers
         assert queue.next_id == model.next_id
+        assert queue.paused == model.paused
         assert self.keeper.dirty == (queue.batch is not None)
         low = model.next_id
         for place in self.places:
@@ -630,7 +645,9 @@ class QueueMachine(RuleBasedStateMachine):
             assert queue.backlog_bytes(consumer) == model.bytes_of(waiting)
             aside = {i for _, i, _ in consumer.delayed}
             assert aside <= set(waiting)
-            assert queue.is_empty(consumer) == (len(aside) == len(waiting))
+            assert queue.is_drained(consumer) == (len(aside) == len(waiting))
+            paused = model.paused & PAUSED_GETS > 0
+            assert queue.is_empty(consumer) == (paused or queue.is_drained(consumer))
             known = {i: back for i, back in place.returns.items() if i in model.unconfirmed(place)}
             assert consumer.returns == known
             low = min([low, *model.unconfirmed(place)])
