@@ -47,7 +47,7 @@ $(STAMP): $(PROJECT) $(IN_C) | $(PY)
 
 $(SERVED) $(COMPILED): .venv-%/.$(BUILD): $(PROJECT) $(SOURCES) | .venv-%/bin/python
 	rm -f $(@D)/.pure $(@D)/.compiled
-	$(@D)/bin/python $(INSTALL) '.[fast]'
+	$(@D)/bin/python $(INSTALL) '.[fast,http]'
 	@$(@D)/bin/darnerpy --version
 	@$(@D)/bin/darnerpy --version | grep -q compiled || echo \
 	    "(faster where a C compiler and Python's headers are: docs/deployment.md)"

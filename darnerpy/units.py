@@ -33,6 +33,14 @@ class UnixAddress:
         return f"unix:{self.path}"
 
 
+def is_loopback(address: Address | UnixAddress) -> bool:
+    """Whether only this machine reaches it. A name other than localhost may be that of any."""
+    if isinstance(address, UnixAddress):
+        return True
+    host = address.host.lower()
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
+
+
 @dataclass(frozen=True)
 class SyncPolicy:
     """When what was written is forced to disk.

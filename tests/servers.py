@@ -197,8 +197,9 @@ class ServerProcess:
 
     loop: one of LOOPS, "" for what it takes by itself. settings: other options by name; `flags` as
     they were given. toml: text of the configuration file. environ: variables to add. open_files: its
-    soft and hard limit, as 100:200. addresses: where it listens, in order of the log; `host`, `port`
-    and `address` are the first.
+    soft and hard limit, as 100:200. http: where it listens for HTTP, "" for what it does by itself.
+    addresses: where it listens, in order of the log; `host`, `port` and `address` are the first.
+    http_address: HOST:PORT of HTTP.
     """
 
     def __init__(
@@ -209,16 +210,19 @@ class ServerProcess:
         listen: Iterable[str] = ("127.0.0.1:0",),
         open_files: str = "",
         loop: str = "",
+        http: str = "off",
         **settings: object,
     ) -> None:
         self._loop = loop
+        self._http = http
+        self.http_address = ""
         self._limits = ["prlimit", f"--nofile={open_files}"] if open_files else []
         self.data = directory / "data"
         self.addresses: list[str] = []
         self._listen = list(listen)
         self._environ = os.environ | (environ or {})
         self.flags = [f"--data={self.data}", *(f"--listen={one}" for one in self._listen)]
-        self.flags += LOOPS.get(loop, ())
+        self.flags += [*LOOPS.get(loop, ()), *([f"--http={http}"] if http else [])]
         for name, value in settings.items():
             self.flags.append(f"--{name.replace('_', '-')}={value}")
         if toml:
@@ -261,6 +265,9 @@ class ServerProcess:
         self._reader.start()
         self._wait_for(lambda: len(self._found()) == len(self._listen), "listening")
         self.addresses = self._found()
+        if self._http not in ("", "off"):
+            line = self.wait_for_log("listening for HTTP")
+            self.http_address = re.sub(r".* address=(?:http://)?(.*?)/?$", r"\1", line)
         assert f" loop={self._loop}" in self.log(), self.log()
         return self
 

@@ -16,6 +16,7 @@ from ..server.logs import Log, start_logging
 from ..server.loops import loop_factory
 from ..server.server import Server
 from .codes import NOTHING, exit_code
+from .http import front_beside, open_front
 from .owner import foreign_owner
 
 __all__ = ["add_arguments", "run"]
@@ -81,12 +82,16 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: 
         stop.set()
 
     server = Server(settings, loop)
+    front = front_beside(server, loop)
 
     def reload() -> None:
         """Apply the settings as they are now, all or nothing. Raises `ConfigError`."""
         fresh = read_again()
+        apply_to_front = None if front is None else front.prepare(fresh)
         unchanged = restart_needed(settings, fresh)
         server.apply(fresh)
+        if apply_to_front is not None:
+            apply_to_front()
         lines.configure(fresh.log_level, fresh.log_format)
         if unchanged:
             log.warning("only a restart applies what changed in %s", ", ".join(unchanged))
@@ -107,8 +112,14 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: 
     server.host.shut_down = stop.set
     server.host.log_lines_lost = lambda: lines.lost
     await server.start()
-    await stop.wait()
-    await server.stop()
+    try:
+        if front is not None:
+            await open_front(front, settings)
+        await stop.wait()
+    finally:
+        if front is not None:
+            await front.stop()
+        await server.stop()
     # All is done: none of them may end the process another way now, as they would by default.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.remove_signal_handler(number)

@@ -1,6 +1,7 @@
-"""What only shows when all tables are looked at together.
+"""What only shows when several options are looked at together.
 
-Promises that items which expire or fail never travel in a circle from queue to queue, and that
+Promises that nobody listens for HTTP where other machines can connect without asking for a token, that
+items which expire or fail never travel in a circle from queue to queue, and that
 a table which limits attempts says where items go then; what several globs make of a consumer is
 judged by the names they give as examples.
 """
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 
 from .. import names
 from ..errors import ClientError, ConfigError
+from ..units import is_loopback
 from .kinds import DROP, text_of_name
 from .queue_settings import QueueRule, QueueSettings
 from .settings import Settings
@@ -19,7 +21,8 @@ _TARGETS = ("expire_to", "dead_letter")
 
 
 def check(settings: Settings, prefix: str) -> None:
-    """Raise ConfigError if tables do not fit together. `prefix` begins the message."""
+    """Raise ConfigError if settings do not fit together. `prefix` begins the message."""
+    _check_http(settings, prefix)
     for rule in settings.queue_rules:
         called = rule.called or f'queues."{text_of_name(rule.glob)}"'
         where = f"{prefix}{called}"
@@ -38,6 +41,15 @@ def check(settings: Settings, prefix: str) -> None:
                 'expected the name of a queue or "drop"'
             )
     _check_loops(settings, prefix)
+
+
+def _check_http(settings: Settings, prefix: str) -> None:
+    for address in settings.http_addresses:
+        if settings.http_token_file is None and not is_loopback(address):
+            raise ConfigError(
+                f"{prefix}http: {address} can be reached from other machines: expected "
+                "http_token_file beside it"
+            )
 
 
 def _check_targets(rule: QueueRule, name: bytes, settings: Settings, where: str) -> None:

@@ -35,12 +35,16 @@ __all__ = [
     "DURATION",
     "GRACE",
     "GROUP",
+    "HOSTS",
+    "HTTP",
     "MODE",
     "KEEPALIVE",
     "KEEPALIVE_IDLE",
     "OPTIONAL_ADDRESSES",
     "OPTIONAL_COUNT",
+    "OPTIONAL_PATH",
     "OPTIONAL_SIZE",
+    "ORIGINS",
     "PATH",
     "QUEUE",
     "SYNC",
@@ -224,6 +228,27 @@ def _consumers(value: object) -> tuple[bytes, ...]:
     return consumers
 
 
+def _http(value: object) -> str | Addresses:
+    word = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return text_of(word) if word in ("auto", "guarded") else OPTIONAL_ADDRESSES.parse(value)
+
+
+def _words(pattern: str) -> Callable[[object], tuple[str, ...]]:
+    """A reader of lists of words, each of which matches; small letters are as good as capitals."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list):
+            raise ValueError(value)
+        words = [text_of(part).strip().lower() for part in parts]
+        if not all(re.fullmatch(pattern, word) for word in words if word):
+            raise ValueError(value)
+        return tuple(word for word in words if word)
+
+    return parse
+
+
+_HOST = r"[a-z0-9._-]+|\[[0-9a-f:.]+\]"
 _DURATION_WORDS = "a duration such as 500ms, 2s, 10m, 1h or 7d"
 _ADDRESS_WORDS = "addresses: HOST:PORT, [IPv6]:PORT or unix:/path"
 
@@ -241,6 +266,25 @@ OPTIONAL_ADDRESSES: Kind[Addresses] = Kind(
     lambda value: ADDRESSES.write(value) or "off",
     repeats=True,
     metavar="ADDRESS",
+)
+HTTP: Kind[str | Addresses] = Kind(
+    f'"auto", "guarded", "off" or {_ADDRESS_WORDS}',
+    _http,
+    lambda value: value if isinstance(value, str) else OPTIONAL_ADDRESSES.write(value),
+    repeats=True,
+    metavar="ADDRESS",
+)
+HOSTS: Kind[tuple[str, ...]] = Kind(
+    "a list of names of hosts, without a port: example.net, 192.0.2.1 or [2001:db8::1]",
+    _words(_HOST),
+    ", ".join,
+    metavar="HOSTS",
+)
+ORIGINS: Kind[tuple[str, ...]] = Kind(
+    "a list of origins such as https://example.net or http://localhost:8080",
+    _words(rf"https?://({_HOST})(:[0-9]{{1,5}})?"),
+    ", ".join,
+    metavar="ORIGINS",
 )
 SYNC = Kind(
     f'"always", "never" or {_DURATION_WORDS}',
@@ -271,6 +315,7 @@ KEEPALIVE = _seconds(most=32767)
 KEEPALIVE_IDLE = _optional(KEEPALIVE)
 OPTIONAL_COUNT = _optional(integer(1))
 AUTO_COUNT = _optional(integer(1), "auto")
+OPTIONAL_PATH = _optional(PATH)
 OPTIONAL_SIZE = _optional(size())
 QUEUE = Kind('the name of a queue, without a +, or ""', _queue, text_of_name, metavar="QUEUE")
 DEAD_LETTER = Kind(

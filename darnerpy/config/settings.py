@@ -18,11 +18,15 @@ from .kinds import (
     DROP,
     GRACE,
     GROUP,
+    HOSTS,
+    HTTP,
     KEEPALIVE,
     KEEPALIVE_IDLE,
     MODE,
     OPTIONAL_ADDRESSES,
+    OPTIONAL_PATH,
     OPTIONAL_SIZE,
+    ORIGINS,
     PATH,
     TIMEOUT,
     integer,
@@ -38,6 +42,7 @@ Aliases = Mapping[bytes, tuple[tuple[bytes, bytes], ...]]
 """By alias, the destinations, each a queue and its consumer, b"" for the queue itself."""
 
 
+_HTTP_PORT = 2223
 _SHARED = 1000
 _shared: dict[QueueSettings, QueueSettings] = {}
 """Ten thousand queues have few different settings: equal ones are one object."""
@@ -164,6 +169,38 @@ class Settings:
         "A status that forbids more than the one before is in force this long after it is set.",
         live=True,
     )
+    http: str | tuple[Address | UnixAddress, ...] = option(
+        HTTP,
+        "auto",
+        "Where the dashboard, the REST interface and metrics are. auto is 127.0.0.1:2223, if "
+        "darnerpy[http] is installed and nobody else has that port; guarded is 0.0.0.0:2223 if there "
+        "is http_token_file, else off.",
+    )
+    http_token_file: Path | None = option(
+        OPTIONAL_PATH,
+        "off",
+        "Who asks over HTTP has to show a token, of which there is one in each line of this file; "
+        "needed where others than this machine can connect.",
+        live=True,
+    )
+    http_hosts: tuple[str, ...] = option(
+        HOSTS,
+        "",
+        "The hosts that HTTP clients may name; without any, those of loopback and of http.",
+        live=True,
+    )
+    http_origins: tuple[str, ...] = option(
+        ORIGINS, "", "Pages from elsewhere that may change queues over HTTP.", live=True
+    )
+    http_read_only: bool = option(
+        BOOLEAN, "false", "Nothing can be taken, put or changed over HTTP.", live=True
+    )
+    http_get_consumes: bool = option(
+        BOOLEAN, "true", "GET /get takes an item, as dqid has it.", live=True
+    )
+    history_memory: int = option(
+        size(), "16MiB", "Memory for the history of all queues that the dashboard draws."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = option(
         one_of("debug", "info", "warning", "error"),
         "info",
@@ -200,6 +237,15 @@ class Settings:
         if len(_shared) >= _SHARED:
             _shared.clear()
         return _shared.setdefault(allowed, allowed)
+
+    @property
+    def http_addresses(self) -> tuple[Address | UnixAddress, ...]:
+        """Where HTTP is to be; none if it is off."""
+        if not isinstance(self.http, str):
+            return self.http
+        if self.http == "auto":
+            return (Address("127.0.0.1", _HTTP_PORT),)
+        return (Address("0.0.0.0", _HTTP_PORT),) if self.http_token_file is not None else ()
 
     @property
     def taps(self) -> bool:

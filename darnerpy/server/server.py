@@ -66,11 +66,11 @@ class Server:
         self.tap = Tap(path, size, self.broker, clock, room)
         self.host.tap = lambda: (self.tap.state, self.tap.told)
         self.flow = Flow(self.host, settings.buffer_memory)
-        self._files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
-        self._admission = Admission(
+        self.files = Workers(_FILE_THREADS, loop.call_soon_threadsafe, "send")
+        self.admission = Admission(
             lambda: self.settings, self.host.counters, self.broker.max_open_journals
         )
-        self._connections = Connections(self.host, loop, self._admission)
+        self._connections = Connections(self.host, loop, self.admission)
         self._listeners: list[Listening] = []
         self._tcp: list[Listening] = []
         self._sockets: list[str] = []
@@ -110,7 +110,7 @@ class Server:
                 "loop": loop_name(self._loop),
             },
         )
-        self._admission.warn()
+        self.admission.warn()
         self.tap.switch(on=self.settings.taps)
         taken = await self._listen_on("listen", self.settings.listen, self._memcache)
         texts = await self._listen_on("text_listen", self.settings.text_listen, self._kestrel_text)
@@ -136,7 +136,7 @@ class Server:
         await self._until(lambda: self.broker.idle)
         self.broker.close()
         self.tap.close()
-        self._files.close()
+        self.files.close()
         self._data.close()
         for path in self._sockets:
             with suppress(OSError):
@@ -158,7 +158,7 @@ class Server:
         return self._connection(KestrelCodec(self.flow.codec_limits), KESTREL_TEXT)
 
     def _connection(self, codec: Codec, replies: Replies) -> asyncio.BaseProtocol:
-        made = Connection(self.host, self._connections, self.flow, self._files, codec, replies)
+        made = Connection(self.host, self._connections, self.flow, self.files, codec, replies)
         return cast(asyncio.BaseProtocol, made)  # it is one in all but its base class
 
     async def _listen_on(

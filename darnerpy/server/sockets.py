@@ -43,8 +43,9 @@ async def listen(
     address: Address | UnixAddress,
     connect: Callable[[], asyncio.BaseProtocol],
     settings: Settings,
+    pumped: bool = True,
 ) -> Listening:
-    """Begin to listen on one address.
+    """Begin to listen on one address. pumped: the pump serves who connects, if there is one.
 
     Raises `ListenError` if it cannot be had now, `ConfigError` if it never can.
     """
@@ -52,14 +53,14 @@ async def listen(
         if isinstance(address, UnixAddress):
             bound = _bind(address.path, settings)
             try:
-                if isinstance(loop, PumpLoop):
+                if pumped and isinstance(loop, PumpLoop):
                     return Listener(loop, [bound], connect, _BACKLOG)
                 return await loop.create_unix_server(connect, sock=bound, backlog=_BACKLOG)
             except BaseException:
                 bound.close()
                 raise
         host, port = address.host or None, address.port
-        if isinstance(loop, PumpLoop):
+        if pumped and isinstance(loop, PumpLoop):
             server = await loop.create_server(connect, host, port, start_serving=False)
             return Listener.of(server, loop, connect, _BACKLOG)
         return await loop.create_server(connect, host, port, backlog=_BACKLOG)

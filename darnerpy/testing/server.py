@@ -60,7 +60,7 @@ class RunningServer:
         """Start it on the data there is, and wait until it answers."""
         if self.running:
             raise DarnerError(f"already running at {self.address}")
-        flags = [f"--data={self.data}", f"--listen=127.0.0.1:{self._port}"]
+        flags = [f"--data={self.data}", f"--listen=127.0.0.1:{self._port}", "--http=off"]
         flags += [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
         self._lines.clear()
         process = self._process = subprocess.Popen(

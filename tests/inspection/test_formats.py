@@ -94,7 +94,7 @@ def test_a_newer_version_is_refused_by_all_and_left(
         ["check", place],
         ["check", place, "--repair"],
         ["export", "work", "--data", place],
-        ["serve", "--data", place],
+        ["serve", "--http", "off", "--data", place],
         ["import", "--from", "darner", os.fspath(tmp_path), "--data", place],
     ):
         if words[0] == "import":

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import MakeServer, loops
 from tests.servers import DARNERPY, LOOPS, PYTHON, ServerProcess, Wire, wait_until
 
-SERVE = (*DARNERPY, "serve")
+SERVE = (*DARNERPY, "serve", "--http=off")
 MANY = 6000
 
 

@@ -16,7 +16,7 @@ from tests.conftest import MakeServer, loops
 from tests.dialogues import END, STORED, hit
 from tests.servers import DARNERPY, LOOPS, PYTHON, ServerProcess, Wire, wait_until
 
-SERVE = (*DARNERPY, "serve")
+SERVE = (*DARNERPY, "serve", "--http=off")
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) \S.*")
 
 
@@ -268,7 +268,7 @@ sys.exit(main())
 def test_a_signal_after_all_is_done_changes_nothing(tmp_path: Path, loop: str) -> None:
     path = tmp_path / "socket"
     flags = (f"--data={tmp_path / 'data'}", f"--listen=unix:{path}", *LOOPS[loop])
-    command = (PYTHON, "-P", "-c", LATE_SIGNALS, "serve", *flags)
+    command = (PYTHON, "-P", "-c", LATE_SIGNALS, "serve", "--http=off", *flags)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: path.is_socket() or process.poll() is not None)
         process.terminate()

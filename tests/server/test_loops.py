@@ -54,7 +54,7 @@ sys.exit(main())
 
 def test_a_server_whose_pump_was_not_compiled(tmp_path: Path) -> None:
     path = tmp_path / "socket"
-    flags = ("serve", f"--data={tmp_path / 'data'}", f"--listen=unix:{path}")
+    flags = ("serve", "--http=off", f"--data={tmp_path / 'data'}", f"--listen=unix:{path}")
     command = (sys.executable, "-c", NOT_COMPILED, *flags)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: path.is_socket() or process.poll() is not None)

@@ -67,7 +67,12 @@ served |= {
     "keepalive_probes": st.integers(1, 127),
 }
 served |= dict.fromkeys(["max_open_reads", "max_open_journals", "max_connections"], counts)
-served |= dict.fromkeys(["window_memory", "buffer_memory"], sizes)
+served |= dict.fromkeys(["window_memory", "buffer_memory", "history_memory"], sizes)
+hosts = st.sampled_from(["localhost", "a.example", "192.0.2.1", "[2001:db8::1]"])
+served |= {
+    "http_hosts": st.lists(hosts).map(tuple),
+    "http_origins": st.lists(hosts.map("https://{}:1".format)).map(tuple),
+}
 served |= dict.fromkeys(
     ["client_timeout", "receive_timeout", "send_timeout"], durations | st.none()
 )
@@ -138,6 +143,13 @@ def test_what_a_running_server_cannot_change() -> None:
             "keepalive_probes": "1",
             "admin_commands": "false",
             "status_grace_period": "1s",
+            "http": "off",
+            "http_token_file": "tokens",
+            "http_hosts": "a",
+            "http_origins": "https://a",
+            "http_read_only": "true",
+            "http_get_consumes": "false",
+            "history_memory": "1",
             "log_level": "debug",
             "log_format": "json",
         },
@@ -157,6 +169,8 @@ def test_what_a_running_server_cannot_change() -> None:
         "window_memory",
         "buffer_memory",
         "tap_size",
+        "http",
+        "history_memory",
     ]
     assert restart_needed(everything, replace(everything)) == []
 

@@ -97,17 +97,17 @@ TESTED = ["/.installed", "-compiled/.compiled"]
 @pytest.mark.parametrize(
     ("target", "made", "installs"),
     [
-        ("serve", [], ["-serve .[fast]", " ."]),
+        ("serve", [], ["-serve .[fast,http]", " ."]),
         ("serve", SERVED, []),
-        ("serve", ["/.serving"], ["-serve .[fast]"]),
-        ("serve", ["-serve/.pure", "/.serving"], ["-serve .[fast]"]),
-        ("serve DARNERPY_PURE=1", SERVED, ["-serve .[fast]"]),
+        ("serve", ["/.serving"], ["-serve .[fast,http]"]),
+        ("serve", ["-serve/.pure", "/.serving"], ["-serve .[fast,http]"]),
+        ("serve DARNERPY_PURE=1", SERVED, ["-serve .[fast,http]"]),
         ("serve DARNERPY_PURE=1", ["-serve/.pure", "/.serving"], []),
         ("serve DARNERPY_PURE=0", SERVED, []),
         ("install", [], [" .[dev]"]),
         ("install", ["/.serving"], [" .[dev]"]),
         ("install", ["/.serving", "/.installed"], []),
-        ("test-compiled", [], [" .[dev]", "-compiled .[fast]"]),
+        ("test-compiled", [], [" .[dev]", "-compiled .[fast,http]"]),
         ("test-compiled", TESTED, []),
     ],
 )
@@ -121,10 +121,10 @@ def test_make_installs_what_is_not_there_and_serving_needs_no_tools(
 @pytest.mark.parametrize(
     ("changed", "served", "developed"),
     [
-        ("pyproject.toml", ["-serve .[fast]", " ."], [" .[dev]"]),
-        ("hatch_build.py", ["-serve .[fast]", " ."], [" .[dev]"]),
-        ("darnerpy/one.py", ["-serve .[fast]"], []),
-        ("darnerpy/two.c", ["-serve .[fast]", " ."], [" .[dev]"]),
+        ("pyproject.toml", ["-serve .[fast,http]", " ."], [" .[dev]"]),
+        ("hatch_build.py", ["-serve .[fast,http]", " ."], [" .[dev]"]),
+        ("darnerpy/one.py", ["-serve .[fast,http]"], []),
+        ("darnerpy/two.c", ["-serve .[fast,http]", " ."], [" .[dev]"]),
         ("README.md", [], []),
     ],
 )

@@ -1,0 +1,52 @@
+"""HTTP beside the server, if it is wanted and can be had.
+
+Owns what happens if it cannot: where somebody asked for it, the start stops; where it is only the default, a
+line of the log says so. Imports nothing of HTTP before it is needed.
+"""
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..config import Settings
+from ..errors import ListenError, UnavailableError
+from ..server.closing import Closing
+from ..server.server import Server
+from ..server.sockets import listen
+
+if TYPE_CHECKING:
+    from ..http.front import Front
+
+__all__ = ["front_beside", "open_front"]
+
+log = logging.getLogger("darnerpy.http")
+
+
+def front_beside(server: Server, loop: asyncio.AbstractEventLoop) -> "Front | None":
+    """None if HTTP is off. Raises `UnavailableError`, or `ConfigError` for a bad file of tokens."""
+    settings = server.settings
+    if not settings.http_addresses:
+        return None
+    try:
+        from ..http.front import Front
+    except ModuleNotFoundError as error:
+        if error.name not in ("uvicorn", "httptools"):
+            raise
+        why = f"HTTP needs the extra darnerpy[http]: there is no {error.name}"
+        if settings.http != "auto":
+            raise UnavailableError(f"http: {why}") from None
+        log.info("no HTTP: %s", why)
+        return None
+    listening = partial(listen, loop, settings=settings, pumped=False)
+    return Front(server.host, loop, server.files, server.flow, server.admission, listening, Closing)
+
+
+async def open_front(front: "Front", settings: Settings) -> None:
+    """Listen, unless the default address is taken. Raises `ListenError` if another is."""
+    try:
+        await front.start(settings.http_addresses)
+    except ListenError as error:
+        if settings.http != "auto":
+            raise ListenError(f"http: {error}") from error
+        log.warning("no HTTP: %s", error)

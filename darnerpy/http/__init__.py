@@ -1,0 +1,1 @@
+"""The same queues over HTTP: REST, leases, metrics and a dashboard. Imported only where it is on."""

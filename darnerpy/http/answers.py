@@ -1,0 +1,144 @@
+"""What is answered, until it is sent: status, headers, and a body that is there or comes in pieces.
+
+Owns how each kind of body leaves. A large item is read from its file in a thread, a piece whenever the
+client has taken the one before it.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from email.utils import formatdate
+from typing import Any
+
+import msgspec
+
+from ..journals.workers import Workers
+from .ending import Ending
+from .exchange import Exchange
+from .problems import MEDIA_TYPE, Problem, document
+
+__all__ = ["Answer", "Sender", "empty", "json", "of_problem", "raw", "stream"]
+
+Headers = list[tuple[bytes, bytes]]
+
+_PIECE = 256 * 1024
+_ENCODER = msgspec.json.Encoder()
+
+
+class Answer:
+    """body: bytes, or the pieces of it as they come. handle, size: of an open file that is the body, which is
+    closed when it is sent, or is not going to be.
+    """
+
+    __slots__ = ("body", "handle", "headers", "size", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes | AsyncIterator[bytes] = b"",
+        handle: int | None = None,
+        size: int = 0,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.handle = handle
+        self.size = size
+
+
+def empty(status: int = 204, headers: Headers | None = None) -> Answer:
+    return Answer(status, [] if headers is None else headers)
+
+
+def raw(
+    data: bytes,
+    headers: Headers,
+    media_type: bytes = b"application/octet-stream",
+    status: int = 200,
+) -> Answer:
+    return Answer(status, [(b"content-type", media_type), *headers], data)
+
+
+def json(value: Any, status: int = 200, headers: Headers | None = None) -> Answer:
+    return raw(_ENCODER.encode(value), headers or [], b"application/json", status)
+
+
+def stream(
+    pieces: AsyncIterator[bytes], media_type: bytes, headers: Headers | None = None
+) -> Answer:
+    """The pieces are closed if the client goes before they have ended."""
+    return Answer(200, [(b"content-type", media_type), *(headers or [])], pieces)
+
+
+def of_problem(problem: Problem) -> Answer:
+    body = document(problem.status, str(problem))
+    return raw(body, list(problem.headers), MEDIA_TYPE, problem.status)
+
+
+class Sender:
+    """files: threads that read large items. ending: streams end with it. clock: seconds since the epoch."""
+
+    def __init__(self, files: Workers, ending: Ending, clock: Callable[[], int]) -> None:
+        self._files = files
+        self._ending = ending
+        self._clock = clock
+        self._date = (0, b"")
+
+    async def send(self, exchange: Exchange, answer: Answer) -> None:
+        headers = [*answer.headers, (b"date", self._now())]
+        body = answer.body
+        if isinstance(body, bytes) and answer.handle is None:
+            if answer.status not in (204, 304):
+                headers.append((b"content-length", b"%d" % len(body)))
+            await exchange.start(answer.status, headers)
+            await exchange.send(body, False)
+        elif answer.handle is not None:
+            headers.append((b"content-length", b"%d" % answer.size))
+            await self._send_file(exchange, answer, headers)
+        else:
+            assert not isinstance(body, bytes)
+            await exchange.start(answer.status, headers)
+            await self._send_stream(exchange, body)
+
+    async def _send_stream(self, exchange: Exchange, pieces: AsyncIterator[bytes]) -> None:
+        try:
+            while piece := await self._ending.unless_stopping(_next(pieces)):
+                await exchange.send(piece, True)
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
+        await exchange.send(b"", False)
+
+    async def _send_file(self, exchange: Exchange, answer: Answer, headers: Headers) -> None:
+        handle = answer.handle
+        assert handle is not None
+        await exchange.start(answer.status, headers)
+        offset = 0
+        while offset < answer.size:
+            piece = await self._read(handle, offset, min(_PIECE, answer.size - offset))
+            if not piece:
+                exchange.hang_up()
+                return
+            offset += len(piece)
+            await exchange.send(piece, offset < answer.size)
+
+    async def _read(self, handle: int, offset: int, size: int) -> bytes:
+        came: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def read(data: bytes | None, error: BaseException | None) -> None:
+            if not came.done():
+                came.set_result(data or b"")
+
+        self._files.submit(lambda: os.pread(handle, size, offset), read)
+        return await came
+
+    def _now(self) -> bytes:
+        now = self._clock()
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True).encode())
+        return self._date[1]
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)

@@ -1,0 +1,191 @@
+"""HTTP on the server's own loop: its listeners, and its life from start to stop.
+
+Owns the connections and the watch over those that take too long. Knows queues only through the sessions'
+host; sockets, threads and limits that all ports share are given to it. Promises that a stop takes no
+longer than `_LAST_WORDS_S`, whatever clients do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from ..config import Address, Settings, UnixAddress
+from ..journals.workers import Workers
+from ..sessions.contract import Host
+from .answers import Sender
+from .app import App
+from .call import Means
+from .ending import Ending
+from .gate import Gate
+from .problems import Problem
+from .protocol import Common, Connection, Memory
+from .routes.every import every_route
+from .routing import Router
+from .safety import Safety, read_tokens
+
+__all__ = ["Door", "Front", "Listener"]
+
+log = logging.getLogger("darnerpy.http")
+
+_LAST_WORDS_S = 2.0
+_SWEEP_S = 1.0
+
+
+class Listener(Protocol):
+    @property
+    def sockets(self) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+class Door(Protocol):
+    """Counts the clients of all ports."""
+
+    def refusal(self, address: str | None) -> str | None: ...
+
+    def joined(self, address: str | None) -> None: ...
+
+    def left(self, address: str | None) -> None: ...
+
+
+class Front:
+    """listen: begins to listen on an address; raises `ListenError`. linger: see `Connection`."""
+
+    def __init__(
+        self,
+        host: Host,
+        loop: asyncio.AbstractEventLoop,
+        files: Workers,
+        memory: Memory,
+        door: Door,
+        listen: Callable[..., Awaitable[Listener]],
+        linger: Callable[..., object],
+    ) -> None:
+        self._host = host
+        self._loop = loop
+        self._door = door
+        self._listen = listen
+        self._ending = Ending()
+        self._listeners: list[Listener] = []
+        self._open: set[Connection] = set()
+        self._inside: set[Connection] = set()
+        self._alone = asyncio.Event()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._safety = Safety(lambda: host.settings, read_tokens(host.settings.http_token_file))
+        means = Means(host, files, self._ending)
+        sender = Sender(files, self._ending, lambda: host.clock.now_ms() // 1000)
+        app = App(means, Router(every_route()), self._safety, sender)
+        config = Config(
+            _unused,
+            interface="asgi3",
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            http="httptools",
+        )
+        config.load()
+        self._common = Common(
+            config,
+            ServerState(),
+            loop,
+            Gate(loop),
+            memory,
+            app.answer,
+            linger,
+            self._join,
+            self._part,
+        )
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def start(self, addresses: Iterable[Address | UnixAddress]) -> None:
+        """Raises `ListenError` if one of them cannot be had; then none is listened on."""
+        try:
+            for address in addresses:
+                listener = await self._listen(address, self._connect)
+                self._listeners.append(listener)
+                for taken in _taken(address, listener):
+                    log.info("listening for HTTP", extra={"address": taken})
+        except BaseException:
+            self._close()
+            raise
+
+    def prepare(self, settings: Settings) -> Callable[[], None]:
+        """What to call for new settings to hold. Raises `ConfigError` if they cannot; nothing changes."""
+        tokens = read_tokens(settings.http_token_file)
+
+        def do() -> None:
+            self._safety.tokens = tokens
+
+        return do
+
+    async def stop(self) -> None:
+        self._close()
+        self._ending.begin()
+        for connection in list(self._open):
+            connection.drain()
+        if self._open:
+            self._alone.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._alone.wait(), _LAST_WORDS_S)
+        for connection in list(self._open):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def _close(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    # -- connections -------------------------------------------------------------------------------
+
+    def _connect(self) -> asyncio.BaseProtocol:
+        return Connection(self._common)
+
+    def _join(self, connection: Connection) -> None:
+        self._open.add(connection)
+        refusal = self._door.refusal(connection.address)
+        if refusal is not None:
+            log.warning("a connection is refused: %s", refusal, extra={"peer": connection.who})
+            connection.refuse_all(Problem(503, refusal))
+            return
+        self._inside.add(connection)
+        self._door.joined(connection.address)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    def _part(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if not self._open:
+            self._alone.set()
+        if connection in self._inside:
+            self._inside.discard(connection)
+            self._door.left(connection.address)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._open):
+            why = connection.slow(now)
+            if why:
+                log.info("closing a connection: %s", why, extra={"peer": connection.who})
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if self._open else None
+
+
+async def _unused(scope: object, receive: object, send: object) -> None:
+    """uvicorn wants an application; each connection has its own."""
+
+
+def _taken(address: Address | UnixAddress, listener: Listener) -> list[str]:
+    """Where it listens, as people type it."""
+    if isinstance(address, UnixAddress):
+        return [str(address)]
+    names = [listening.getsockname() for listening in listener.sockets]
+    return [f"http://{Address(name[0], name[1])}/" for name in names]

@@ -1,0 +1,321 @@
+"""One connection: uvicorn's protocol, with limits of ours, and errors that are problem documents.
+
+Owns how large a head may be, how long anything may take (`Connection.slow`, asked by `watch`), how much is
+parsed before others have their turn, and how a connection ends so that its last word is read. Knows
+nothing of routes: for every request it calls one function.
+"""
+
+import asyncio
+import select
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from ..config import Address
+from .exchange import Exchange
+from .gate import Gate
+from .problems import MEDIA_TYPE, Problem, document, title
+from .transport import Transport
+
+__all__ = ["Common", "Connection", "Memory"]
+
+MOST_HEAD = 32 * 1024
+MOST_TARGET = 8 * 1024
+_PIECE = 16 * 1024
+
+HEAD_S = 10.0
+BODY_S = 30.0
+IDLE_S = 75.0
+READ_S = 30.0
+
+
+class Memory(Protocol):
+    """What the buffers of all connections take together."""
+
+    def reserve(self, change: int) -> None: ...
+
+    def hold(self, change: int) -> None: ...
+
+
+class _Refused(Exception):
+    """Out of the parser: `_refusal` says why."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all connections share. answer: is called for each request, one at a time on a connection. join,
+    part: are told when there is one, and when it is gone.
+
+    linger: takes over a transport on which the last word was said, while the client may still send.
+    """
+
+    config: Config
+    state: ServerState
+    loop: asyncio.AbstractEventLoop
+    gate: Gate
+    memory: Memory
+    answer: Callable[[Exchange], Awaitable[None]]
+    linger: Callable[..., object]
+    join: Callable[["Connection"], None]
+    part: Callable[["Connection"], None]
+
+
+class Connection(HttpToolsProtocol):
+    """who: for the log. address: the client's, None if it has none."""
+
+    def __init__(self, common: Common) -> None:
+        loop = common.loop
+        super().__init__(common.config, common.state, {}, loop)
+        self.exchange: Exchange | None = None
+        self.who = ""
+        self.address: str | None = None
+        self._common = common
+        self._memory = common.memory
+        self._running: RequestResponseCycle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._unparsed = memoryview(b"")
+        self._begun = False  # a head was, and is not complete
+        self._head = 0  # bytes of it, or a piece more
+        self._since = loop.time()  # when what it is waiting for began, or last moved
+        self._unread = 0
+        self._kept = self._held = 0
+        self._refusal: Problem | None = None
+        self._gone = self._stopping = False
+
+    # -- what the transport tells ------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        own = Transport(cast(asyncio.Transport, transport), self._leave)
+        super().connection_made(cast(asyncio.Transport, own))
+        if self.client is None:
+            self.who = f"unix:{transport.get_extra_info('sockname')}"
+        else:
+            self.address = self.client[0]
+            self.who = str(Address(*self.client))
+        self._common.join(self)
+
+    def data_received(self, data: bytes) -> None:
+        if not (self._unparsed or self.transport.is_closing()):
+            self._unparsed = memoryview(data)
+            self._parse()
+        elif self._unparsed:
+            self._unparsed = memoryview(bytes(self._unparsed) + data)
+
+    def eof_received(self) -> None:
+        """Whoever stops sending is taken to be gone, as by most servers of HTTP."""
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._hold()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._hold()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._gone = True
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+        super().connection_lost(error)
+        self._memory.reserve(-self._kept)
+        self._memory.hold(-self._held)
+        self._kept = self._held = 0
+        if self._task is not None:
+            self._task.cancel()
+        self._common.part(self)
+
+    # -- parsing -----------------------------------------------------------------------------------
+
+    def _parse(self) -> None:
+        while self._unparsed and not (self.pipeline or self._refusal or self._gone):
+            piece, self._unparsed = self._unparsed[:_PIECE], self._unparsed[_PIECE:]
+            try:
+                self._feed(piece)
+            except httptools.HttpParserError as error:
+                why = str(error).strip() or "it cannot be understood"
+                self._refuse(Problem(400, f"not a request of HTTP: {why}"))
+        if self._refusal is not None:
+            self._unparsed = memoryview(b"")
+
+    def _feed(self, piece: memoryview) -> None:
+        while piece:
+            if not self._begun:
+                self._since = self.loop.time()
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as upgrade:
+                # To another protocol: nobody has to agree to that, and we go on as before.
+                piece = piece[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                continue
+            if self._begun:
+                self._head += len(piece)
+                if self._head > MOST_HEAD + _PIECE:
+                    self._refuse(_head_too_large())
+            return
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begun = True
+        self._head = 0
+        self._since = self.loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > MOST_TARGET:
+            self._refuse(Problem(414, f"the address is longer than {MOST_TARGET} bytes"))
+            raise _Refused
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MOST_HEAD:
+            self._refuse(_head_too_large())
+            raise _Refused
+        self._begun = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        before = len(cycle.body)
+        super().on_body(body)
+        self.keep(len(cycle.body) - before)
+        if cycle is self._running and self.exchange is not None:
+            self.exchange.arrived()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.cycle.more_body = False  # also of what nobody has read to its end
+        if self.cycle is self._running and self.exchange is not None:
+            self.exchange.arrived()
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        self._common.gate.enter(partial(self._begin, cycle))
+
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        if self._gone:
+            return
+        self.exchange = exchange = Exchange(self, cycle)
+
+        async def app(*asgi: object) -> None:
+            await self._common.answer(exchange)
+
+        self._task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(self._task)
+        self._task.add_done_callback(self.tasks.discard)
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        running, self._running, self.exchange = self._running, None, None
+        self._task = None
+        if running is not None:
+            self.keep(-len(running.body))
+            running.body = bytearray()
+        self._since = self.loop.time()
+        if self._gone or self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
+            self._say(self._refusal)
+        elif self._stopping:
+            self.transport.close()
+        elif self._unparsed:
+            self.loop.call_soon(self._parse)
+
+    def keep(self, change: int) -> None:
+        if change and not self._gone:
+            self._kept += change
+            self._memory.reserve(change)
+
+    def is_gone(self) -> bool:
+        """Also if nobody has read so far as to notice."""
+        if self._gone or self.transport.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    # -- ends --------------------------------------------------------------------------------------
+
+    def _refuse(self, problem: Problem) -> None:
+        """What comes cannot be told apart any more: say so after all that was asked before, and close."""
+        if self._refusal is None:
+            self._refusal = problem
+            if self._running is None:
+                self._say(problem)
+
+    def _say(self, problem: Problem) -> None:
+        body = document(problem.status, str(problem))
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (problem.status, title(problem.status).encode(), MEDIA_TYPE, len(body), body)
+        )
+        self.transport.close()
+
+    def _leave(self, transport: asyncio.Transport) -> None:
+        """The last word is said."""
+        cycle: RequestResponseCycle | None = self.cycle
+        unfinished = cycle is not None and cycle.more_body
+        if unfinished or self._refusal is not None:
+            self._common.linger(transport, self.loop, lambda: None, self.connection_lost)
+        else:
+            transport.close()
+
+    def refuse_all(self, problem: Problem) -> None:
+        """Whatever it may want to ask."""
+        self._refuse(problem)
+
+    def drain(self) -> None:
+        """The server stops: what is answered already, or not yet asked, need not wait."""
+        self._stopping = True
+        if self._running is None:
+            self.transport.close()
+        elif self._running.more_body and self._task is not None:
+            self._task.cancel()
+
+    def slow(self, now: float) -> str:
+        """What the client has taken too long for, "" if for nothing: then it was hung up on, or told so."""
+        unread, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if self._unread:
+            if self._unread != unread:
+                self._since = now
+            elif now - self._since >= READ_S:
+                self.transport.abort()
+                return "slow reader"
+            return ""
+        waited = now - self._since
+        if self._running is None:
+            if self._begun and waited >= HEAD_S:
+                self._refuse(Problem(408, f"no whole head of a request within {HEAD_S:.0f} s"))
+                return "slow sender"
+            if waited >= IDLE_S:
+                self.transport.close()
+                return "idle"
+        elif self.exchange is not None and self.exchange.wants:
+            if waited >= BODY_S:
+                self.exchange.fail(Problem(408, f"nothing more of the body for {BODY_S:.0f} s"))
+                return "slow sender"
+        else:
+            self._since = now  # it is not the client who is waited for
+        return ""
+
+    def _hold(self) -> None:
+        held = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        if not self._gone:
+            self._memory.hold(held - self._held)
+            self._held = held
+
+
+def _head_too_large() -> Problem:
+    return Problem(431, f"the head of the request is larger than {MOST_HEAD} bytes")

@@ -1,0 +1,10 @@
+"""All routes there are."""
+
+from ..declared import Route
+from . import pages, queues
+
+__all__ = ["every_route"]
+
+
+def every_route() -> list[Route]:
+    return [*pages.ROUTES, *queues.ROUTES]

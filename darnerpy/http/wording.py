@@ -1,0 +1,63 @@
+"""How names and items are said in JSON and in headers.
+
+Owns the spelling, once for all routes: a name's percent-encoded form is `name`, which is what addresses
+have and what is told apart by; `text` is for people.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from urllib.parse import quote_from_bytes
+
+from ..queues.items import Item
+from ..sessions.requests.given import Given
+
+__all__ = ["item_headers", "item_object", "named", "path_name", "sayable", "seconds"]
+
+
+def path_name(name: bytes) -> str:
+    """The name as a part of an address. A browser takes `.` and `..` for something else."""
+    encoded = quote_from_bytes(name, safe="")
+    return encoded.replace(".", "%2E") if name in (b".", b"..") else encoded
+
+
+def named(name: bytes) -> dict[str, object]:
+    return {"name": path_name(name), "text": name.decode("utf-8", "backslashreplace")}
+
+
+def seconds(milliseconds: int) -> float:
+    return max(0, milliseconds) / 1000
+
+
+def item_headers(given: Given) -> list[tuple[bytes, bytes]]:
+    item = given.item
+    headers = [
+        (b"darnerpy-id", b"%d" % item.id),
+        (b"darnerpy-flags", b"%d" % item.flags),
+        (b"darnerpy-attempts", b"%d" % given.attempts),
+        (b"darnerpy-age", b"%.3f" % seconds(given.age)),
+    ]
+    if given.lease:
+        headers.append((b"darnerpy-lease", given.lease.encode()))
+    return headers
+
+
+def item_object(given: Given, data: bytes) -> dict[str, object]:
+    item: Item = given.item
+    return {
+        "id": item.id,
+        "flags": item.flags,
+        "attempts": given.attempts,
+        "age": seconds(given.age),
+        "data": b64encode(data).decode("ascii"),
+    }
+
+
+def sayable(values: Mapping[str, object]) -> dict[str, object]:
+    """The same, with text that is UTF-8: of a name that is not, the bytes are shown."""
+    return {key: _text(value) for key, value in values.items()}
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,100 @@
+"""The front itself, on every loop: where it listens, what it says of what cannot be."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeServer
+from tests.http.web import Web
+from tests.servers import DARNERPY, ServerProcess, Wire
+
+SERVERS = {name: {"loop": name, "http": "127.0.0.1:0"} for name in ("uvloop", "asyncio", "pump")}
+
+
+def test_queues_are_listed_by_name(server: ServerProcess, web: Web, wire: Wire) -> None:
+    for name in ("b", "a", "c+audit"):
+        wire.put(name, b"x")
+    said = web.get("/v1/queues").json
+    assert [each["name"] for each in said["queues"]] == ["a", "b", "c"]
+    assert said["next"] is None
+    first = web.get("/v1/queues?limit=1").json
+    assert [each["name"] for each in first["queues"]] == ["a"]
+    assert first["queues"][0]["items"] == 1
+    rest = web.get(f"/v1/queues?after={first['next']}&glob=[bx]").json
+    assert [each["name"] for each in rest["queues"]] == ["b"]
+
+
+def test_a_queue_by_any_name(server: ServerProcess, web: Web, wire: Wire) -> None:
+    for name in (b"..", b"\xff%", "ü".encode()):
+        wire.ask(b"set %b 0 0 1\r\nx\r\n" % name)
+        encoded = "".join(f"%{byte:02x}" for byte in name)
+        said = web.get(f"/v1/queues/{encoded}")
+        assert said.status == 200
+        assert web.get(f"/v1/queues/{said.json['name']}").json["name"] == said.json["name"]
+        assert web.get(f"/v1/queue?queue={encoded}").json["items"] == 1
+    assert web.get("/v1/queues/%2E%2E").json["text"] == ".."
+    assert web.get("/v1/queues/%FF%25").json["text"] == "\\xff%"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "detail"),
+    [
+        ("/v1/queues/nix", 404, "there is no queue nix"),
+        ("/v1/queues/a%2Fb", 400, "may not contain byte 0x2f"),
+        ("/v1/queues/a+b", 400, r"\?consumer="),
+        ("/v1/queues/", 400, "empty"),
+        ("/v1/queues/a/", 404, "nothing at /v1/queues/a/"),
+        ("/v1/queues?limit=0", 400, "limit: expected a whole number from 1 to 1000, not '0'"),
+        ("/v1/queues?limt=1", 400, "limt is unknown here; known are glob, limit, after"),
+        ("/v1/queues?limit=1&limit=1", 400, "limit is given twice"),
+        ("/v1/queue", 400, "queue is missing"),
+        ("/nix", 404, "nothing at /nix"),
+    ],
+)
+def test_what_cannot_be_asked(web: Web, path: str, status: int, detail: str) -> None:
+    said = web.get(path)
+    assert said.status == status
+    assert re.search(detail, said.detail), said.detail
+
+
+def test_the_page_is_there(web: Web) -> None:
+    said = web.get("/")
+    assert said.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in said.headers["content-security-policy"]
+    again = web.get("/", if_none_match=said.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert web.get("/static/index.html").body == said.body
+    assert web.get("/static/..%2fapp.py").status == 404
+
+
+def test_a_method_that_is_none(web: Web) -> None:
+    said = web.post("/v1/queues")
+    assert (said.status, said.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_it_stops_with_connections_open(make_server: MakeServer) -> None:
+    server = make_server(http="127.0.0.1:0")
+    with Web(server) as web:
+        web.get("/v1/queues")
+        server.stop()
+
+
+def test_a_port_that_is_taken(tmp_path: Path, make_server: MakeServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        server = ServerProcess(tmp_path / "second", http=address)
+        with pytest.raises(AssertionError, match=f"http: cannot listen on {address}"):
+            server.start()
+        server.wait_for_exit(5)
+
+
+def test_nothing_of_it_is_imported_when_it_is_off(make_server: MakeServer) -> None:
+    server = make_server(environ={"PYTHONVERBOSE": "1", "PYTHONUNBUFFERED": "1"})
+    server.wait_for_log("import 'darnerpy.server.server'")
+    assert "darnerpy.cli.http" in server.log()
+    for name in ("darnerpy.http", "uvicorn", "httptools", "click"):
+        assert f"import '{name}" not in server.log()
+    server.kill()
+    assert DARNERPY
