@@ -6,6 +6,7 @@
 <data>/.trash/         deleted queues on their way out, emptied at start
 <data>/.ready/         rewritten queues on their way in, given their places at start
 <data>/.scratch/       what is not finished, or not to be kept, emptied at start
+<data>/LEASE_KEY       what ids of leases are signed with, once there was one
 <data>/tap             what happens, told by a server for those who follow it
 <data>/backups/<name>/ copies of it all, each a data directory
 """

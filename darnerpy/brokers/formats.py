@@ -20,7 +20,7 @@ LEAST = 1
 """The oldest that can be looked at as it is."""
 
 
-_ALLOWED = frozenset({"LOCK", "FORMAT.new", "STATUS", "backups", "tap", "lost+found"})
+_ALLOWED = frozenset({"LOCK", "FORMAT.new", "STATUS", "LEASE_KEY", "backups", "tap", "lost+found"})
 """What may be in a directory that is to become one: left by a cut-off start, or by who began anew."""
 
 _EMPTIED = frozenset({".trash", ".ready", ".scratch"})

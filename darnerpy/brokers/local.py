@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from heapq import heapify, heappop
+from typing import Any
 
 from ..clock import Clock
 from ..config import Settings
 from ..errors import DarnerError, ServerError
 from ..journals.engines import engine_in, name_in
+from ..journals.workers import Done
 from ..names import is_queue
 from ..queues.batches import Completion
 from ..queues.events import Events
@@ -254,6 +256,10 @@ class LocalBroker:
         for stored in self.every:
             if stored.works:
                 clock_was_set(stored.queue)
+
+    def in_thread(self, work: Callable[[], Any], done: Done) -> None:
+        """Have something done that may block and concerns no queue's journal."""
+        self._store.in_thread(work, done)
 
     def measure(self, done: Callable[[], None]) -> None:
         """Bring `disk_bytes` of the open journals up to date, a few at a time, then call back."""

@@ -20,6 +20,7 @@ from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 from ..queues.observer import Observer
 from ..queues.queue import Queue
+from ..queues.upkeep import end_kept
 from .alarms import Alarm
 from .committer import Committer
 from .condition import Condition
@@ -119,6 +120,7 @@ class StoredQueue(Condition):
                 found.delays,
                 found.paused,
             )
+            queue.resume_leases(what.leased)
             self.stored = used or bool(found.damage or found.quarantine)
         elif used if self._handle.untried else not failed and found.next_id > queue.written:
             # A queue taken for new: its directory could not be read at start. Learn what is there.
@@ -135,6 +137,8 @@ class StoredQueue(Condition):
             log.warning("some items are kept, but not served", extra=told)
         if what.head is not None:
             self._loader.take_in(queue.own, what.head, queue.own.loaded_to)
+        if first:
+            end_kept(queue, self._store.clock.monotonic_ms())
         self._trimmer.restart(what.size, what.journal.habits)
         self._committer.reset()
         self.ready = self.deletion is None

@@ -98,7 +98,7 @@ class QueueWriter:
             consumer.newly_returned.append(consumer.returns[put.id])
             consumer.moved = True
         for name, lease in item.leases.items():
-            self._consumers[name].leases[put.id] = lease._replace(id=put.id)  # as with positions
+            self._consumers[name].begin_lease(lease._replace(id=put.id))  # as with positions
 
     def finish(self) -> None:
         """Everything was put: make the queue one of the data directory's, durably."""

@@ -16,6 +16,7 @@ from .aside import Aside
 from .batches import Lease, Mark, Returned
 from .counters import Counters
 from .items import ITEM_OVERHEAD, Item, bare, weight_of
+from .leases import Leased, Leases
 from .line import Line
 from .positions import Positions, Span, span_of
 from .windows import Windows
@@ -25,16 +26,16 @@ __all__ = ["Consumer"]
 _ENDLESS: Final = 1 << 62
 _LATER: Final = 4
 
-Undo = Item | Span | Positions | Returned
-"""What to take back if a batch fails: a confirmation, where a consumer stood before a flush, or that
-the attempts at an item were forgotten."""
+Undo = Item | Span | Positions | Returned | Leased
+"""What to take back if a batch fails: a confirmation, where a consumer stood before a flush, that the
+attempts at an item were forgotten, or what became of a lease."""
 
 
 class Consumer(Aside):
     """name: b"" is the queue's own.
 
     following: new items are offered to it. returns: items that came back and are not confirmed; leases:
-    those that were held under one when the queue was opened.
+    of those that are held under one, None if there never was any.
     excess: it has more than its limits allow, to be discarded when it is in memory. idle: nobody read
     for too long; warned, idle_warned: one of the limits on its lag is near.
     paused: nothing is handed out. careful: what is next has to be looked at first, for that or its age.
@@ -95,7 +96,7 @@ class Consumer(Aside):
         self.read_at = 0
         self.progress = (0, 0)
         self.returns: dict[int, Returned] = {}
-        self.leases: dict[int, Lease] = {}
+        self.leases: Leases | None = None
         self.configure(settings)
         self.positions = positions
         self.counters.passed = positions.count
@@ -227,6 +228,12 @@ class Consumer(Aside):
         left = item.expiry - now if item.expiry else _ENDLESS
         return min(left, item.created + self.max_age - now) if self.max_age else left
 
+    def begin_lease(self, lease: Lease) -> None:
+        """An item that is held is under this lease from now on, whatever it was under before."""
+        if self.leases is None:
+            self.leases = Leases()
+        self.leases.begin(lease)
+
     # -- forgetting --------------------------------------------------------------------------------
 
     def forget_waiting(self, next_id: int) -> None:
@@ -265,8 +272,8 @@ class Consumer(Aside):
         if self.returns or self.newly_returned:
             returns = list(self.returns.values()) if whole else self.newly_returned
             self.newly_returned = []
-        if self.leases and whole:
-            leases = [each for each in self.leases.values() if not at.is_confirmed(each.id)]
+        if self.leases is not None:
+            leases = self.leases.told(whole)
         self.moved = self.flushed = False
         return Mark(self.name, at.position, at.offset, spans, whole, returns, leases)
 
@@ -314,8 +321,23 @@ class Consumer(Aside):
             self.positions = step
         elif isinstance(step, Returned):
             self.returns[step.id] = step
+        elif isinstance(step, Leased):
+            self._lease_again(step)
         else:
             self.positions.unconfirm(span_of(step) if isinstance(step, Item) else step)
+
+    def _lease_again(self, was: Leased) -> None:
+        held = was.held
+        item_id = held.item.id
+        if was.confirmed:
+            held.gone = False
+            self.hold(held)
+            self.counters.let_go -= 1
+        elif self.open.get(item_id) is not held:
+            return  # its lease was over before all failed
+        held.until = was.until
+        heappush(self.kept, (was.until, item_id))
+        self.begin_lease(was.lease)
 
     def missing(self, written: int) -> tuple[int, int] | None:
         """The ids (first, stop) to read next, of those below written; None if nothing is missing."""

@@ -302,6 +302,7 @@ class Log:
             batch.kept = list(self.kept)
             pieces = len(self._all) - 1
             pieces += sum(len(each.positions.spans) + len(each.returns) for each in self._all)
+            pieces += sum(len(each.leases.in_force) for each in self._all if each.leases)
             if len(self.delays):
                 self.delays.tidy(self._clock.now_ms(), self._clock.monotonic_ms())
                 batch.delays = self.delays.all()

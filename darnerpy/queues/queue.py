@@ -3,11 +3,11 @@
 Promises: strict order by id, a returned item comes back to its place, no newcomer overtakes a waiter,
 an expired item is never handed out, END is never said while the log holds an item. What takes time (a
 delay, an expiry, a limit on how long an item may be held) is looked after in `upkeep`, which whoever
-keeps the queue calls when `on_alarm` asked for it; how much may wait is decided in `limits`.
+keeps the queue calls when `on_alarm` asked for it; how much may wait is decided in `limits`, and what
+becomes of an item that is held in `holding`.
 """
 
 from collections.abc import Callable
-from heapq import heappush
 
 from ..clock import Clock
 from ..config import QueueSettings
@@ -15,9 +15,10 @@ from ..errors import ServerError
 from .batches import Batch, Returned
 from .consumer import Consumer
 from .delays import MAX_DELAYED, Delays
-from .delivery import MAX_UNAVAILABLE, Delivery
-from .departures import SWEEP_MS, returned_again
-from .events import ABORT, CLOSE, FLUSH, PUT, RETURN, TAKE
+from .delivery import MAX_UNAVAILABLE
+from .departures import SWEEP_MS
+from .events import FLUSH, PUT, RETURN, TAKE
+from .holding import Holding
 from .items import ITEM_OVERHEAD, Item, Origin
 from .limits import Limits
 from .log import OWN
@@ -36,7 +37,7 @@ def _nobody(when: int) -> None:
     pass
 
 
-class Queue(Delivery):
+class Queue(Holding):
     """received: items that came from other queues, by why; last_origin: where the last one came from.
     expiring: some items may expire, so it is looked after at least every `SWEEP_MS` while any are
     left; ages: all do. fanout_only: what is put is for the named consumers only.
@@ -242,63 +243,6 @@ class Queue(Delivery):
             consumer.put_back(item)
         return item
 
-    def close(self, held: OpenRead) -> Batch | None:
-        """Confirm an open read. Returns the batch to wait for, None if it was gone."""
-        if held.gone:
-            return None
-        consumer = self.consumers[held.consumer]
-        consumer.release(held)
-        return self._confirm(consumer, held.item, CLOSE)
-
-    def abort(self, held: OpenRead, counted: bool = True, why: int = ABORT) -> Batch | None:
-        """Return an open read to its place; the first waiter gets it at once.
-
-        counted: it was delivered and came back, which is one attempt; it may have been the last, or
-        the next one may have to wait. why: `ABORT`, `DISCONNECT` or `TIMEOUT`. Returns the batch that
-        makes the attempt last, None if there is nothing to wait for.
-        """
-        if held.gone:
-            return None
-        consumer, item = self.consumers[held.consumer], held.item
-        consumer.release(held)
-        batch = self._count_attempt(consumer, item) if counted else None
-        consumer.counters.let_go += not counted
-        self.tell(why if counted else RETURN, consumer, item.id, item.size)
-        if item.id < consumer.loaded_to:
-            has_data = item.data is not None or item.large
-            if not (counted and has_data and self._divert(consumer, item)):
-                consumer.put_back(item)
-        self.serve(consumer)
-        return batch
-
-    def keep(self, held: OpenRead, until: int) -> None:
-        """Have an open read come back at a time (monotonic milliseconds), whatever the settings say."""
-        held.until = until
-        heappush(self.consumers[held.consumer].kept, (until, held.item.id))
-        self.on_alarm(until)
-
-    def hold_again(self, held: OpenRead) -> bool:
-        """As before the queue was read anew, if the item still waits; else False."""
-        consumer = self.consumers.get(held.consumer)
-        item_id = held.item.id
-        if consumer is not None and consumer.open.get(item_id) is held:
-            return True
-        if (
-            consumer is None
-            or item_id in consumer.open
-            or item_id >= self.next_id
-            or consumer.positions.is_confirmed(item_id)
-        ):
-            return False
-        consumer.forget(item_id, item_id + 1)
-        consumer.hold(held)
-        consumer.counters.let_go -= 1
-        if held.until:
-            self.keep(held, held.until)
-        elif consumer.open_timeout is not None:
-            self.on_alarm(held.since + consumer.open_timeout)
-        return True
-
     def give_back(self, consumer: Consumer, item: Item) -> None:
         """Undo a `take` of this turn: the item could not be handed over."""
         while not isinstance(step := consumer.undo.pop(), Item):
@@ -365,16 +309,6 @@ class Queue(Delivery):
         self.pass_over(consumer)
         self.serve(consumer)
         consumer.settle(self._windows)
-
-    def _count_attempt(self, consumer: Consumer, item: Item) -> Batch:
-        consumer.counters.aborts += 1
-        known = consumer.returns.get(item.id)
-        back = returned_again(item.id, known, consumer.settings, self._clock)
-        batch = self._touch()
-        consumer.returns[item.id] = back
-        consumer.newly_returned.append(back)
-        consumer.moved = True
-        return batch
 
 
 def _check_bounds(consumer: Consumer, delays: Delays) -> None:

@@ -10,6 +10,7 @@ from ..errors import ServerError
 from .batches import Lease, Returned
 from .consumer import Consumer
 from .events import DELETE
+from .leases import Leases
 from .log import OWN, Log
 from .positions import Positions, Span, shared
 
@@ -38,6 +39,8 @@ class RecoverableLog(Log):
         for consumer in self._all:
             for item_id in [i for i in consumer.open if span.first <= i < span.stop]:
                 self._let_go(consumer, consumer.open[item_id])
+                if consumer.leases is not None:
+                    consumer.leases.end(item_id)
             consumer.forget(span.first, span.stop)
             for piece in consumer.positions.unconfirmed(span):
                 consumer.positions.confirm(piece)
@@ -80,8 +83,8 @@ class RecoverableLog(Log):
             if name in self.consumers:
                 self.consumers[name].returns = {each.id: each for each in found}
         for name, under in (leases or {}).items():
-            if name in self.consumers:
-                self.consumers[name].leases = {each.id: each for each in under}
+            if name in self.consumers and under:
+                self.consumers[name].leases = Leases(under)
         if batch or next_id > 1:
             for name in self.own.settings.consumers:
                 if name not in positions:
@@ -123,6 +126,8 @@ class RecoverableLog(Log):
             for held in list(consumer.open.values()):
                 if held.commit is not None and not held.commit.ended:
                     self._let_go(consumer, held)
+            if consumer.leases is not None:
+                consumer.leases.forget_unwritten(consumer.open)
             consumer.restore(consumer.positions)
             consumer.settle(self._windows)
         if batches:

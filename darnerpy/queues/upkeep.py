@@ -7,13 +7,14 @@ to come again.
 
 import logging
 from heapq import heappop
+from itertools import islice
 
 from .consumer import Consumer
 from .departures import SWEEP_MS
 from .events import TIMEOUT
 from .queue import Queue
 
-__all__ = ["clock_was_set", "upkeep"]
+__all__ = ["clock_was_set", "end_kept", "upkeep"]
 
 log = logging.getLogger("darnerpy.queue")
 
@@ -52,32 +53,41 @@ def clock_was_set(queue: Queue) -> None:
         if consumer.delayed:
             queue.wait_anew(consumer)
             queue.on_alarm(0)
+        queue.renew_deadlines(consumer)
+
+
+def end_kept(queue: Queue, now: int) -> None:
+    """Of what is due only this: what was kept until a time of its own, as a lease does, comes back."""
+    for consumer in list(queue.consumers.values()):
+        if consumer.kept:
+            _end_kept(queue, consumer, now)
 
 
 def _end_kept(queue: Queue, consumer: Consumer, now: int) -> None:
-    """Those that were kept until a time of their own."""
     kept = consumer.kept
-    while kept and kept[0][0] <= now:
+    left = _STEPS
+    while kept and kept[0][0] <= now and left:
         until, item_id = heappop(kept)
         held = consumer.open.get(item_id)
         if held is not None and held.until == until:  # else it was kept for longer, or let go
+            left -= 1
             consumer.counters.timeouts += 1
-            queue.abort(held, why=TIMEOUT)
+            queue.end_kept(held, counted=True, why=TIMEOUT)
     if kept:
         queue.on_alarm(kept[0][0])
 
 
 def _end_open_reads(queue: Queue, consumer: Consumer, timeout: int, now: int) -> None:
-    for _ in range(_STEPS):
-        oldest = next((held for held in consumer.open.values() if not held.until), None)
-        if oldest is None:
-            return
-        if oldest.since + timeout > now:
-            queue.on_alarm(oldest.since + timeout)
+    by_settings = (held for held in consumer.open.values() if not held.until)
+    oldest = list(islice(by_settings, _STEPS))
+    for held in oldest:
+        if held.since + timeout > now:
+            queue.on_alarm(held.since + timeout)
             return
         consumer.counters.timeouts += 1
-        queue.abort(oldest, why=TIMEOUT)
-    queue.on_alarm(0)
+        queue.abort(held, why=TIMEOUT)
+    if len(oldest) == _STEPS:
+        queue.on_alarm(0)
 
 
 def _end_delays(queue: Queue, consumer: Consumer, now: int) -> None:

@@ -12,6 +12,7 @@ from ..errors import ServerError
 from .acts import Acts
 from .counters import Counters
 from .guard import Guard
+from .lease_ids import LeaseIds
 
 __all__ = ["Host", "NotReady", "Obstacle", "Outlet"]
 
@@ -77,7 +78,8 @@ class Host:
     """What all sessions of a server share.
 
     acts: what was done to queues as a whole. settings: as they are now. guard: what is allowed at the
-    moment. output_limit: bytes of replies a session may have unsent before it stops deciding commands.
+    moment. lease_ids: what leases are called. output_limit: bytes of replies a session may have unsent
+    before it stops deciding commands.
 
     reload: reads the settings again, all or nothing; raises `ConfigError`. shut_down: begins to stop
     the server, as a signal would. Both raise `ServerError` until whoever runs the server sets them.
@@ -90,6 +92,7 @@ class Host:
         "clock",
         "counters",
         "guard",
+        "lease_ids",
         "log_lines_lost",
         "output_limit",
         "reload",
@@ -113,6 +116,7 @@ class Host:
         self.scheduler = scheduler
         self.guard = guard
         self.acts = Acts(clock)
+        self.lease_ids = LeaseIds(settings.data / "LEASE_KEY")
         self.counters = Counters(clock.monotonic_ms())
         self.output_limit = 256 * 1024
         self.reload: Callable[[], None] = _not_available

@@ -53,7 +53,7 @@ def test_everything_is_as_it_was(
     kept = queue_of(data, before)
     fill(kept)
     kept.queue.put(b"later", 5, 0, 0, due=1_900_000_000_000).items[-1].created += 5
-    kept.queue.own.leases = {1: Lease(1, 3, 2**63 + 1, 1_700_000_030_000)}
+    kept.queue.own.begin_lease(Lease(1, 3, 2**63 + 1, 1_700_000_030_000))
     kept.queue.paused = PAUSED_PUTS
     kept.commit_full()
     kept.close()

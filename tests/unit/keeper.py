@@ -12,13 +12,13 @@ from darnerpy.journals import marks as mark_bytes
 from darnerpy.journals import records
 from darnerpy.journals.contract import Recovery
 from darnerpy.journals.replay import replay
-from darnerpy.queues.batches import Batch, Completion, Dependent, Returned
+from darnerpy.queues.batches import Batch, Completion, Dependent, Lease, Returned
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.departures import Departure
-from darnerpy.queues.items import Item, Origin
+from darnerpy.queues.items import Item, Origin, bare
 from darnerpy.queues.positions import Positions, Span
 from darnerpy.queues.queue import Queue
-from darnerpy.queues.upkeep import upkeep
+from darnerpy.queues.upkeep import end_kept, upkeep
 from darnerpy.queues.windows import Windows
 
 __all__ = ["Arrival", "Disk", "Found", "Keeper", "ManualClock", "Reading", "SettingsBook"]
@@ -59,6 +59,7 @@ class Found:
     batch: int = 0
     positions: dict[bytes, Positions] = field(default_factory=dict)
     returns: dict[bytes, dict[int, Returned]] = field(default_factory=dict)
+    leases: dict[bytes, dict[int, Lease]] = field(default_factory=dict)
     kept: list[Span] = field(default_factory=list)
     delays: dict[int, int] = field(default_factory=dict)
     paused: int = 0
@@ -113,6 +114,11 @@ class Disk:
             for item_id in list(returns):
                 if found.positions[name].is_confirmed(item_id):
                     del returns[item_id]
+        for name, leases in found.leases.items():
+            at = found.positions[name]
+            found.leases[name] = {
+                i: each for i, each in leases.items() if each.deadline and not at.is_confirmed(i)
+            }
         self._check_against_journal(found)
         return found
 
@@ -138,6 +144,9 @@ class Disk:
         assert recovery.returns == {
             name: list(returns.values()) for name, returns in found.returns.items()
         }
+        assert {name: list(leases) for name, leases in recovery.leases.items() if leases} == {
+            name: list(leases.values()) for name, leases in found.leases.items() if leases
+        }
         assert (recovery.kept, recovery.damage) == (found.kept, [])
         assert (dict(recovery.delays), recovery.paused) == (found.delays, found.paused)
 
@@ -150,6 +159,7 @@ class Disk:
             assert all(mark.whole for mark in record.marks)
             found.positions.clear()
             found.returns.clear()
+            found.leases.clear()
             found.delays = dict(record.delays)
         for mark in record.marks:
             back = {each.id: each for each in mark.returns}
@@ -157,6 +167,7 @@ class Disk:
                 at = Positions(mark.position, mark.offset, mark.spans)
                 found.positions[mark.consumer] = at
                 found.returns[mark.consumer] = back
+                found.leases[mark.consumer] = {each.id: each for each in mark.leases}
                 continue
             at = found.positions[mark.consumer]
             for span in mark.spans:
@@ -164,6 +175,7 @@ class Disk:
                     at.confirm(piece)
             at.advance(mark.position, mark.offset)
             found.returns[mark.consumer].update(back)
+            found.leases[mark.consumer].update({each.id: each for each in mark.leases})
 
     def read(self, epoch: int, first: int, stop: int, max_items: int) -> Reading:
         wanted = [item for item in self.items() if first <= item.id < stop][:max_items]
@@ -219,9 +231,13 @@ class Keeper:
             found.positions,
             found.kept,
             {each: list(returns.values()) for each, returns in found.returns.items()},
+            {each: list(leases.values()) for each, leases in found.leases.items()},
             delays=list(found.delays.items()),
             paused=found.paused,
         )
+        leased = {i for leases in found.leases.values() for i in leases}
+        self.queue.resume_leases({i.id: bare(i) for i in disk.items() if i.id in leased})
+        end_kept(self.queue, clock.monotonic_ms())
         for item in disk.items():
             if item.origin is not None:
                 self.arrivals[item.origin] = Completion(ended=True)

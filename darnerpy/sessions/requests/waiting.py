@@ -17,8 +17,9 @@ from ...queues.consumer import Consumer
 from ...queues.items import Item
 from ...queues.open_reads import OpenRead
 from ..contract import Host
-from ..steps import Steps, known, usable
+from ..steps import Steps
 from .given import Caller
+from .places import consumer_in, made_queue, queue_of, text_of
 
 __all__ = ["Handed", "next_item", "readable"]
 
@@ -44,16 +45,12 @@ def readable(
 
     Raises `UnknownQueueError`, `UnknownConsumerError`.
     """
-    find = usable if waits else known
-    stored = yield from find(host.broker, name)
-    consumer = stored.queue.consumers.get(consumer_name)
-    if consumer is None:
+    stored = yield from (made_queue if waits else queue_of)(host, name)
+    try:
+        return stored, consumer_in(stored, consumer_name)
+    except UnknownConsumerError:
         host.broker.forget(stored)
-        queue, unknown = (
-            each.decode("utf-8", "backslashreplace") for each in (name, consumer_name)
-        )
-        raise UnknownConsumerError(f"queue {queue} has no consumer {unknown}")
-    return stored, consumer
+        raise
 
 
 def next_item(
@@ -68,8 +65,7 @@ def next_item(
     if host.guard.no_reads is not None:
         raise host.guard.no_reads
     if queue.paused & PAUSED_GETS:
-        name = stored.name.decode("utf-8", "backslashreplace")
-        raise PausedError(f"queue {name} is paused: nothing is taken from it")
+        raise PausedError(f"queue {text_of(stored.name)} is paused: nothing is taken from it")
     held = queue.open(consumer)
     if held is not None:
         return _hand_over(stored, held)
