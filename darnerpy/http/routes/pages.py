@@ -1,12 +1,13 @@
 """The dashboard's files, as they lie in the package: pages, scripts, styles.
 
-Owns their addresses: `/` is `index.html`, all others are under `/static/`. They are read once, when the first
-of them is asked for. Nothing else of the disk can be reached: what is asked for is looked up, not opened.
+Owns their addresses: `/` is `index.html`, all others are under `/static/`. Each is read once, when it is
+first asked for. Nothing else of the disk can be reached: what is asked for is looked up, not opened.
 """
 
 import hashlib
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from ..answers import Answer, empty, raw
@@ -38,15 +39,28 @@ class _File(NamedTuple):
 
 
 @cache
-def _every_file() -> dict[str, _File]:
-    found = {}
-    for path in files(__package__.rpartition(".")[0]).joinpath(_FOLDER).iterdir():
-        media_type = _TYPES.get(path.name[path.name.rfind(".") :])
-        if media_type is not None:
-            data = path.read_bytes()
-            tag = b'"%b"' % hashlib.sha256(data).hexdigest()[:32].encode()
-            found[path.name] = _File(data, media_type, tag)
-    return found
+def _places() -> dict[str, Traversable]:
+    """Every file by its name, with that of its folder before it if it is in one."""
+    found: dict[str, Traversable] = {}
+    root = files(__package__.rpartition(".")[0]).joinpath(_FOLDER)
+    for path in root.iterdir():
+        if path.is_dir():
+            found.update((f"{path.name}/{each.name}", each) for each in path.iterdir())
+        else:
+            found[path.name] = path
+    return {name: path for name, path in found.items() if _type_of(name) is not None}
+
+
+@cache
+def _read(name: str) -> _File:
+    data = _places()[name].read_bytes()
+    media_type = _type_of(name)
+    assert media_type is not None
+    return _File(data, media_type, b'"%b"' % hashlib.sha256(data).hexdigest()[:32].encode())
+
+
+def _type_of(name: str) -> bytes | None:
+    return _TYPES.get(name[name.rfind(".") :])
 
 
 async def index(call: Call) -> Answer:
@@ -57,10 +71,18 @@ async def static(call: Call) -> Answer:
     return _file(call, call.places["file"])
 
 
+async def style(call: Call) -> Answer:
+    return _file(call, f"style/{call.places['file']}")
+
+
+async def vendor(call: Call) -> Answer:
+    return _file(call, f"vendor/{call.places['file']}")
+
+
 def _file(call: Call, name: str) -> Answer:
-    file = _every_file().get(name)
-    if file is None:
+    if name not in _places():
         raise Problem(404, f"there is no file {name}")
+    file = _read(name)
     headers = [
         (b"etag", file.tag),
         (b"cache-control", b"no-cache"),
@@ -91,4 +113,6 @@ def _page(path: str, handler: Handler, summary: str, problems: tuple[int, ...]) 
 ROUTES = (
     _page("/", index, "The dashboard", ()),
     _page("/static/{file}", static, "A file of the dashboard", (404,)),
+    _page("/static/style/{file}", style, "How it looks", (404,)),
+    _page("/static/vendor/{file}", vendor, "What others have written for it", (404,)),
 )

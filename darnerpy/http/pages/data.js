@@ -1,0 +1,92 @@
+// The data of an item to look at: as text, as JSON or as bytes.
+//
+// Owns what data looks like text, and the form of a hex dump. What comes out is text, never markup.
+
+const BYTES = 4096; // of a hex dump; more of it nobody reads
+
+export const VIEWS = { auto: "Auto", text: "Text", json: "JSON", hex: "Hex" };
+
+export function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+/** The text that the bytes are; null if they are none, or have controls in them. */
+export function textOf(bytes, fatal = true) {
+  try {
+    const text = new TextDecoder("utf-8", { fatal, ignoreBOM: true }).decode(bytes);
+    return fatal && /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(text) ? null : text;
+  } catch {
+    return null;
+  }
+}
+
+function jsonOf(bytes) {
+  const text = textOf(bytes);
+  if (text === null || !/^\s*[[{"]/.test(text)) return null;
+  try {
+    // Large numbers and the order of keys stay as they are: it is only laid out.
+    JSON.parse(text);
+    return laidOut(text);
+  } catch {
+    return null;
+  }
+}
+
+/** JSON that is right, with line breaks: token by token, so that no value is changed. */
+function laidOut(text) {
+  const parts = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
+  let out = "";
+  let depth = 0;
+  const line = () => `\n${"  ".repeat(depth)}`;
+  parts.forEach((part, at) => {
+    const empty = /^[{[]$/.test(part) && /^[}\]]$/.test(parts[at + 1] ?? "");
+    const closes = /^[}\]]$/.test(part) && /^[{[]$/.test(parts[at - 1] ?? "");
+    if (/^[{[]$/.test(part)) {
+      depth += 1;
+      out += empty ? part : part + line();
+    } else if (/^[}\]]$/.test(part)) {
+      depth -= 1;
+      out += closes ? part : line() + part;
+    } else if (part === ",") out += part + line();
+    else if (part === ":") out += ": ";
+    else out += part;
+  });
+  return out;
+}
+
+export function hexOf(bytes) {
+  const lines = [];
+  for (let at = 0; at < Math.min(bytes.length, BYTES); at += 16) {
+    const some = Array.from(bytes.subarray(at, Math.min(at + 16, BYTES)));
+    const pairs = some.map((byte) => byte.toString(16).padStart(2, "0"));
+    const left = pairs.slice(0, 8).join(" ").padEnd(24);
+    const right = pairs.slice(8).join(" ").padEnd(24);
+    const plain = some.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
+    lines.push(`${at.toString(16).padStart(8, "0")}  ${left} ${right} ${plain}`);
+  }
+  if (bytes.length > BYTES) lines.push(`… ${bytes.length - BYTES} bytes more`);
+  return lines.join("\n");
+}
+
+/** { text, as }: the data in that view, and which one it is; "text" of bytes that are none has marks in it. */
+export function view(bytes, wanted) {
+  if (wanted === "json" || wanted === "auto") {
+    const json = jsonOf(bytes);
+    if (json !== null) return { text: json, as: "json" };
+    if (wanted === "json") return { text: "This is not JSON.", as: "none" };
+  }
+  if (wanted === "text") return { text: textOf(bytes, false), as: "text" };
+  if (wanted === "auto") {
+    const text = textOf(bytes);
+    if (text !== null) return { text, as: "text" };
+  }
+  return { text: hexOf(bytes), as: "hex" };
+}
+
+/** The beginning of the data in one line. */
+export function glimpse(bytes) {
+  const some = bytes.subarray(0, 200);
+  const text = textOf(bytes.length > 200 ? some.subarray(0, 196) : some) ?? textOf(some, false);
+  const clean = text.replace(/\s+/g, " ").replace(/[\u0000-\u001f\u007f]/g, "·");
+  return bytes.length ? clean : "(empty)";
+}

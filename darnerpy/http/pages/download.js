@@ -1,0 +1,81 @@
+// Saves what waits in a queue as JSON lines, without taking it.
+//
+// Owns going through the queue page by page. Items that leave meanwhile move the others up, so each id is
+// written once, and what has gone before its turn is not in the file.
+
+import { ask, Encoded, of } from "./api.js";
+import { el, set, setText } from "./dom.js";
+import { exact, size } from "./format.js";
+
+const PAGE = 500;
+const GATHERED = 8 << 20; // so much at a time is handed to the browser, which may keep it on disk
+
+export class Download {
+  constructor(page) {
+    this.page = page;
+    this.consumer = "";
+    this.element = el("button", { type: "button", onclick: () => this.start() }, "Download as JSON lines");
+    this.told = el("span", { role: "status" });
+    this.cancel = el("button", { type: "button", onclick: () => this.stop.abort() }, "Cancel");
+    this.progress = el("p", { class: "progress", hidden: true }, this.told, " ", this.cancel);
+  }
+
+  async start() {
+    this.stop = new AbortController();
+    set(this.element, "disabled", true);
+    this.progress.hidden = false;
+    setText(this.told, "Downloading …");
+    try {
+      const { blob, items } = await this.gather();
+      this.save(blob);
+      this.page.say(`Downloaded ${exact(items)} items of ${this.page.text}, ${size(blob.size)}.`);
+    } catch (error) {
+      const cancelled = this.stop.signal.aborted;
+      this.page.say(cancelled ? "The download was cancelled." : `The download failed: ${error.message}`, cancelled ? "done" : "failed");
+    }
+    this.progress.hidden = true;
+    set(this.element, "disabled", null);
+  }
+
+  async gather() {
+    let blob = new Blob([], { type: "application/jsonl" });
+    let parts = [];
+    let gathered = 0;
+    let items = 0;
+    let last = 0;
+    for (let offset = 0; ; offset += PAGE) {
+      const lines = await this.lines(offset);
+      for (const line of lines) {
+        const { id } = JSON.parse(line);
+        if (id <= last) continue;
+        last = id;
+        items += 1;
+        parts.push(`${line}\n`);
+        gathered += line.length;
+      }
+      if (gathered > GATHERED || lines.length < PAGE) {
+        blob = new Blob([blob, ...parts], { type: "application/jsonl" });
+        parts = [];
+        gathered = 0;
+      }
+      setText(this.told, `Downloading … ${exact(items)} items, ${size(blob.size + gathered)}`);
+      if (lines.length < PAGE) return { blob, items };
+    }
+  }
+
+  async lines(offset) {
+    const response = await ask("GET", of(this.page.key, "items", "peek"), {
+      parameters: { offset, n: PAGE, consumer: this.consumer && new Encoded(this.consumer) },
+      headers: { Accept: "application/jsonl" },
+      signal: this.stop.signal,
+    });
+    return response.status === 204 ? [] : (await response.text()).split("\n").filter(Boolean);
+  }
+
+  save(blob) {
+    const address = URL.createObjectURL(blob);
+    const plain = this.page.text.replace(/[^A-Za-z0-9._+-]/g, "_").slice(0, 100);
+    el("a", { href: address, download: `${plain}.jsonl` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  }
+}

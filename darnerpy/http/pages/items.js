@@ -1,0 +1,32 @@
+// The part of a queue's page that has its items: looking at them, pushing one, saving them all.
+//
+// Owns only that these stand together.
+
+import { Download } from "./download.js";
+import { el } from "./dom.js";
+import { Peek } from "./peek.js";
+import { Push } from "./push.js";
+
+export class ItemsPart {
+  constructor(page, parameters) {
+    this.peek = new Peek(page, parameters, new Download(page));
+    this.push = new Push(page, () => this.peek.load());
+    this.element = el("div", { class: "part items" }, this.peek.element, this.push.element);
+  }
+
+  looked() {
+    this.peek.looked();
+  }
+
+  update() {
+    this.push.update();
+  }
+
+  again() {
+    this.peek.load();
+  }
+
+  close() {
+    this.peek.close();
+  }
+}

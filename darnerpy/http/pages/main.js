@@ -1,0 +1,109 @@
+// Puts the parts of the page together: the stream feeds the store, the address chooses the page.
+//
+// Owns the order in which things begin, and when the screen is brought up to date: once a frame at most, and
+// not while nobody can see it.
+
+import { Activity } from "./activity.js";
+import { json } from "./api.js";
+import { Events } from "./events.js";
+import { Header } from "./header.js";
+import { Notices } from "./notices.js";
+import { el } from "./dom.js";
+import { parsed } from "./route.js";
+import { QueuePage } from "./queue.js";
+import { QueuesPage } from "./queues.js";
+import { ServerPage } from "./server.js";
+import { Store } from "./store.js";
+
+const store = new Store();
+const notices = new Notices();
+const activity = new Activity();
+const context = { store, server: {}, say: (text, kind) => notices.say(text, kind) };
+const header = new Header(context, () => events.hurry());
+const events = new Events("v1/events", told, stateIs);
+
+const main = document.querySelector("#main");
+let page = null;
+let waiting = false;
+
+function told(name, value) {
+  if (name === "stats") store.take(value);
+  else if (name === "admin") {
+    activity.add(value);
+    page?.acted?.(value);
+  }
+}
+
+async function stateIs(state) {
+  header.state(state);
+  document.body.classList.toggle("stale", state.is === "lost" || state.is === "again");
+  if (state.is === "open") {
+    await learn();
+    page?.again?.();
+  }
+}
+
+/** What server this is; another one may be there after each loss. */
+async function learn() {
+  try {
+    Object.assign(context.server, await json("GET", "v1/server"));
+  } catch {
+    return; // the stream will be lost, too, and say so
+  }
+  document.body.classList.toggle("read-only", Boolean(context.server.read_only));
+  page?.learned?.();
+  soon();
+}
+
+function soon() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    header.update();
+    page.update();
+  });
+}
+
+function open() {
+  const route = parsed(location.hash);
+  const first = page === null;
+  page?.close();
+  page = pageOf(route);
+  main.replaceChildren(page.element);
+  document.title = `${page.title} · darnerpy`;
+  header.at(route.page);
+  page.update();
+  if (!first) main.querySelector("h1").focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+}
+
+function pageOf(route) {
+  if (route.page === "queues") return new QueuesPage(context, route.parameters);
+  if (route.page === "queue") return new QueuePage(context, route);
+  if (route.page === "server") return new ServerPage(context, route.parameters);
+  return nowhere();
+}
+
+function nowhere() {
+  const element = el(
+    "div",
+    { class: "page" },
+    el("h1", { tabindex: "-1" }, "There is no such page"),
+    el("p", {}, el("a", { href: "#/" }, "All queues")),
+  );
+  return { element, title: "Nowhere", update() {}, close() {} };
+}
+
+function moved() {
+  // A link to a place in the page, such as the one that skips to the content, is no address of ours.
+  if (location.hash === "" || location.hash.startsWith("#/")) open();
+}
+
+document.querySelector("#header").replaceWith(header.element);
+document.querySelector("#footer").replaceWith(activity.element);
+document.body.append(notices.element);
+store.watch(soon);
+window.addEventListener("hashchange", moved);
+open();
+events.run();

@@ -1,0 +1,241 @@
+// Looks at the items of a queue without taking any: any range of them, in four views.
+//
+// Owns which range is shown; it is in the address. Items move on while one looks, so it says when it looked.
+
+import { ask, Encoded, of } from "./api.js";
+import { el, set, setText } from "./dom.js";
+import { clock, duration, exact, size, some } from "./format.js";
+import { bytesOf, glimpse, view, VIEWS } from "./data.js";
+import { shown } from "./names.js";
+import { replace, toQueue } from "./route.js";
+
+const COUNTS = [10, 25, 50, 100];
+
+export class Peek {
+  constructor(page, parameters, download) {
+    this.page = page;
+    this.offset = Math.max(0, Number.parseInt(parameters.get("from"), 10) || 0);
+    this.count = COUNTS.find((count) => String(count) === parameters.get("n")) ?? 10;
+    this.consumer = parameters.get("consumer") ?? "";
+    this.as = parameters.get("as") in VIEWS ? parameters.get("as") : "auto";
+    this.items = [];
+    this.download = download;
+    this.build();
+    this.load();
+  }
+
+  build() {
+    this.from = el("input", {
+      type: "number",
+      id: "from",
+      min: 0,
+      step: 1,
+      value: this.offset,
+      inputmode: "numeric",
+      onchange: () => this.go(Math.max(0, Math.floor(this.from.valueAsNumber) || 0)),
+    });
+    this.counts = el(
+      "select",
+      { id: "count", onchange: () => this.go(this.offset, Number(this.counts.value)) },
+      COUNTS.map((count) => el("option", { value: count, selected: count === this.count }, String(count))),
+    );
+    this.views = el(
+      "select",
+      {
+        id: "view",
+        onchange: () => {
+          this.as = this.views.value;
+          this.remember();
+          this.show();
+        },
+      },
+      Object.entries(VIEWS).map(([key, label]) => el("option", { value: key, selected: key === this.as }, label)),
+    );
+    this.whose = el("select", {
+      id: "consumer",
+      onchange: () => {
+        this.consumer = this.whose.value;
+        this.go(0);
+      },
+    });
+    this.whoseField = el("div", { class: "field" }, el("label", { for: "consumer" }, "For"), this.whose);
+    this.range = el("span", { class: "range", role: "status" });
+    this.before = el("button", { type: "button", onclick: () => this.go(Math.max(0, this.offset - this.count)) }, "Previous");
+    this.after = el("button", { type: "button", onclick: () => this.go(this.offset + this.count) }, "Next");
+    this.fresh = el("button", { type: "button", onclick: () => this.load() }, "Refresh");
+    this.body = el("tbody");
+    this.table = el(
+      "table",
+      { class: "peek" },
+      el("caption", { class: "unseen" }, "Items of the queue, each with a button that shows its data"),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["Id", "Age", "Attempts", "Flags", "Size", "Data"].map((label) => el("th", { scope: "col", class: label === "Data" ? "data" : label === "Flags" || label === "Attempts" ? "small" : null }, label)),
+        ),
+      ),
+      this.body,
+    );
+    this.empty = el("p", { class: "empty", hidden: true });
+    this.trouble = el("p", { class: "problem", role: "alert", hidden: true });
+    this.element = el(
+      "section",
+      { class: "panel", "aria-labelledby": "items" },
+      el("div", { class: "panel-head" }, el("h2", { id: "items" }, "Items"), this.download.element),
+      el(
+        "div",
+        { class: "toolbar" },
+        el("div", { class: "field" }, el("label", { for: "from" }, "Offset"), this.from),
+        el("div", { class: "field" }, el("label", { for: "count" }, "How many"), this.counts),
+        this.whoseField,
+        el("div", { class: "field" }, el("label", { for: "view" }, "Show data as"), this.views),
+        this.fresh,
+      ),
+      this.download.progress,
+      this.trouble,
+      this.table,
+      this.empty,
+      el("nav", { class: "pager", "aria-label": "Pages of items" }, this.range, el("div", { class: "buttons" }, this.before, this.after)),
+    );
+    this.looked();
+  }
+
+  /** The consumers may be others now. */
+  looked() {
+    const names = this.page.consumers.map((consumer) => consumer.name);
+    if (this.consumer && !names.includes(this.consumer)) names.push(this.consumer);
+    this.whoseField.hidden = names.length === 0;
+    const noted = names.join(" ");
+    if (noted === this.noted) return;
+    this.noted = noted;
+    const texts = Object.fromEntries(this.page.consumers.map((consumer) => [consumer.name, shown(consumer.text)]));
+    this.whose.replaceChildren(
+      el("option", { value: "" }, "the queue itself"),
+      ...names.map((name) => el("option", { value: name, selected: name === this.consumer }, texts[name] ?? name)),
+    );
+    this.download.consumer = this.consumer;
+  }
+
+  go(offset, count = this.count) {
+    this.offset = offset;
+    this.count = count;
+    this.from.value = offset;
+    this.remember();
+    this.load();
+  }
+
+  remember() {
+    this.download.consumer = this.consumer;
+    replace(
+      toQueue(this.page.key, "items", {
+        from: this.offset || "",
+        n: this.count === 10 ? "" : this.count,
+        consumer: this.consumer,
+        as: this.as === "auto" ? "" : this.as,
+      }),
+    );
+  }
+
+  async load() {
+    this.stop?.abort();
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    set(this.table, "aria-busy", "true");
+    try {
+      this.items = await this.ask(signal);
+      this.trouble.hidden = true;
+    } catch (error) {
+      if (signal.aborted) return;
+      this.items = [];
+      const missing = error.status === 404;
+      setText(this.trouble, missing ? "" : `${error.title ?? "The page failed"}. ${error.message}`);
+      this.trouble.hidden = missing;
+    }
+    set(this.table, "aria-busy", null);
+    this.time = Date.now();
+    this.show();
+  }
+
+  async ask(signal) {
+    const response = await ask("GET", of(this.page.key, "items", "peek"), {
+      parameters: { offset: this.offset, n: this.count, consumer: this.consumer && new Encoded(this.consumer) },
+      headers: { Accept: "application/jsonl" },
+      signal,
+    });
+    if (response.status === 204) return [];
+    const lines = (await response.text()).split("\n").filter(Boolean);
+    return lines.map((line) => {
+      const item = JSON.parse(line);
+      return { ...item, bytes: bytesOf(item.data) };
+    });
+  }
+
+  show() {
+    const open = new Set([...this.body.querySelectorAll("[aria-expanded=true]")].map((each) => each.dataset.id));
+    this.body.replaceChildren(...this.items.flatMap((item) => this.rows(item, open.has(String(item.id)))));
+    const found = this.items.length;
+    this.table.hidden = found === 0;
+    this.empty.hidden = found > 0 || !this.trouble.hidden;
+    setText(this.empty, this.offset ? "There are no items that far back." : "Nothing waits here.");
+    const until = this.offset + found;
+    setText(this.range, found ? `Places ${exact(this.offset)} to ${exact(until - 1)}, as of ${clock(this.time)}` : `Looked at ${clock(this.time)}`);
+    set(this.before, "disabled", this.offset === 0);
+    set(this.after, "disabled", found < this.count);
+  }
+
+  rows(item, open) {
+    const full = item.size ?? item.bytes.length;
+    const place = el("td", { colspan: 6 });
+    const more = el("tr", { class: "whole", hidden: !open, id: `item-${item.id}` }, place);
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "glimpse",
+        "aria-expanded": String(open),
+        "aria-controls": more.id,
+        "data-id": item.id,
+        onclick: () => {
+          more.hidden = !more.hidden;
+          set(button, "aria-expanded", String(!more.hidden));
+          if (!more.hidden) this.whole(item, place);
+        },
+      },
+      el("span", {}, glimpse(item.bytes)),
+    );
+    if (open) this.whole(item, place);
+    const row = el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, String(item.id)),
+      el("td", {}, duration(item.age * 1000)),
+      el("td", { class: "small" }, exact(item.attempts)),
+      el("td", { class: "small" }, String(item.flags)),
+      el("td", {}, size(full)),
+      el("td", { class: "data" }, button),
+    );
+    return [row, more];
+  }
+
+  whole(item, place) {
+    const { text, as } = view(item.bytes, this.as);
+    const full = item.size ?? item.bytes.length;
+    const facts = [
+      `${some(full, "byte")}, shown as ${as === "none" ? "nothing" : VIEWS[as].toLowerCase()}`,
+      `flags ${item.flags}`,
+      `delivered ${some(item.attempts, "time")} before`,
+      item.bytes.length < full ? `only the first ${size(item.bytes.length)} of it` : null,
+    ].filter(Boolean);
+    place.replaceChildren(
+      el("p", { class: "hint" }, facts.join(" · ")),
+      el("pre", { tabindex: "0", "aria-label": `Data of item ${item.id}` }, el("code", {}, text)),
+    );
+  }
+
+  close() {
+    this.stop?.abort();
+  }
+}

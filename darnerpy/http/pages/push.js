@@ -1,0 +1,79 @@
+// Pushes one item into the queue: what is typed, or a file.
+//
+// Owns the form. What is typed goes as it stands, in UTF-8; a queue that is not there is made by it.
+
+import { json, of } from "./api.js";
+import { el, set, setText } from "./dom.js";
+import { size } from "./format.js";
+
+const field = (id, label, input, hint) => {
+  set(input, "id", id);
+  if (hint) set(input, "aria-describedby", `${id}-hint`);
+  return el("div", { class: "field" }, el("label", { for: id }, label), input, hint && el("p", { class: "hint", id: `${id}-hint` }, hint));
+};
+
+const TIME = "[0-9]+(ms|s|m|h|d)";
+
+export class Push {
+  constructor(page, pushed) {
+    this.page = page;
+    this.pushed = pushed;
+    this.data = el("textarea", { rows: 6, spellcheck: "false" });
+    this.file = el("input", { type: "file", onchange: () => this.update() });
+    this.flags = el("input", { type: "number", min: 0, max: 4294967295, step: 1, placeholder: "0" });
+    this.ttl = el("input", { type: "text", pattern: TIME, title: "Such as 30s, 10m, 1h or 7d", placeholder: "never", autocomplete: "off" });
+    this.delay = el("input", { type: "text", pattern: TIME, title: "Such as 30s, 10m, 1h or 7d", placeholder: "none", autocomplete: "off" });
+    this.button = el("button", { type: "submit", class: "primary" }, "Push");
+    this.told = el("p", { role: "status", class: "told" });
+    this.trouble = el("p", { class: "problem", role: "alert", hidden: true });
+    this.set = el(
+      "fieldset",
+      { class: "plain" },
+      el("legend", { class: "unseen" }, "The item"),
+      field("push-data", "Data", this.data),
+      field("push-file", "Or a file", this.file),
+      el(
+        "div",
+        { class: "trio" },
+        field("push-flags", "Flags", this.flags),
+        field("push-ttl", "Expires after", this.ttl),
+        field("push-delay", "Delay", this.delay),
+      ),
+      el("div", { class: "buttons" }, this.button),
+    );
+    this.form = el("form", { onsubmit: (event) => this.submit(event) }, this.set, this.told, this.trouble);
+    this.element = el("section", { class: "panel push", "aria-labelledby": "push" }, el("h2", { id: "push" }, "Push an item"), this.form);
+  }
+
+  update() {
+    set(this.set, "disabled", this.page.readOnly);
+    const [file] = this.file.files;
+    set(this.data, "disabled", Boolean(file));
+    if (this.page.readOnly) setText(this.told, "Read-only: nothing can be pushed over HTTP.");
+  }
+
+  async submit(event) {
+    event.preventDefault();
+    const [file] = this.file.files;
+    const body = file ?? new TextEncoder().encode(this.data.value);
+    const headers = { "Content-Type": "application/octet-stream" };
+    if (this.flags.value) headers["Darnerpy-Flags"] = this.flags.value;
+    if (this.ttl.value) headers["Darnerpy-TTL"] = this.ttl.value;
+    if (this.delay.value) headers["Darnerpy-Delay"] = this.delay.value;
+    set(this.button, "disabled", true);
+    this.trouble.hidden = true;
+    try {
+      const { ids } = await json("POST", of(this.page.key, "items"), { body, headers });
+      setText(this.told, `Pushed as item ${ids[0]}, ${size(file?.size ?? body.length)}.`);
+      this.file.value = "";
+      this.pushed();
+      this.page.look();
+    } catch (error) {
+      setText(this.told, "");
+      setText(this.trouble, `${error.title ?? "The page failed"}. ${error.message}`);
+      this.trouble.hidden = false;
+    }
+    set(this.button, "disabled", null);
+    this.update();
+  }
+}

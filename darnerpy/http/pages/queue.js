@@ -1,0 +1,167 @@
+// The page of one queue: its numbers, what can be done to it, and four parts of which one is open.
+//
+// Owns what is known of the queue beside the stream (settings, consumers), and that it is asked for again when
+// something was done. A queue that is not there has a page, too: its first item can be put on it.
+
+import * as acts from "./acts.js";
+import { json, of } from "./api.js";
+import { badges } from "./columns.js";
+import { ConsumersPart } from "./consumers.js";
+import { el, set, setText } from "./dom.js";
+import { ItemsPart } from "./items.js";
+import { decoded, shown } from "./names.js";
+import { OverviewPart } from "./overview.js";
+import { TABS, toQueue } from "./route.js";
+import { said } from "./said.js";
+import { SettingsPart } from "./settings.js";
+import { Tiles } from "./tiles.js";
+
+const AGAIN = 3000;
+const PARTS = { overview: OverviewPart, items: ItemsPart, consumers: ConsumersPart, settings: SettingsPart };
+const LABELS = { overview: "Overview", items: "Items", consumers: "Consumers", settings: "Settings" };
+
+/** Without what was not said. */
+function known(stats) {
+  return Object.fromEntries(Object.entries(stats).filter(([, value]) => value !== undefined));
+}
+
+export class QueuePage {
+  constructor(context, { name, tab, parameters }) {
+    this.context = context;
+    this.store = context.store;
+    this.key = name;
+    this.tab = tab;
+    this.detail = null;
+    this.absent = false;
+    this.closed = new AbortController();
+    this.part = new PARTS[tab](this, parameters);
+    this.build();
+    this.look();
+    this.timer = setInterval(() => document.hidden || this.look(), AGAIN);
+  }
+
+  /** The queue as the stream has it, or as it was last asked for. */
+  get stats() {
+    const { detail } = this;
+    const queue = this.store.queue(this.key);
+    // The stream is newer, and the answer says more.
+    return queue ? { ...detail, ...known(queue.stats) } : (detail ?? {});
+  }
+
+  get text() {
+    const { text } = this.stats;
+    return text === undefined ? decoded(this.key) : shown(text);
+  }
+
+  get title() {
+    return this.text;
+  }
+
+  get consumers() {
+    return this.detail?.consumers ?? [];
+  }
+
+  get readOnly() {
+    return Boolean(this.context.server.read_only);
+  }
+
+  get say() {
+    return this.context.say;
+  }
+
+  build() {
+    this.heading = el("h1", { tabindex: "-1" });
+    this.badges = el("span", { class: "badges" });
+    this.tiles = new Tiles(this);
+    this.buttons = [
+      this.button("Pause…", () => acts.pause(this)),
+      this.button("Resume…", () => acts.resume(this)),
+      this.button("Move…", () => acts.move(this)),
+      this.button("Redrive…", () => acts.redrive(this)),
+      this.button("Purge…", () => acts.purge(this), "danger"),
+      this.button("Delete…", () => acts.remove(this), "danger"),
+    ];
+    this.tabs = TABS.map((tab) =>
+      el("a", { href: toQueue(this.key, tab), "aria-current": tab === this.tab && "page" }, LABELS[tab]),
+    );
+    this.acts = el("div", { class: "buttons acts-of-queue", role: "group", "aria-label": "Change this queue" }, this.buttons);
+    this.only = el("p", { class: "hint read-only-why", hidden: true }, "Read-only: http_read_only is set, so nothing can be changed over HTTP.");
+    this.trouble = el("p", { class: "problem", role: "alert", hidden: true });
+    this.element = el(
+      "div",
+      { class: "page queue" },
+      el("p", { class: "trail" }, el("a", { href: "#/" }, "Queues"), " / "),
+      el("div", { class: "heading" }, this.heading, this.badges, this.acts),
+      this.only,
+      this.trouble,
+      this.tiles.element,
+      el("nav", { class: "tabs", "aria-label": "Parts of this queue" }, this.tabs),
+      this.part.element,
+    );
+  }
+
+  button(label, act, kind = null) {
+    return el("button", { type: "button", class: kind, onclick: async () => (await act()) && this.look() }, label);
+  }
+
+  async look() {
+    try {
+      const told = await json("GET", of(this.key), { signal: this.closed.signal });
+      const consumers = told.consumers.map(said);
+      this.detail = { ...said(told), consumers, settings: told.settings, reason: told.reason };
+      this.absent = false;
+      this.fault = "";
+    } catch (error) {
+      if (this.closed.signal.aborted) return;
+      this.absent = error.status === 404;
+      if (this.absent) this.detail = null;
+      // What the connection has to say, the top of the page says.
+      this.fault = this.absent || error.status === 0 ? "" : `${error.title ?? "The page failed"}. ${error.message}`;
+    }
+    this.part.looked?.();
+    this.update();
+  }
+
+  update() {
+    const there = Boolean(this.store.queue(this.key)) || this.detail !== null;
+    setText(this.heading, this.text);
+    document.title = `${this.text} · darnerpy`;
+    const found = badges(this.stats);
+    const noted = JSON.stringify(found);
+    if (noted !== this.noted) {
+      this.noted = noted;
+      this.badges.replaceChildren(...found.map(([word, kind]) => el("span", { class: `badge ${kind}` }, word)));
+    }
+    const { puts, gets } = this.stats.paused ?? {};
+    const [pause, resume, ...rest] = this.buttons;
+    pause.hidden = Boolean(puts && gets);
+    resume.hidden = !(puts || gets);
+    for (const button of [pause, resume, ...rest]) set(button, "disabled", this.readOnly || !there);
+    this.only.hidden = !this.readOnly;
+    const reason = this.detail?.reason ? `This queue cannot be used: ${this.detail.reason}` : "";
+    const missing = this.absent && !there ? "There is no such queue (any more). It is made by the first item that is pushed into it." : "";
+    setText(this.trouble, this.fault || reason || missing);
+    this.trouble.hidden = !this.trouble.textContent;
+    this.trouble.classList.toggle("mild", Boolean(missing));
+    this.tiles.element.hidden = !there;
+    this.tiles.update();
+    this.part.update?.();
+  }
+
+  /** Something was done to a queue, by whomever. */
+  acted() {
+    this.look();
+  }
+
+  /** The server is there again. */
+  again() {
+    this.look();
+    this.part.again?.();
+  }
+
+  close() {
+    clearInterval(this.timer);
+    this.closed.abort();
+    this.part.close?.();
+  }
+}

@@ -1,0 +1,99 @@
+// What is known of the server and its queues: the last thing it said of each.
+//
+// Owns the numbers that pages show, short trends among them. It is given what the event stream tells, and
+// tells who watches; it knows neither pages nor requests.
+
+import { encoded } from "./names.js";
+import { Rate } from "./rates.js";
+import { said, saidOfAll } from "./said.js";
+
+export const TREND = 60;
+
+/** Of a queue, or of all. trend: of the depth, a number a second, the last one the latest. */
+class Counted {
+  constructor() {
+    this.stats = {};
+    this.in = new Rate();
+    this.out = new Rate();
+    this.trend = [];
+  }
+
+  /** A second has passed. */
+  note() {
+    this.in.add(this.stats.putRate);
+    this.out.add(this.stats.getRate);
+    if (this.stats.items === undefined) return;
+    this.trend.push(this.stats.items);
+    if (this.trend.length > TREND) this.trend.shift();
+  }
+
+  /** What the server knows of the time before this page was opened. */
+  remember(before) {
+    const missing = TREND - this.trend.length;
+    if (missing > 0) this.trend.unshift(...before.slice(0, -this.trend.length || undefined).slice(-missing));
+  }
+}
+
+/** seen: when the server said so, by its clock. */
+class Queue extends Counted {
+  constructor(key) {
+    super();
+    this.key = key;
+    this.seen = 0;
+  }
+}
+
+export class Store {
+  constructor() {
+    this.queues = new Map();
+    this.all = new Counted();
+    this.time = undefined;
+    this.fresh = null;
+    this.watchers = new Set();
+  }
+
+  /** Calls it after each change; returns what ends that. */
+  watch(watcher) {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  }
+
+  /** The queue of that name, in whichever spelling; undefined if there is none. */
+  queue(name) {
+    return this.queues.get(encoded(name));
+  }
+
+  /** The age of the oldest item: it grows while nothing is said of the queue. */
+  age(queue) {
+    const { age, items } = queue.stats;
+    return age && items ? age + Math.max(0, this.time - queue.seen) : age;
+  }
+
+  /**
+   * One `stats` event. What is said of one moment comes in parts: the first of all there is says so, and the
+   * last one has the totals.
+   */
+  take({ all, totals, gone = [], queues = [] }) {
+    if (all) this.fresh = new Set();
+    for (const name of gone) this.queues.delete(encoded(name));
+    const now = totals?.time ?? this.time ?? 0;
+    for (const told of queues) if (!told.consumer) this.learn(told, now);
+    if (!totals) return;
+    this.time = totals.time;
+    this.all.stats = saidOfAll(totals);
+    if (this.fresh) for (const key of this.queues.keys()) this.fresh.has(key) || this.queues.delete(key);
+    this.fresh = null;
+    this.all.note();
+    for (const queue of this.queues.values()) queue.note();
+    for (const watcher of [...this.watchers]) watcher();
+  }
+
+  learn(told, now) {
+    const key = encoded(told.name);
+    if (!this.queues.has(key)) this.queues.set(key, new Queue(key));
+    const queue = this.queues.get(key);
+    queue.stats = said(told);
+    queue.seen = now;
+    this.fresh?.add(key);
+  }
+}
