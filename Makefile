@@ -8,6 +8,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 SERVING := .venv/.serving
 STAMP := .venv/.installed
+BROWSER := .venv/.browser
 BUILD := $(if $(filter-out 0,$(DARNERPY_PURE)),pure,compiled)
 SERVED := .venv-serve/.$(BUILD)
 COMPILED := .venv-compiled/.$(BUILD)
@@ -26,7 +27,7 @@ PYTEST := $(PY) -m pytest -n 3 --dist worksteal
 BEHAVIOUR = $(sort $(shell grep -lrE 'tests\.(servers|shell|conftest)' --include 'test_*.py' \
     $(addprefix tests/,integration crash hostile inspection migration)))
 
-.PHONY: install serve test test-compiled thorough lint bench bench-library bench-ring compare profile soak fuzz test-image clean
+.PHONY: install serve test test-compiled test-browser thorough lint bench bench-library bench-ring compare profile soak fuzz test-image clean
 
 install: $(STAMP)
 
@@ -41,6 +42,11 @@ $(SERVING): $(PROJECT) $(IN_C) | $(PY)
 $(STAMP): $(PROJECT) $(IN_C) | $(PY)
 	$(PY) $(INSTALL) --editable '.[dev]'
 	touch $(SERVING) $@
+
+# Large, and needed for nothing else.
+$(BROWSER): $(STAMP)
+	$(PY) $(INSTALL) --editable '.[browser]'
+	touch $@
 
 .venv-serve/bin/python .venv-compiled/bin/python:
 	$(PYTHON) -m venv $(@D:/bin=)
@@ -57,11 +63,15 @@ serve: $(SERVED) $(SERVING)
 	.venv-serve/bin/darnerpy serve --data data --listen 127.0.0.1:22133 $(ARGS)
 
 test: $(STAMP)
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --ignore tests/browser $(ARGS)
 	$(MAKE) test-compiled
 
 test-compiled: $(STAMP) $(COMPILED)
 	TEST_PYTHON=.venv-compiled/bin/python $(PYTEST) $(or $(ARGS),$(BEHAVIOUR))
+
+# The dashboard in a real browser, which the system has to have: `apt-get install chromium`.
+test-browser: $(BROWSER)
+	$(PY) -m pytest $(or $(ARGS),tests/browser)
 
 # All that `make test` only samples: every cut, every flipped bit, thousands of examples. It takes hours.
 thorough: $(STAMP)
