@@ -27,7 +27,7 @@ PYTEST := $(PY) -m pytest -n 3 --dist worksteal
 BEHAVIOUR = $(sort $(shell grep -lrE 'tests\.(servers|shell|conftest)' --include 'test_*.py' \
     $(addprefix tests/,integration crash hostile inspection migration)))
 
-.PHONY: install serve test test-compiled test-browser thorough lint bench bench-library bench-ring compare profile soak fuzz test-image clean
+.PHONY: install serve test test-compiled test-browser thorough lint bench bench-library bench-ring compare profile soak fuzz test-image man clean
 
 install: $(STAMP)
 
@@ -113,6 +113,9 @@ fuzz: $(STAMP)
 
 test-image:
 	deploy/test-image
+
+man: $(STAMP)
+	$(PY) docs/manual.py build/man
 
 clean:
 	rm -rf .venv .venv-serve .venv-compiled .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

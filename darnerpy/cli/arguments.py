@@ -18,6 +18,7 @@ __all__ = [
     "MAX_WAIT_MS",
     "add_connection_arguments",
     "add_data_argument",
+    "add_server_argument",
     "backup_name",
     "count",
     "data_directory",
@@ -34,7 +35,7 @@ MAX_WAIT_MS = 24 * 86_400_000
 _TIMEOUT = "30s"
 
 
-def add_connection_arguments(parser: argparse.ArgumentParser, timeout: str = _TIMEOUT) -> None:
+def add_server_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         type=_server,
@@ -42,6 +43,10 @@ def add_connection_arguments(parser: argparse.ArgumentParser, timeout: str = _TI
         metavar="ADDRESS",
         help="HOST:PORT or unix:/path; default DARNERPY_SERVER, then " + DEFAULT_SERVER,
     )
+
+
+def add_connection_arguments(parser: argparse.ArgumentParser, timeout: str = _TIMEOUT) -> None:
+    add_server_argument(parser)
     parser.add_argument(
         "--timeout",
         type=duration(least_ms=1, most_ms=MAX_WAIT_MS),

@@ -12,9 +12,9 @@ from ..errors import ClientError
 from ..names import split
 from .arguments import add_connection_arguments, plain_queue_name
 from .client import Client
+from .counts import by_queue, numbers
 from .delete import delete
 from .known import why_not_there
-from .stats import by_queue, numbers
 from .table import table
 from .terminal import complain, say
 

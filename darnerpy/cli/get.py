@@ -9,6 +9,7 @@ import argparse
 from .arguments import add_connection_arguments, count, queue_name
 from .client import Client
 from .items import Output, add_output_arguments
+from .known import tell_a_person
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,4 +39,6 @@ def run(args: argparse.Namespace) -> int:
             options = [b"close", b"open"]
         if taken:
             server.get(args.queue, b"close")
+        else:
+            tell_a_person(server, args.queue)
     return 0 if taken else 1

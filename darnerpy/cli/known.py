@@ -1,10 +1,20 @@
-"""Whether a server knows a queue: `delete` and `flush` of any name are answered alike."""
+"""What queues a server knows, and what was meant by a name that it does not.
+
+`delete` and `flush` of any name are answered alike, and a `get` of one that nobody ever used as one of an
+empty queue: who mistypes a name is told here.
+"""
 
 import os
+import sys
 
+from ..nearest import nearest
 from .client import Client
+from .counts import by_queue
+from .terminal import complain
 
-__all__ = ["why_not_there"]
+__all__ = ["hint", "queue_names", "tell_a_person", "why_not_there"]
+
+_NEAR = 0.7
 
 
 def why_not_there(server: Client, queue: bytes) -> str:
@@ -16,4 +26,25 @@ def why_not_there(server: Client, queue: bytes) -> str:
     if found:
         return ""
     parent, plus, consumer = name.partition("+")
-    return f"there is no consumer {consumer} of {parent}" if plus else f"there is no queue {name}"
+    missing = (
+        f"there is no consumer {consumer} of {parent}" if plus else f"there is no queue {name}"
+    )
+    alike = [each for each in queue_names(server) if ("+" in each) == bool(plus)]
+    return missing + hint(name, alike)
+
+
+def queue_names(server: Client) -> list[str]:
+    """The names of all queues, their consumers and the aliases."""
+    return list(by_queue(server.stats())[1])
+
+
+def hint(name: str, known: list[str]) -> str:
+    """What to add to the word that there is no such queue: the one that was probably meant."""
+    near = nearest(name, known, _NEAR)
+    return f"; did you mean {near}?" if near else ""
+
+
+def tell_a_person(server: Client, queue: bytes) -> None:
+    """Nothing was there: who sits at a terminal may have mistyped the name. A script knows what it polls."""
+    if sys.stderr.isatty() and (missing := why_not_there(server, queue)):
+        complain(missing)

@@ -6,6 +6,7 @@ from ..errors import ClientError
 from .arguments import add_connection_arguments, count, number, queue_name
 from .client import Client
 from .items import Output, add_output_arguments
+from .known import tell_a_person
 
 _MAX_OFFSET = 100_000
 
@@ -45,4 +46,6 @@ def run(args: argparse.Namespace) -> int:
                 break
             to.write(args.queue, item)
             shown += 1
+        if not shown:
+            tell_a_person(server, args.queue)
     return 0 if shown else 1

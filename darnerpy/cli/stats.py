@@ -3,34 +3,16 @@
 import argparse
 import json
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from .arguments import add_connection_arguments, queue_name
 from .client import Client
+from .counts import by_queue, numbers
+from .known import why_not_there
 from .table import table
 from .terminal import complain, say
 
 _COLUMNS = ("items", "bytes", "open_transactions", "waiters", "age", "total_items", "state")
-# Where one queue ends and the next begins only the first of each tells; these end alike.
-_LIKE_ITEMS = {"total_items", "expired_items", "mem_items", "put_items", "damaged_items"}
-_SERVERS_OWN = {"queue_creates", "queue_deletes", "queue_expires"}
-
-_TEXTS = {
-    "version",
-    "status",
-    "sync",
-    "received_last",
-    "put_aside",
-    "children",
-    "state",
-    "engine",
-    "error",
-    "reason",
-}
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-
-_Counts = dict[str, str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,11 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     with Client(args.server, args.timeout) as client:
         server, queues = by_queue(client.stats(args.queue or b""))
+        missing = why_not_there(client, args.queue) if args.queue and not queues else ""
         for name, counts in queues.items():
             if counts.get("error", "none") != "none":
                 counts["reason"] = _reason(client, name) or counts["error"]
-    if args.queue and not queues:
-        complain(f"there is no queue {os.fsdecode(args.queue)}")
+    if missing:
+        complain(missing)
         return 1
     if args.json:
         found = {name: numbers(counts) for name, counts in queues.items()}
@@ -71,52 +54,6 @@ def _reason(client: Client, queue: str) -> str:
     begin = b"  reason="
     lines = list(client.report(b"dump_stats", os.fsencode(queue)))
     return next((os.fsdecode(line[len(begin) :]) for line in lines if line.startswith(begin)), "")
-
-
-def by_queue(stats: Iterable[tuple[str, str]]) -> tuple[_Counts, dict[str, _Counts]]:
-    """Part `queue_<name>_<field>` from the server's own, and then by queue.
-
-    Names may hold underscores, so the order counts: a queue's fields follow each other, and the first
-    is `state` or, of a consumer, `items`; of an alias it is `put_items`.
-    """
-    server: _Counts = {}
-    queues: dict[str, _Counts] = {}
-    prefix: str | None = None
-    current: _Counts = {}
-    for name, value in stats:
-        if not name.startswith("queue_") or name in _SERVERS_OWN:
-            server[name] = value
-            continue
-        field = name.removeprefix(prefix) if prefix and name.startswith(prefix) else None
-        if field is None or _begins(field, current):
-            ending = "_state" if name.endswith("_state") else "_items"
-            queue = name.removeprefix("queue_").removesuffix(ending)
-            if ending == "_items" and "+" not in queue:
-                queue = queue.removesuffix("_put")
-            prefix = f"queue_{queue}_"
-            field = name.removeprefix(prefix)
-            current = queues.setdefault(queue, {})
-        current[field] = value
-    return server, queues
-
-
-def _begins(field: str, current: _Counts) -> bool:
-    """Whether what looks like a field of the current queue is the first one of the next."""
-    if field.endswith("_state"):
-        return True
-    return (
-        field.endswith("_items")
-        and field != "items"
-        and (field not in _LIKE_ITEMS or field in current)
-    )
-
-
-def numbers(counts: Mapping[str, str]) -> dict[str, int | float | str]:
-    """The same with numbers where the values are some."""
-    return {
-        name: text if name in _TEXTS or not _NUMBER.fullmatch(text) else json.loads(text)
-        for name, text in counts.items()
-    }
 
 
 def _pairs(pairs: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from ..errors import ConfigError
+from ..nearest import nearest
 from .options import options
 from .queue_settings import QueueSettings
 from .settings import Settings
@@ -15,7 +16,12 @@ from .settings import Settings
 __all__ = ["check_variables", "refuse_unknown"]
 
 _PREFIX = "DARNERPY_"
-_OTHERS = {"DARNERPY_SERVER", "DARNERPY_PURE"}
+_OTHERS = {
+    "DARNERPY_HTTP_SERVER",
+    "DARNERPY_PURE",
+    "DARNERPY_SERVER",
+    "DARNERPY_TOKEN",
+}
 """Of the commands that talk to a server, and of building the package."""
 
 _OF_SERVICES = re.compile(r"_SERVICE_|_PORT(_|$)")
@@ -46,7 +52,7 @@ def _table_hint(prefix: str, key: str) -> str:
     inside = re.search(r'queues\."(.*)"\.$', prefix)
     if inside:  # a name with a dot, without quotes
         return f'for the queue {inside[1]}.{key} write [queues."{inside[1]}.{key}"]'
-    near = _nearest(key, list(_TABLES), 0.6)
+    near = nearest(key, list(_TABLES), 0.6)
     if near:
         return f"did you mean {_TABLES[near]}?"
     return f"known are {' and '.join(_TABLES.values())}; options of the server are in no table"
@@ -54,7 +60,7 @@ def _table_hint(prefix: str, key: str) -> str:
 
 def _key_hint(key: str, known: list[str]) -> str:
     others = [*options(QueueSettings), *options(Settings), *_TABLES]
-    near = _nearest(key, known, 0.6) or _nearest(key, others, 0.6)
+    near = nearest(key, known, 0.6) or nearest(key, others, 0.6)
     if near:
         return f"did you mean {_TABLES.get(near, near)}?"
     return f"known are {', '.join(known)}"
@@ -76,14 +82,8 @@ def check_variables(environ: Mapping[str, str]) -> list[str]:
         option = name.removeprefix(_PREFIX).lower()
         if option in every:
             raise ConfigError(f"{name}: {option} is for a table of the file, such as [queues.work]")
-        near = _nearest(option, list(every), _NEAR)
+        near = nearest(option, list(every), _NEAR)
         if near:
             raise ConfigError(f"{name}: unknown variable; did you mean {every[near].variable}?")
         unknown.append(name)
     return sorted(unknown)
-
-
-def _nearest(name: str, known: list[str], least: float) -> str | None:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(name, known, n=1, cutoff=least)), None)

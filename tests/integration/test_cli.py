@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy import __version__
-from darnerpy.cli.stats import by_queue, numbers
+from darnerpy.cli.counts import by_queue, numbers
 from tests.conftest import MakeServer
 from tests.servers import PYTHON
 from tests.shell import Canned, Shell
@@ -210,7 +210,7 @@ def test_numbers_are_numbers(shell: Shell, queue: str) -> None:
     assert texts == {"version", "status", "sync", "sync_ops", "tap"}
     assert isinstance(found["server"]["commit_ms"], float)
     texts = {name for name, value in found["queues"][queue].items() if isinstance(value, str)}
-    assert texts - {"state"} == {"received_last", "put_aside", "error", "engine"}
+    assert texts - {"state"} == {"received_last", "put_aside", "error", "engine", "paused"}
 
 
 def test_which_values_are_numbers() -> None:
@@ -289,8 +289,8 @@ def test_an_item_over_the_limit_is_refused(shell: Shell, queue: str, tmp_path: P
         (("push", "q", "--lines"), b"STORED\r\nSERVER_ERROR no\r\n", 3, "line 2: SERVER_ERROR no"),
         (("push", "q"), b"SERVER_ERROR disk full\r\n", 3, "SERVER_ERROR disk full"),
         (("get", "q"), b"CLIENT_ERROR no\r\n", 3, "CLIENT_ERROR no"),
-        (("delete", "q"), b"END\r\nERROR\r\n", 3, "ERROR"),
-        (("flush", "q"), b"END\r\nOK\r\n", 3, "OK"),
+        (("delete", "q"), b"END\r\nEND\r\nERROR\r\n", 3, "ERROR"),
+        (("flush", "q"), b"END\r\nEND\r\nOK\r\n", 3, "OK"),
         (("reload",), b"SERVER_ERROR nothing has changed: x\r\n", 3, "nothing has changed: x"),
         (("shutdown",), b"CLIENT_ERROR not allowed\r\n", 3, "CLIENT_ERROR not allowed"),
         (("status",), b"DOWN\r\n", 3, "DOWN"),

@@ -164,7 +164,8 @@ def test_an_item_expires(shell: Shell, queue: str) -> None:
     ("words", "complaint"),
     [
         ((), "required: COMMAND"),
-        (("nosuch",), "invalid choice: 'nosuch'"),
+        (("nosuch",), "there is no command 'nosuch'; there are serve, push, get, "),
+        (("pusch", "--lines"), "there is no command 'pusch'; did you mean push?"),
         (("get",), "required: QUEUE"),
         (("get", "work/open"), "argument QUEUE: queue name may not contain byte 0x2f (at 4)"),
         (("get", "two words"), "argument QUEUE: queue name may not contain byte 0x20 (at 3)"),

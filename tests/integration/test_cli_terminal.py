@@ -16,10 +16,11 @@ from tests.servers import DARNERPY, PYTHON
 from tests.shell import Shell
 
 
-def on_terminal(shell: Shell, *words: str) -> bytes:
-    """What the command shows where standard output is a terminal."""
+def on_terminal(shell: Shell, *words: str, code: int = 0) -> bytes:
+    """What the command shows where standard output and standard error are a terminal."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen((*DARNERPY, *words), stdout=theirs, env=shell.environ) as process:
+    command = (*DARNERPY, *words)
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=shell.environ) as process:
         os.close(theirs)
         shown = b""
         try:
@@ -27,7 +28,7 @@ def on_terminal(shell: Shell, *words: str) -> bytes:
                 shown += data
         except OSError:  # EIO: nobody has it open any more
             os.close(ours)
-    assert process.returncode == 0
+    assert process.returncode == code
     return shown.replace(b"\r\n", b"\n")
 
 
@@ -55,7 +56,8 @@ def test_names_are_shown_and_not_obeyed(shell: Shell, queue: str) -> None:
     for words in (["stats"], ["stats", name], ["consumers", name]):
         assert shown in shell.run(*words).stdout.decode(), words
     done = shell.run("flush", f"{name}\u202e")
-    assert done.stderr.decode() == f"darnerpy: there is no queue {shown}\\u202e\n"
+    meant = f"there is no queue {shown}\\u202e; did you mean {shown}?"
+    assert done.stderr.decode() == f"darnerpy: {meant}\n"
     assert name.encode("utf-8", "surrogateescape") not in shell.run("stats").stdout
     assert name in json.loads(shell.run("stats", "--json").stdout)["queues"]
 
@@ -120,3 +122,27 @@ def test_names_where_only_ascii_is_known(shell: Shell, queue: str) -> None:
         env=shell.environ | {"PYTHONIOENCODING": "ascii"},
     )
     assert f"{queue}-gr\\xf6\\xdfe".encode() in done.stdout
+
+
+@pytest.mark.parametrize("command", ["get", "peek"])
+def test_a_person_is_told_of_a_mistyped_name_and_a_script_is_not(
+    shell: Shell, queue: str, command: str
+) -> None:
+    shell.push(queue, b"1")
+    done = shell.run(command, queue[:-1])
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+    shown = on_terminal(shell, command, queue[:-1], code=1).decode()
+    assert shown == f"darnerpy: there is no queue {queue[:-1]}; did you mean {queue}?\n"
+    assert shell.get(queue) == b"1"
+    assert on_terminal(shell, command, queue, code=1) == b""
+
+
+@pytest.mark.parametrize("command", ["stats", "flush", "delete", "consumers"])
+def test_a_mistyped_name_is_told_with_the_nearest(shell: Shell, queue: str, command: str) -> None:
+    shell.push(f"{queue}-mails", b"1")
+    done = shell.run(command, f"{queue}-mials")
+    assert (done.returncode, done.stderr.decode()) == (
+        1,
+        f"darnerpy: there is no queue {queue}-mials; did you mean {queue}-mails?\n",
+    )
+    assert shell.get(f"{queue}-mails") == b"1"

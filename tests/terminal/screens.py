@@ -1,0 +1,77 @@
+"""A real terminal for tests: tmux runs a program, types for it, and says what is on the screen."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from tests.servers import TIMEOUT, wait_until
+
+__all__ = ["Screen", "needs", "needs_tmux"]
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"there is no {program} here")
+
+
+needs_tmux = needs("tmux")
+
+
+class Screen:
+    """A program in a terminal of its own. It sees no tmux, and no settings of whoever runs the tests."""
+
+    def __init__(
+        self, *command: str, environ: Mapping[str, str], columns: int = 80, rows: int = 24
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="darnerpy-tmux-")
+        self._tmux = ("tmux", "-L", Path(self._folder.name).name, "-f", "/dev/null")
+        named = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"} | dict(environ)
+        # What tmux itself passes on is not all: it has a PATH of its own.
+        self._command = ("env", *(f"{name}={value}" for name, value in named.items()), *command)
+        self._size = (f"-x{columns}", f"-y{rows}")
+
+    def __enter__(self) -> Self:
+        self._do("new-session", "-d", *self._size, "--", *self._command)
+        self._do("set-option", "remain-on-exit", "on")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        subprocess.run((*self._tmux, "kill-server"), capture_output=True, check=False)
+        self._folder.cleanup()
+
+    def type(self, *keys: str) -> None:
+        """By tmux's names for keys, such as Enter; all else is text."""
+        self._do("send-keys", *keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._do("resize-window", f"-x{columns}", f"-y{rows}")
+
+    def text(self, colours: bool = False) -> str:
+        """What is on the screen, with the codes of its colours if they matter."""
+        return self._do("capture-pane", "-p", *(["-e"] if colours else []))
+
+    def wait_for(self, *wanted: str) -> str:
+        """Until all of that is on the screen, which is returned."""
+        try:
+            wait_until(lambda: all(each in self.text() for each in wanted), TIMEOUT)
+        except AssertionError:
+            raise AssertionError(f"{wanted} is not on the screen:\n{self.text()}") from None
+        return self.text()
+
+    def wait_until_left(self) -> int:
+        """Until the program has ended; its exit code."""
+        wait_until(lambda: self._shown("pane_dead") == "1", TIMEOUT)
+        return int(self._shown("pane_dead_status"))
+
+    def _shown(self, name: str) -> str:
+        return self._do("display-message", "-p", f"#{{{name}}}").strip()
+
+    def _do(self, *words: str) -> str:
+        return subprocess.check_output((*self._tmux, *words), text=True)
