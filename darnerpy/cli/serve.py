@@ -6,11 +6,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from ..brokers.descriptors import raise_limit
-from ..config import Settings, add_flags, check_variables, load, restart_needed
+from ..config import Origins, Settings, add_flags, check_variables, load, restart_needed
 from ..errors import ConfigError, DarnerError, UnavailableError
 from ..server.logs import Log, start_logging
 from ..server.loops import loop_factory
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         # A commit thread that has written needs the interpreter back at once: replies wait for it.
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:
-            runner.run(_serve(settings, lambda: load(args.config, os.environ, vars(args)), lines))
+            runner.run(_serve(settings, args, lines))
     except DarnerError as error:
         return _give_up(error)
     except OSError as error:
@@ -54,6 +53,14 @@ def run(args: argparse.Namespace) -> int:
     finally:
         lines.stop(_LAST_LINES_S)
     return 0
+
+
+def _origins(args: argparse.Namespace) -> Origins:
+    """Of the settings that were just loaded."""
+    try:
+        return Origins(args.config, os.environ, vars(args))
+    except OSError:  # the file has gone meanwhile
+        return Origins(None, os.environ, vars(args))
 
 
 def _give_up(error: DarnerError) -> int:
@@ -71,7 +78,7 @@ def _refuse_as_root(data: Path) -> None:
         )
 
 
-async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: Log) -> None:
+async def _serve(settings: Settings, args: argparse.Namespace, lines: Log) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -86,12 +93,13 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: 
 
     def reload() -> None:
         """Apply the settings as they are now, all or nothing. Raises `ConfigError`."""
-        fresh = read_again()
+        fresh, origins = load(args.config, os.environ, vars(args)), _origins(args)
         apply_to_front = None if front is None else front.prepare(fresh)
         unchanged = restart_needed(settings, fresh)
         server.apply(fresh)
         if apply_to_front is not None:
             apply_to_front()
+        server.host.origins = origins
         lines.configure(fresh.log_level, fresh.log_format)
         if unchanged:
             log.warning("only a restart applies what changed in %s", ", ".join(unchanged))
@@ -108,6 +116,7 @@ async def _serve(settings: Settings, read_again: Callable[[], Settings], lines: 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_or_leave, number)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
+    server.host.origins = _origins(args)
     server.host.reload = reload
     server.host.shut_down = stop.set
     server.host.log_lines_lost = lambda: lines.lost

@@ -5,16 +5,19 @@ For people to read: `sources` decides which of them wins, and in the same order.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
+from .kinds import text_of_name
 from .options import options
-from .queue_settings import QueueSettings
+from .queue_settings import QueueRule, QueueSettings
 from .settings import Settings
 
 __all__ = ["Origins"]
 
 _HEADER = re.compile(r"\s*\[([^\[\]].*)\]\s*(#.*)?$")
 _KEY = re.compile(r"""\s*((?:[\w.\s-]|"[^"]*"|'[^']*')+?)\s*=""")
+_DEFAULTS = QueueSettings()
 _Path = tuple[str, ...]
 
 
@@ -32,8 +35,7 @@ class Origins:
                     self._outside[name] = each.variable
                 if not each.table_only and name in flags:
                     self._outside[name] = each.flag
-        text = Path(config_path).read_text("utf-8") if config_path else ""
-        self._lines = dict(_lines_of(text))
+        self._text = Path(config_path).read_text("utf-8") if config_path else ""
 
     def of_server(self, name: str) -> str:
         return self._outside.get(name) or self._in_file((name,)) or "default"
@@ -46,8 +48,32 @@ class Origins:
             found = found or self._in_file((name,))
         return found or ("default" if glob == "*" else f"{self._config_path}")
 
+    def of_queue(self, settings: Settings, name: bytes) -> dict[str, str]:
+        """Of every option of one queue: what gives it, or "default"."""
+        given: dict[str, QueueRule] = {}
+        for rule in settings.queue_rules:  # a later one goes before those above it
+            if not rule.for_consumers and rule.matches(name):
+                given.update(dict.fromkeys(rule.values, rule))
+        found = {
+            option: self._of_rule(given[option], option) if option in given else "default"
+            for option in options(QueueSettings)
+        }
+        merged = settings.merged(name)
+        for one, other in (("sync", "sync_ops"), ("sync_ops", "sync")):  # either decides the other
+            said = given[one].values[one] if one in given else getattr(_DEFAULTS, one)
+            if said != getattr(merged, one):
+                found[one] = found[other]
+        return found
+
+    def _of_rule(self, rule: QueueRule, name: str) -> str:
+        return rule.called or self.of_queues(text_of_name(rule.glob), name)
+
     def of_alias(self, name: str) -> str:
         return self._in_file(("aliases", name)) or f"{self._config_path}"
+
+    @cached_property
+    def _lines(self) -> dict[_Path, int]:
+        return dict(_lines_of(self._text))
 
     def _in_file(self, path: _Path) -> str | None:
         line = self._lines.get(path)

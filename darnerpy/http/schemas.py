@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["CONSUMER", "QUEUE", "QUEUES", "Schema", "listed", "object_of"]
+__all__ = ["CONSUMER", "QUEUE", "QUEUES", "SERVER", "Schema", "listed", "object_of"]
 
 Schema = Mapping[str, Any]
 
@@ -33,6 +33,26 @@ QUEUE: Schema = object_of(
     {
         **_NAMED,
         "consumers": listed(_COUNTED),
-        "settings": {"type": "object", "additionalProperties": {"type": "string"}},
+        "settings": {
+            "type": "object",
+            "additionalProperties": object_of(
+                {
+                    "value": {"type": "string"},
+                    "from": {"type": "string", "description": "A line, variable or flag."},
+                }
+            ),
+        },
+    }
+)
+
+SERVER: Schema = object_of(
+    {
+        "version": {"type": "string"},
+        "pid": {"type": "integer"},
+        "uptime": {"type": "integer", "description": "Seconds since the start."},
+        "status": {"type": "string", "enum": ["up", "writeavoid", "readonly", "quiescent"]},
+        "listen": listed({"type": "string"}),
+        "read_only": {"type": "boolean", "description": "Nothing is changed over HTTP."},
+        "get_consumes": {"type": "boolean", "description": "Whether `/get` takes an item."},
     }
 )

@@ -7,7 +7,7 @@ from ..brokers.local import LocalBroker
 from ..brokers.scheduling import Scheduler
 from ..brokers.stored import StoredQueue
 from ..clock import Clock
-from ..config import Settings
+from ..config import Origins, Settings
 from ..errors import ServerError
 from .acts import Acts
 from .counters import Counters
@@ -77,9 +77,9 @@ class Outlet(Protocol):
 class Host:
     """What all sessions of a server share.
 
-    acts: what was done to queues as a whole. settings: as they are now. guard: what is allowed at the
-    moment. lease_ids: what leases are called. output_limit: bytes of replies a session may have unsent
-    before it stops deciding commands.
+    acts: what was done to queues as a whole. settings: as they are now; origins: where each of them comes
+    from. guard: what is allowed at the moment. lease_ids: what leases are called. output_limit: bytes of
+    replies a session may have unsent before it stops deciding commands.
 
     reload: reads the settings again, all or nothing; raises `ConfigError`. shut_down: begins to stop
     the server, as a signal would. Both raise `ServerError` until whoever runs the server sets them.
@@ -94,6 +94,7 @@ class Host:
         "guard",
         "lease_ids",
         "log_lines_lost",
+        "origins",
         "output_limit",
         "reload",
         "scheduler",
@@ -116,6 +117,7 @@ class Host:
         self.scheduler = scheduler
         self.guard = guard
         self.acts = Acts(clock)
+        self.origins = Origins(None, {}, {})
         self.lease_ids = LeaseIds(settings.data / "LEASE_KEY")
         self.counters = Counters(clock.monotonic_ms())
         self.output_limit = 256 * 1024

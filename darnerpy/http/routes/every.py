@@ -1,10 +1,10 @@
 """All routes there are."""
 
 from ..declared import Route
-from . import pages, queues
+from . import pages, queues, server
 
 __all__ = ["every_route"]
 
 
 def every_route() -> list[Route]:
-    return [*pages.ROUTES, *queues.ROUTES]
+    return [*pages.ROUTES, *queues.ROUTES, *server.ROUTES]

@@ -28,7 +28,10 @@ async def list_queues(call: Call) -> Answer:
 async def get_queue(call: Call) -> Answer:
     report = await call.run(reports.one(call.host, call.queue))
     consumers = [{**named(n), **sayable(stats)} for n, stats in report.consumers.items()]
-    return json({**queue_object(report), "consumers": consumers, "settings": report.settings})
+    settings = {
+        key: {"value": value, "from": origin} for key, (value, origin) in report.settings.items()
+    }
+    return json({**queue_object(report), "consumers": consumers, "settings": settings})
 
 
 AFTER = Parameter(

@@ -21,12 +21,14 @@ Stats = dict[str, object]
 
 
 class Report(NamedTuple):
-    """stats: of the queue's own consumer; consumers: of each named one. settings: as they are written."""
+    """stats: of the queue's own consumer; consumers: of each named one. settings: each as it is written,
+    and where it comes from.
+    """
 
     name: bytes
     stats: Stats
     consumers: dict[bytes, Stats]
-    settings: dict[str, str]
+    settings: dict[str, tuple[str, str]]
 
 
 class Page(NamedTuple):
@@ -70,7 +72,9 @@ def one(host: Host, name: bytes) -> Steps[Report]:
             consumers[each] = dict(queue_stats(stored, consumer, host.clock))
         if pace.is_over():
             yield None
-    return Report(name, _stats(host, stored), consumers, dict(written_queue(stored.settings)))
+    origins = host.origins.of_queue(host.settings, name)
+    settings = {key: (value, origins[key]) for key, value in written_queue(stored.settings)}
+    return Report(name, _stats(host, stored), consumers, settings)
 
 
 def waiting(host: Host, name: bytes) -> Stats:
