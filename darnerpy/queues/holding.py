@@ -169,9 +169,7 @@ class Holding(Delivery):
         leases = consumer.leases
         if leases is None or not leases.in_force:
             return
-        ahead = self._clock.now_ms() - self._clock.monotonic_ms()
-        for lease in list(leases.in_force.values()):
-            leases.begin(lease._replace(deadline=ahead + consumer.open[lease.id].until))
+        leases.renew(self._clock.now_ms() - self._clock.monotonic_ms(), consumer.open)
         self._touch()
         consumer.moved = True
 

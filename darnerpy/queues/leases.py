@@ -4,7 +4,7 @@ A lease is an open read that outlives whoever asked for it, and this process. Ow
 holds the item meanwhile is in `aside`, and what ends a lease is decided in `holding`.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from .batches import Lease
 from .open_reads import OpenRead
@@ -50,6 +50,11 @@ class Leases:
     def confirm(self, item_id: int) -> None:
         """Its item was confirmed, which the journal is told anyway."""
         del self.in_force[item_id]
+
+    def renew(self, ahead: int, held: Mapping[int, OpenRead]) -> None:
+        """Each ends when what is held under it does. ahead: by how much the wall clock is of the other."""
+        for lease in list(self.in_force.values()):
+            self.begin(lease._replace(deadline=ahead + held[lease.id].until))
 
     def forget_unwritten(self, held: Container[int]) -> None:
         """Nothing that was not written will be; there are leases only of what is still held."""

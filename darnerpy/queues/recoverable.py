@@ -177,6 +177,10 @@ class RecoverableLog(Log):
         self.next_offset = max(next_offset, self.next_offset)
         self.paused = paused
         self._consumers_changed()
+        for consumer in self._all:
+            if consumer.leases is not None:  # the wall clock may have been set meanwhile
+                ahead = self._clock.now_ms() - self._clock.monotonic_ms()
+                consumer.leases.renew(ahead, consumer.open)
         for name in self.own.settings.consumers:
             self.consumer(name)
         self.want_full_mark()

@@ -7,7 +7,7 @@ be handed out, what had to leave and what a restart or a failure goes back to.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from darnerpy.queues.batches import PAUSED_GETS, Returned
+from darnerpy.queues.batches import PAUSED_GETS, Lease, Returned
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.delays import Delays
 from darnerpy.queues.line import Waiter
@@ -27,21 +27,35 @@ class Put(NamedTuple):
     large: int
 
 
+class Leased(NamedTuple):
+    """Who holds an item under a lease, None if a restart found that its time was up; until: monotonic."""
+
+    held: OpenRead | None
+    lease: Lease
+    until: int
+
+
 @dataclass(eq=False)
 class Place:
-    """One consumer: what it has confirmed, who holds and awaits items, what came back how often."""
+    """One consumer: what it has confirmed, who holds and awaits items, what came back how often.
+
+    leases: of those held that are under one, by item. done: held under one, and confirmed.
+    """
 
     consumer: Consumer
     confirmed: set[int] = field(default_factory=set)
     held: dict[int, OpenRead] = field(default_factory=dict)
     line: list[Waiter] = field(default_factory=list)
     returns: dict[int, Returned] = field(default_factory=dict)
+    leases: dict[int, Leased] = field(default_factory=dict)
+    done: set[OpenRead] = field(default_factory=set)
 
 
 class Stand(NamedTuple):
     place: Place
     confirmed: frozenset[int]
     returns: dict[int, Returned]
+    leases: dict[int, Leased]
 
 
 class State(NamedTuple):
@@ -75,7 +89,7 @@ class Model:
 
     def snapshot(self) -> State:
         stands = {
-            name: Stand(place, frozenset(place.confirmed), dict(place.returns))
+            name: Stand(place, frozenset(place.confirmed), dict(place.returns), dict(place.leases))
             for name, place in self.places.items()
         }
         return State(dict(self.log), self.next_id, stands, self.paused)
@@ -85,11 +99,23 @@ class Model:
         self.log, self.next_id, self.paused = dict(state.log), state.next_id, state.paused
         self.been_due &= set(self.log)
         self.places = {}
-        for name, (place, confirmed, returns) in state.stands.items():
+        for name, (place, confirmed, returns, leases) in state.stands.items():
             place.confirmed = set(confirmed)
+            self._lease_again(place, leases)
             known = returns | place.returns
             place.returns = {i: back for i, back in known.items() if i < state.next_id}
             self.places[name] = place
+
+    @staticmethod
+    def _lease_again(place: Place, leases: dict[int, Leased]) -> None:
+        """Those are as they were that are still held, or were confirmed."""
+        place.leases = {}
+        for item_id, leased in leases.items():
+            held = leased.held
+            if held is not None and (place.held.get(item_id) is held or held in place.done):
+                place.held[item_id] = held
+                place.leases[item_id] = leased
+        place.done.clear()
 
     # -- of one consumer
 

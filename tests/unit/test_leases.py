@@ -8,6 +8,7 @@ from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Lease
 from darnerpy.queues.events import ABORT
 from darnerpy.queues.open_reads import OpenRead
+from darnerpy.queues.positions import Span
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.upkeep import clock_was_set
 from tests.unit.clients import Client, again, drain, hold, join, keep, put, take, take_all
@@ -243,6 +244,16 @@ def test_an_item_that_cannot_be_read_is_under_no_lease() -> None:
     put(found.queue, b"4")
     found.commit()
     assert again(found).queue.own.open == {}
+
+
+def test_an_item_that_is_lost_is_under_no_lease() -> None:
+    keeper = filled()
+    under = lease(keeper)
+    keeper.queue.lose(Span(1, 2, 0, 1), keep=True)
+    assert keeper.queue.leased(b"", under) is None
+    leases = keeper.queue.own.leases
+    assert leases is not None
+    assert leases.in_force == {}
 
 
 def test_many_that_are_due_come_in_bounded_steps(monkeypatch: pytest.MonkeyPatch) -> None:

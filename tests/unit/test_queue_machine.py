@@ -19,12 +19,13 @@ from darnerpy.queues import limits as limits_module
 from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import PAUSED_GETS, PAUSED_PUTS, Batch
 from darnerpy.queues.consumer import Consumer
+from darnerpy.queues.events import ABORT
 from darnerpy.queues.items import ITEM_OVERHEAD, Item
 from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.positions import Span, shared
 from darnerpy.queues.windows import Windows
 from tests.unit.keeper import Disk, Keeper, ManualClock, SettingsBook
-from tests.unit.model import Model, Place, Put
+from tests.unit.model import Leased, Model, Place, Put
 
 WINDOW_MEMORY = 4 * ITEM_OVERHEAD
 STEPS = 3
@@ -41,6 +42,7 @@ puts = st.tuples(  # size, milliseconds to live, until it is due, number of its 
     st.sampled_from([0, 0, 0, 7]),
     st.booleans(),
 )
+ttls = st.sampled_from([2, 9, 30])
 receivers = st.sampled_from([None, None, None, b"", b"a"])
 changes = st.fixed_dictionaries(
     {},
@@ -106,7 +108,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.disk = Disk()
         self.settings = SettingsBook({OWN: QueueSettings(dead_letter=DROP)})
-        self.calm = 0
+        self.calm = self.nonce = 0
         self.start()
 
     def teardown(self) -> None:
@@ -167,8 +169,12 @@ class QueueMachine(RuleBasedStateMachine):
         timeout = place.consumer.settings.open_timeout
         for item_id, held in list(place.held.items()):
             if held.gone:
-                assert timeout is not None
-                assert held.since + timeout <= self.here
+                leased = place.leases.pop(item_id, None)
+                if leased is not None:
+                    assert leased.until <= self.here
+                else:
+                    assert timeout is not None
+                    assert held.since + timeout <= self.here
                 del place.held[item_id]
                 self.model.count_return(place, item_id, self.clock.now, self.here)
 
@@ -212,6 +218,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.observe(place)
             for item_id in range(span.first, span.stop):
                 place.held.pop(item_id, None)
+                place.leases.pop(item_id, None)
                 place.confirmed.add(item_id)
 
     def place(self, name: bytes) -> Place:
@@ -375,7 +382,7 @@ class QueueMachine(RuleBasedStateMachine):
     def wait(self, name: bytes, kind: str) -> None:
         self.get_one(self.place(name), kind, blocking=True)
 
-    some_are_held = precondition(lambda self: any(place.held for place in self.places))
+    some_are_held = precondition(lambda self: any(p.held.keys() - p.leases for p in self.places))
 
     @is_up
     @some_are_held
@@ -397,9 +404,83 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue.abort(held, counted)  # once is enough
 
     def choose_held(self, which: int) -> tuple[Place, OpenRead]:
-        everyone = [(place, i) for place in self.places for i in sorted(place.held)]
+        everyone = [(p, i) for p in self.places for i in sorted(p.held.keys() - p.leases)]
         place, item_id = everyone[which % len(everyone)]
         return place, place.held.pop(item_id)
+
+    # -- leases
+
+    @is_up
+    @rule(name=names, ttl=ttls)
+    def lease(self, name: bytes, ttl: int) -> None:
+        """As a request does it that finds an item at once."""
+        place = self.place(name)
+        held = self.queue.open(place.consumer)
+        if held is None:
+            return
+        self.got(Client(self, place, "open", False), held.item, held.commit, held)
+        self.nonce += 1
+        lease = self.queue.lease(held, ttl, self.nonce)
+        batch = self.queue.batch
+        assert batch is not None
+        assert batch.lasting
+        assert held.commit is batch
+        known = held.item.id, batch.number, self.nonce, self.clock.now + ttl
+        assert lease == known
+        place.leases[held.item.id] = Leased(held, lease, self.here + ttl)
+
+    some_are_leased = precondition(lambda self: any(place.leases for place in self.places))
+
+    @is_up
+    @some_are_leased
+    @rule(which=some)
+    def confirm_leased(self, which: int) -> None:
+        place, held = self.choose_leased(which)
+        del place.leases[held.item.id], place.held[held.item.id]
+        place.confirmed.add(held.item.id)
+        place.done.add(held)
+        self.times_done += 1
+        assert self.queue.confirm_leased(held) is self.queue.batch is not None
+        assert held.gone
+
+    @is_up
+    @some_are_leased
+    @rule(which=some, counted=st.sampled_from([True, True, False]))
+    def end_kept(self, which: int, counted: bool) -> None:
+        place, held = self.choose_leased(which)
+        del place.leases[held.item.id], place.held[held.item.id]
+        if counted:
+            self.model.count_return(place, held.item.id, self.clock.now, self.here)
+        assert self.queue.end_kept(held, counted, ABORT) is not None
+        assert self.queue.end_kept(held, counted, ABORT) is None
+
+    @is_up
+    @some_are_leased
+    @rule(which=some, ttl=ttls)
+    def extend(self, which: int, ttl: int) -> None:
+        place, held = self.choose_leased(which)
+        before = place.leases[held.item.id].lease
+        lease = self.queue.extend(held, ttl)
+        assert lease == before._replace(deadline=self.clock.now + ttl)
+        assert self.queue.batch is not None
+        assert self.queue.batch.lasting
+        place.leases[held.item.id] = Leased(held, lease, self.here + ttl)
+
+    def choose_leased(self, which: int) -> tuple[Place, OpenRead]:
+        everyone = [(place, i) for place in self.places for i in sorted(place.leases)]
+        place, item_id = everyone[which % len(everyone)]
+        return place, place.held[item_id]
+
+    def set_clock(self, by: int) -> None:
+        self.clock.set(by)
+        upkeep_module.clock_was_set(self.queue)
+        self.renew_deadlines()
+
+    def renew_deadlines(self) -> None:
+        for place in self.places:
+            for item_id, (held, lease, until) in place.leases.items():
+                deadline = self.clock.now + until - self.here
+                place.leases[item_id] = Leased(held, lease._replace(deadline=deadline), until)
 
     @precondition(lambda self: any(place.line for place in self.places))
     @rule(which=some, how=st.sampled_from(["leaves", "hangs up", "tires"]))
@@ -490,10 +571,25 @@ class QueueMachine(RuleBasedStateMachine):
 
     @is_up
     @precondition(lambda self: self.calm > 8)
-    @rule(what=st.sampled_from(["fail", "fail late", "restart", "restart late", "drain"]))
-    def turn_upside_down(self, what: str) -> None:
-        """What empties the stage, one rule for all so that there is time to fill it in between."""
+    @rule(
+        what=st.sampled_from(["fail", "fail late", "restart", "restart late", "drain"]),
+        acts=st.lists(st.sampled_from(["confirm", "abort", "extend"]), max_size=4),
+    )
+    def turn_upside_down(self, what: str, acts: list[str]) -> None:
+        """What empties the stage, one rule for all so that there is time to fill it in between.
+
+        acts: what is done to leases just before.
+        """
         self.calm = 0
+        for number, act in enumerate(acts):
+            if not any(place.leases for place in self.places):
+                self.lease(OWN, 30)
+            elif act == "confirm":
+                self.confirm_leased(number)
+            elif act == "abort":
+                self.end_kept(number, counted=True)
+            else:
+                self.extend(number, 9)
         match what.split():
             case ["fail", *late]:
                 self.fail(landed=bool(late))
@@ -508,12 +604,15 @@ class QueueMachine(RuleBasedStateMachine):
         if landed and self.keeper.sealed is not None:
             model.disk = model.sealed
         before = self.places
+        leases = {place: set(place.leases) for place in before}
         model.go_back(model.base)
         written = self.queue.written
         self.keeper.fail(landed)
         for place in [*before, *self.places]:
             for item_id, held in list(place.held.items()):
-                assert held.gone == (item_id >= written or place not in self.places)
+                unwritten = item_id in leases[place] and item_id not in place.leases
+                gone = item_id >= written or unwritten or place not in self.places
+                assert held.gone == gone
                 if held.gone:
                     del place.held[item_id]
             assert place.line == []
@@ -528,6 +627,7 @@ class QueueMachine(RuleBasedStateMachine):
                 model.places[name].confirmed |= unknown
         model.log, model.next_id = dict(model.disk.log), model.disk.next_id
         model.paused = model.disk.paused
+        self.renew_deadlines()
         model.base = model.snapshot()
         self.keeper.rejoin()
         for name in self.queue.own.settings.consumers:
@@ -552,13 +652,33 @@ class QueueMachine(RuleBasedStateMachine):
             place.confirmed = set(stand.confirmed)
             # The monotonic clock of the process that counted them is gone with it.
             place.returns = {i: each._replace(due_here=0) for i, each in stand.returns.items()}
+            self.resume(place, stand.leases)
         model.base = model.disk = model.snapshot()
+        for place in self.places:
+            self.note_lapsed(place)
         for name in self.queue.own.settings.consumers:
             if name in places:
                 self.found(name, places.pop(name).consumer)
         assert not places
         if not self.disk.entries:  # then nothing is new
             model.base = model.disk = model.snapshot()
+
+    def resume(self, place: Place, leases: dict[int, Leased]) -> None:
+        """What was leased is held, until the same moment of the wall clock."""
+        for item_id, (_, lease, _) in leases.items():
+            until = self.here + max(0, lease.deadline - self.clock.now)
+            held = place.consumer.open.get(item_id)
+            place.leases[item_id] = Leased(held, lease, until)
+            if held is not None:
+                place.held[item_id] = held
+                assert (held.item.data, held.until) == (None, until)
+
+    def note_lapsed(self, place: Place) -> None:
+        for item_id, leased in list(place.leases.items()):
+            if leased.held is None:
+                assert leased.lease.deadline <= self.clock.now
+                del place.leases[item_id]
+                self.model.count_return(place, item_id, self.clock.now, self.here)
 
     @is_up
     @rule()
@@ -574,8 +694,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.clock.now += how
             self.model.note_due(self.clock.now, self.here)
             if how in SET_BY:
-                self.clock.set(SET_BY[how])
-                upkeep_module.clock_was_set(self.queue)
+                self.set_clock(SET_BY[how])
         elif what == "memory":
             before, self.neighbour.loaded = self.neighbour.settled, how % 3 * WINDOW_MEMORY // 2
             self.neighbour.settled = self.neighbour.loaded
@@ -667,7 +786,14 @@ class QueueMachine(RuleBasedStateMachine):
     def the_same_are_held_and_waiting(self) -> None:
         for place in self.places:
             line = place.consumer.line
-            assert place.consumer.open == place.held
+            consumer = place.consumer
+            assert consumer.open == place.held
+            in_force = {} if consumer.leases is None else consumer.leases.in_force
+            known = {i: each.lease for i, each in place.leases.items()}
+            if self.keeper.failed:  # a clock that is set is looked at when all is well again
+                assert in_force.keys() == known.keys()
+            else:
+                assert in_force == known
             assert line.snapshot() == place.line
             assert line.nonblocking == sum(not client.blocking for client in place.line)
 
@@ -684,8 +810,10 @@ class QueueMachine(RuleBasedStateMachine):
                 assert all(client.blocking for client in place.line)
             due = [when for when, _, _ in consumer.delayed]
             timeout = consumer.settings.open_timeout
-            if timeout is not None and place.held:
-                due.append(next(iter(consumer.open.values())).since + timeout)
+            by_settings = [each for each in consumer.open.values() if not each.until]
+            if timeout is not None and by_settings:
+                due.append(by_settings[0].since + timeout)
+            due += [each.until for each in place.leases.values()]
             known = [*consumer.window, *(item for _, item in consumer.returned)]
             if known and (consumer.max_age or any(item.expiry for item in known)):
                 due.append(self.here + 1000)
