@@ -33,8 +33,8 @@ HOT = {
     "journals/leveldb": "blocks journal",
     "brokers": "committer condition handle loader local mover open_journals store stored syncing "
     "trimmer turn",
-    "sessions": "changes counters gathered guard held keys looks reads session slots state uploads "
-    "waits writes",
+    "sessions": "changes counters destinations gathered guard held keys looks reads session slots state "
+    "uploads waits writes",
     "server": "connection events tap",
     "ring": "frames layout",
 }

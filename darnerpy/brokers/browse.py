@@ -1,4 +1,4 @@
-"""Looking at an item behind the next one: the journal is read from where the consumer stands.
+"""Looking at items behind the next one: the journal is read from where the consumer stands.
 
 Owns how far it has come. It reads in a thread, in steps, and takes nothing; what is damaged or missing is
 passed over without a word, for whoever comes to it by reading reports it.
@@ -23,7 +23,8 @@ _READS = 16
 class Browse:
     """offset: how many waiting items to pass over. now: milliseconds since the epoch.
 
-    done: called once, with the item, or with None and the error if there is one.
+    most, most_bytes: so many are looked for, or fewer if they have so many bytes. done: called once, with
+    the items, or with none and the error if there is one.
     """
 
     def __init__(
@@ -32,13 +33,18 @@ class Browse:
         consumer: Consumer,
         offset: int,
         now: int,
-        done: Callable[[Item | None, ServerError | None], None],
+        done: Callable[[list[Item], ServerError | None], None],
+        most: int = 1,
+        most_bytes: int = 1,
     ) -> None:
         self._stored = stored
         self._waiting = Waiting(consumer, now)
         self._left = offset
         self._at = 1
-        self._done: Callable[[Item | None, ServerError | None], None] | None = done
+        self._found: list[Item] = []
+        self._most = most
+        self._bytes = most_bytes
+        self._done: Callable[[list[Item], ServerError | None], None] | None = done
 
     def withdraw(self) -> None:
         """Nobody is interested any more."""
@@ -49,51 +55,55 @@ class Browse:
         if self._done is None:
             return
         if stored.error is not None or stored.deletion is not None:
-            self._end(None, stored.error)
+            self._end(stored.error)
         elif self._at >= stored.queue.written:
-            self._end(self._find_unwritten(), None)
+            self._find_unwritten()
+            self._end(None)
         elif stored.journal is None:
             stored.when_ready(self.go_on)
         else:
             work = partial(self._read, stored.journal, stored.queue.written)
             stored.look(work, self._was_read)
 
-    def _read(self, journal: Journal, stop: int) -> Item | None:
+    def _read(self, journal: Journal, stop: int) -> bool:
+        """Whether all that was looked for is found."""
         for _ in range(_READS):
             self._at = self._waiting.first_from(self._at)
             if self._at >= stop:
                 break
             piece = journal.read(self._at, stop, _STEP)
-            found = self._find(piece.items)
-            if found is not None:
-                return found
+            if self._find(piece.items):
+                return True
             self._at = piece.stop
-        return None
+        return False
 
-    def _was_read(self, item: Item | None, error: BaseException | None) -> None:
+    def _was_read(self, all_found: bool | None, error: BaseException | None) -> None:
         if error is not None:
-            self._end(None, self._stored.error or ServerError(str(error)))
-        elif item is not None:
-            self._end(item, None)
+            self._end(self._stored.error or ServerError(str(error)))
+        elif all_found:
+            self._end(None)
         else:
             self.go_on()
 
-    def _find_unwritten(self) -> Item | None:
+    def _find_unwritten(self) -> None:
         for batch in self._stored.queue.unwritten:
-            found = self._find([item for item in batch.items if item.id >= self._at])
-            if found is not None:
-                return found
-        return None
+            if self._find([item for item in batch.items if item.id >= self._at]):
+                return
 
-    def _find(self, items: list[Item]) -> Item | None:
+    def _find(self, items: list[Item]) -> bool:
         for item in items:
-            if self._waiting.has(item):
-                if not self._left:
-                    return item
+            if not self._waiting.has(item):
+                continue
+            if self._left:
                 self._left -= 1
-        return None
+                continue
+            self._found.append(item)
+            self._bytes -= item.size
+            if len(self._found) >= self._most or self._bytes <= 0:
+                return True
+        return False
 
-    def _end(self, item: Item | None, error: ServerError | None) -> None:
+    def _end(self, error: ServerError | None) -> None:
         done, self._done = self._done, None
         if done is not None:
-            done(item, error)
+            done([] if error is not None else self._found, error)

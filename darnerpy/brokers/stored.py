@@ -222,9 +222,13 @@ class StoredQueue(Condition):
 
     def begin_upload(self) -> Upload:
         """Start a large item; the journal stays open until `end_upload`."""
-        self._handle.uploads += 1
+        self.expect_upload()
         self._handle.open()
         return self.large.upload()
+
+    def expect_upload(self) -> None:
+        """The queue is not forgotten until `end_upload`, though nothing may be in it yet."""
+        self._handle.uploads += 1
 
     def end_upload(self) -> None:
         self._handle.uploads -= 1

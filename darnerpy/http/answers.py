@@ -4,9 +4,8 @@ Owns how each kind of body leaves. A large item is read from its file in a threa
 client has taken the one before it.
 """
 
-import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from ..journals.workers import Workers
 from .ending import Ending
 from .exchange import Exchange
+from .files import read_piece
 from .problems import MEDIA_TYPE, Problem, document
 
 __all__ = ["Answer", "Sender", "empty", "json", "of_problem", "raw", "stream"]
@@ -26,11 +26,13 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Answer:
-    """body: bytes, or the pieces of it as they come. handle, size: of an open file that is the body, which is
-    closed when it is sent, or is not going to be.
+    """body: bytes, or the pieces of it as they come. handle, size: of an open file that is the body, if
+    not None. handles: are open, and closed when the answer is sent, or is not going to be.
+
+    endless: its pieces come until the client goes, or the server stops.
     """
 
-    __slots__ = ("body", "handle", "headers", "size", "status")
+    __slots__ = ("body", "endless", "handle", "handles", "headers", "size", "status")
 
     def __init__(
         self,
@@ -39,12 +41,21 @@ class Answer:
         body: bytes | AsyncIterator[bytes] = b"",
         handle: int | None = None,
         size: int = 0,
+        handles: Sequence[int] = (),
     ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.handle = handle
         self.size = size
+        self.endless = False
+        self.handles = handles if handle is None else (handle, *handles)
+
+    def close(self) -> None:
+        """It is sent, or will not be."""
+        for handle in self.handles:
+            os.close(handle)
+        self.handles = ()
 
 
 def empty(status: int = 204, headers: Headers | None = None) -> Answer:
@@ -67,8 +78,10 @@ def json(value: Any, status: int = 200, headers: Headers | None = None) -> Answe
 def stream(
     pieces: AsyncIterator[bytes], media_type: bytes, headers: Headers | None = None
 ) -> Answer:
-    """The pieces are closed if the client goes before they have ended."""
-    return Answer(200, [(b"content-type", media_type), *(headers or [])], pieces)
+    """Pieces that come until the client goes, or the server stops: then they are closed."""
+    answer = Answer(200, [(b"content-type", media_type), *(headers or [])], pieces)
+    answer.endless = True
+    return answer
 
 
 def of_problem(problem: Problem) -> Answer:
@@ -99,11 +112,17 @@ class Sender:
         else:
             assert not isinstance(body, bytes)
             await exchange.start(answer.status, headers)
-            await self._send_stream(exchange, body)
+            await self._send_pieces(exchange, body, answer.endless)
 
-    async def _send_stream(self, exchange: Exchange, pieces: AsyncIterator[bytes]) -> None:
+    async def _send_pieces(
+        self, exchange: Exchange, pieces: AsyncIterator[bytes], endless: bool
+    ) -> None:
         try:
-            while piece := await self._ending.unless_stopping(_next(pieces)):
+            while True:
+                coming = _next(pieces)
+                piece = await (self._ending.unless_stopping(coming) if endless else coming)
+                if piece is None:
+                    break
                 await exchange.send(piece, True)
         finally:
             if isinstance(pieces, AsyncGenerator):
@@ -116,22 +135,12 @@ class Sender:
         await exchange.start(answer.status, headers)
         offset = 0
         while offset < answer.size:
-            piece = await self._read(handle, offset, min(_PIECE, answer.size - offset))
+            piece = await read_piece(self._files, handle, offset, min(_PIECE, answer.size - offset))
             if not piece:
                 exchange.hang_up()
                 return
             offset += len(piece)
             await exchange.send(piece, offset < answer.size)
-
-    async def _read(self, handle: int, offset: int, size: int) -> bytes:
-        came: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-        def read(data: bytes | None, error: BaseException | None) -> None:
-            if not came.done():
-                came.set_result(data or b"")
-
-        self._files.submit(lambda: os.pread(handle, size, offset), read)
-        return await came
 
     def _now(self) -> bytes:
         now = self._clock()

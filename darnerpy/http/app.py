@@ -5,7 +5,6 @@ Owns that every error becomes an answer. Knows no route by name.
 
 import asyncio
 import logging
-import os
 
 from ..errors import DarnerError
 from .answers import Answer, Sender, of_problem
@@ -50,8 +49,8 @@ class App:
             log.exception("an answer could not be sent", extra={"peer": exchange.who})
             exchange.hang_up()
         finally:
-            if answer is not None and answer.handle is not None:
-                os.close(answer.handle)
+            if answer is not None:
+                answer.close()
 
     async def _answer_of(self, exchange: Exchange) -> Answer:
         try:

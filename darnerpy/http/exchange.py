@@ -21,10 +21,13 @@ _SMALL_REST = 256 * 1024
 
 
 class Line(Protocol):
-    """The connection. who: for the log."""
+    """The connection. who: for the log. inline: bytes of a body that may be kept."""
 
     @property
     def who(self) -> str: ...
+
+    @property
+    def inline(self) -> int: ...
 
     def is_gone(self) -> bool: ...
 
@@ -68,6 +71,10 @@ class Exchange:
         return self._cycle.disconnected or self._line.is_gone()
 
     # -- the body ----------------------------------------------------------------------------------
+
+    @property
+    def inline(self) -> int:
+        return self._line.inline
 
     @property
     def ended(self) -> bool:

@@ -36,7 +36,10 @@ READ_S = 30.0
 
 
 class Memory(Protocol):
-    """What the buffers of all connections take together."""
+    """What the buffers of all connections take together. inline: bytes of a body that may be kept."""
+
+    @property
+    def inline(self) -> int: ...
 
     def reserve(self, change: int) -> None: ...
 
@@ -237,6 +240,10 @@ class Connection(HttpToolsProtocol):
         if change and not self._gone:
             self._kept += change
             self._memory.reserve(change)
+
+    @property
+    def inline(self) -> int:
+        return self._memory.inline
 
     def is_gone(self) -> bool:
         """Also if nobody has read so far as to notice."""

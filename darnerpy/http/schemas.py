@@ -3,7 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["CONSUMER", "QUEUE", "QUEUES", "SERVER", "Schema", "listed", "object_of"]
+__all__ = [
+    "BINARY",
+    "CONSUMER",
+    "IDS",
+    "ITEM",
+    "NEW_ITEM",
+    "QUEUE",
+    "QUEUES",
+    "SERVER",
+    "SIZE",
+    "Schema",
+    "UNTIL",
+    "listed",
+    "object_of",
+]
 
 Schema = Mapping[str, Any]
 
@@ -56,3 +70,44 @@ SERVER: Schema = object_of(
         "get_consumes": {"type": "boolean", "description": "Whether `/get` takes an item."},
     }
 )
+
+BINARY: Schema = {}
+"""Any bytes: OpenAPI 3.1 has no other word for them."""
+
+IDS: Schema = object_of({"ids": listed({"type": "integer"})})
+
+_BASE64: Schema = {"type": "string", "contentEncoding": "base64"}
+_DURATION: Schema = {"type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h|d)$"}
+_FLAGS: Schema = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
+
+ITEM: Schema = object_of(
+    {
+        "id": {"type": "integer"},
+        "flags": _FLAGS,
+        "attempts": {"type": "integer", "description": "Deliveries that came back."},
+        "age": {"type": "number", "description": "Seconds since it was put."},
+        "size": {"type": "integer", "description": "Bytes it has, also if fewer are shown."},
+        "data": _BASE64,
+    }
+)
+
+NEW_ITEM: Schema = {
+    **object_of(
+        {
+            "data": _BASE64,
+            "text": {"type": "string", "description": "Instead of data."},
+            "flags": _FLAGS,
+            "ttl": _DURATION,
+            "delay": _DURATION,
+        },
+        optional=("data", "text", "flags", "ttl", "delay"),
+    ),
+    "additionalProperties": False,
+}
+
+SIZE: Schema = {
+    **object_of({"queueSize": {"type": "integer"}}),
+    "additionalProperties": {"type": ["integer", "string"]},
+}
+
+UNTIL: Schema = object_of({"until": {"type": "number"}})

@@ -4,11 +4,9 @@ Owns the spelling, once for all routes: a name's percent-encoded form is `name`,
 have and what is told apart by; `text` is for people.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote_from_bytes
 
-from ..queues.items import Item
 from ..sessions.requests.given import Given
 
 __all__ = ["item_headers", "item_object", "named", "path_name", "sayable", "seconds"]
@@ -41,15 +39,12 @@ def item_headers(given: Given) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def item_object(given: Given, data: bytes) -> dict[str, object]:
-    item: Item = given.item
-    return {
-        "id": item.id,
-        "flags": item.flags,
-        "attempts": given.attempts,
-        "age": seconds(given.age),
-        "data": b64encode(data).decode("ascii"),
-    }
+def item_object(given: Given) -> dict[str, object]:
+    """What is said of an item in JSON, but for its data."""
+    item = given.item
+    said: dict[str, object] = {"id": item.id, "flags": item.flags, "attempts": given.attempts}
+    said |= {"age": seconds(given.age), "size": item.size}
+    return said | ({"lease": given.lease} if given.lease else {})
 
 
 def sayable(values: Mapping[str, object]) -> dict[str, object]:

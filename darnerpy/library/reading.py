@@ -253,11 +253,11 @@ def _look(desk: Desk, wait: LookWait, stored: StoredQueue, consumer: Consumer) -
 def _look_behind(
     desk: Desk, wait: LookWait, offset: int, stored: StoredQueue, consumer: Consumer
 ) -> None:
-    def found(item: Item | None, error: ServerError | None) -> None:
-        if item is None:
-            wait.end(error)
+    def found(items: list[Item], error: ServerError | None) -> None:
+        if items:
+            wait.deliver(items[0], stored.queue.pending(items[0]), None)
         else:
-            wait.deliver(item, stored.queue.pending(item), None)
+            wait.end(error)
 
     wait.consumer = consumer
     desk.waits.add(wait)

@@ -27,6 +27,11 @@ class Flow:
         self._host = host
         self._limit = limit
 
+    @property
+    def inline(self) -> int:
+        """Bytes of an item that may be kept in memory until it has arrived."""
+        return self.codec_limits.inline
+
     def reserve(self, change: int) -> None:
         """So many bytes more (or less) are promised to what is not complete, or not answered."""
         self.reserved += change

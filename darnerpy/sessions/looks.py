@@ -54,7 +54,8 @@ class Look:
     def withdraw(self) -> None:
         self._browse.withdraw()
 
-    def _found(self, item: Item | None, error: ServerError | None) -> None:
+    def _found(self, items: list[Item], error: ServerError | None) -> None:
+        item = items[0] if items else None
         handle: int | None = None
         if item is not None and item.large:
             try:

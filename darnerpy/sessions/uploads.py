@@ -14,7 +14,6 @@ from ..brokers.stored import StoredQueue
 from ..errors import JournalError, ServerError
 from ..journals.large import Upload
 from ..journals.workers import Done
-from ..protocol.item_commands import Store
 
 __all__ = ["Copies", "Incoming"]
 
@@ -22,7 +21,7 @@ log = logging.getLogger("darnerpy.journal")
 
 
 class Incoming:
-    """waiting: bytes that are not written yet. number, path: of the file. sync: also if its queue does
+    """waiting: bytes that are not written yet. upload, number, path: the file. sync: also if its queue does
     not ask for it.
 
     moved: called when waiting has become less. finished: called once after `end`, with why the file
@@ -32,17 +31,15 @@ class Incoming:
     def __init__(
         self,
         stored: StoredQueue,
-        store: Store,
         sync: bool,
         moved: Callable[[], None],
         finished: Callable[["Incoming", ServerError | None], None],
     ) -> None:
         self.stored = stored
-        self.store = store
         self.waiting = 0
-        self._upload = stored.begin_upload()
-        self.number = self._upload.number
-        self.path = self._upload.path
+        self.upload = stored.begin_upload()
+        self.number = self.upload.number
+        self.path = self.upload.path
         self._sync = sync
         self._chunks: list[bytes] = []
         self._writing = False
@@ -53,9 +50,14 @@ class Incoming:
         self._finished = finished
 
     @property
+    def failed(self) -> bool:
+        """Nothing more of it is written; why, `finished` tells when it has ended."""
+        return self._failed is not None
+
+    @property
     def crc(self) -> int:
         """The checksum of what was written."""
-        return self._upload.crc
+        return self.upload.crc
 
     def add(self, chunk: bytes) -> None:
         if self._failed is None:
@@ -76,20 +78,18 @@ class Incoming:
 
     def remove(self) -> None:
         """The file is whole but not wanted."""
-        self.stored.in_thread(self._upload.discard, lambda *_: None)
+        self.stored.in_thread(self.upload.discard, lambda *_: None)
 
     def _go_on(self) -> None:
         if self._writing:
             return
         if self._discarded or (self._failed is not None and self._ending):
-            self._run(self._upload.discard, self._removed)
+            self._run(self.upload.discard, self._removed)
         elif self._chunks and self._failed is None:
             chunks, self._chunks = self._chunks, []
-            self._run(partial(self._upload.write, chunks), self._written)
+            self._run(partial(self.upload.write, chunks), self._written)
         elif self._ending:
-            self._run(
-                partial(self._upload.finish, self._sync or self.stored.syncs), self._completed
-            )
+            self._run(partial(self.upload.finish, self._sync or self.stored.syncs), self._completed)
 
     def _run(self, work: Callable[[], Any], done: Done) -> None:
         self._writing = True

@@ -1,20 +1,17 @@
 """What a session stores: items of moderate size at once, large ones as they arrive.
 
-Owns the upload under way, what an expiry time means, and where an item goes: to a queue, to one of its
-consumers, or to all that an alias stands for. An item is let in everywhere or nowhere.
+Owns the upload under way, and what an expiry time means. Where an item goes is in `destinations`.
 """
 
 from functools import partial
-from typing import NamedTuple
 
-from ..brokers.stored import StoredQueue
 from ..errors import ClientError, PausedError, QueueFullError, ServerError
 from ..journals.large import Upload as LargeUpload
 from ..protocol.commands import Chunk, Upload, UploadEnd
 from ..protocol.item_commands import Put, Store
 from ..queues.batches import Completion
-from ..queues.consumer import Consumer
 from .contract import NotReady, Obstacle
+from .destinations import BATCH_LIMIT, Place, let_in, must_sync, names_of, place_in, too_large
 from .gathered import Gathered
 from .state import State
 from .uploads import Copies, Incoming
@@ -28,15 +25,6 @@ _LATEST = 2**63 - 1
 """The last time that journals and exports can say."""
 
 _UPLOAD_AHEAD = 512 * 1024
-_BATCH_LIMIT = 4 * 1024 * 1024
-"""Bytes that may gather for one commit before those who put have to wait for the disk."""
-
-
-class _Place(NamedTuple):
-    """Where an item goes; consumer: the only one that gets it, None for all."""
-
-    stored: StoredQueue
-    consumer: Consumer | None
 
 
 class Writes:
@@ -79,7 +67,7 @@ class Writes:
             return
         self._counters.sets += 1
         if store.size > stored.settings.max_item_bytes:
-            raise _too_large(store, stored)
+            raise ServerError(too_large(store.size, [Place(stored, None)]))
         expiry = 0
         if store.exptime and not stored.settings.ignore_client_expiry:
             expiry = self._expiry(store.exptime)
@@ -88,7 +76,7 @@ class Writes:
         except QueueFullError as error:
             self._refuse_full(store, error)
             return
-        if commit.size > _BATCH_LIMIT:
+        if commit.size > BATCH_LIMIT:
             stored.hold_back()
         if not store.noreply:
             self._slots.add(commit, self._stored)
@@ -113,20 +101,13 @@ class Writes:
         self._check_size(store, places)
         return self._let_in(store, places, body, [0] * len(places), expiry)
 
-    def _places(self, store: Store) -> list[_Place]:
-        names = [(store.queue, store.consumer)]
-        if store.queue in self._broker.aliases:
-            if store.consumer:
-                raise ClientError("an alias has no consumers")
-            names = list(self._broker.aliases[store.queue])
+    def _places(self, store: Store) -> list[Place]:
+        names = names_of(self._broker, store.queue, store.consumer)
         found = [(self._session.usable(queue), consumer) for queue, consumer in names]
-        return [
-            _Place(stored, stored.queue.consumer(consumer) if consumer else None)
-            for stored, consumer in found
-        ]
+        return [place_in(stored, consumer) for stored, consumer in found]
 
     def _put_all(
-        self, store: Store, places: list[_Place], body: bytes | None, files: list[int]
+        self, store: Store, places: list[Place], body: bytes | None, files: list[int]
     ) -> bool:
         """Put an item in all places and answer that; whether it was let in."""
         expiry = self._expiry(store.exptime) if store.exptime else 0
@@ -143,35 +124,14 @@ class Writes:
     def _let_in(
         self,
         store: Store,
-        places: list[_Place],
+        places: list[Place],
         body: bytes | None,
         files: list[int],
         expiry: int,
     ) -> list[Completion]:
-        """Put an item in all places or, if there is no room in one (`QueueFullError`), in none.
-
-        files: the number of its file in each place, if it is large.
-        """
-        for place in places:
-            place.stored.queue.check_room(store.size, place.consumer)
-        commits: list[Completion] = []
-        for (stored, consumer), number in zip(places, files, strict=True):
-            commit = stored.queue.put(
-                body,
-                store.size,
-                store.flags,
-                0 if stored.settings.ignore_client_expiry else expiry,
-                store.sync,
-                number,
-                consumer,
-            )
-            if commit.size > _BATCH_LIMIT:
-                stored.hold_back()
-            commits.append(commit)
-        if store.queue in self._broker.aliases:
-            items, size = self._broker.alias_puts.get(store.queue, (0, 0))
-            self._broker.alias_puts[store.queue] = (items + 1, size + store.size)
-        return commits
+        """Put an item in all places or, if there is no room in one (`QueueFullError`), in none."""
+        size, flags, sync = store.size, store.flags, store.sync
+        return let_in(self._broker, store.queue, places, body, size, flags, expiry, sync, files)
 
     def _refuse_full(self, store: Store, error: QueueFullError) -> None:
         if not store.noreply:
@@ -185,10 +145,10 @@ class Writes:
             return self._session.host.clock.now_ms() + exptime * 1000
         return min(exptime * 1000, _LATEST)
 
-    def _check_size(self, store: Store, places: list[_Place]) -> None:
-        for place in places:
-            if store.size > place.stored.settings.max_item_bytes:
-                raise _too_large(store, place.stored)
+    def _check_size(self, store: Store, places: list[Place]) -> None:
+        fault = too_large(store.size, places)
+        if fault:
+            raise ServerError(fault)
 
     # -- large items -------------------------------------------------------------------------------
 
@@ -211,9 +171,9 @@ class Writes:
             except QueueFullError as error:
                 self._refuse_full(store, error)
                 return
-        self.upload = Incoming(
-            places[0].stored, store, _must_sync(store, places), self._moved, self._arrived
-        )
+        sync = store.sync or must_sync(places)
+        arrived = partial(self._arrived, store)
+        self.upload = Incoming(places[0].stored, sync, self._moved, arrived)
 
     def add_chunk(self, command: Chunk) -> None:
         if self.upload is not None:
@@ -235,30 +195,33 @@ class Writes:
         if self._session.outlet.paused:
             self._session.outlet.regulate()
 
-    def _arrived(self, upload: Incoming, error: ClientError | ServerError | None) -> None:
+    def _arrived(
+        self, store: Store, upload: Incoming, error: ClientError | ServerError | None
+    ) -> None:
         """The file is whole, or never will be."""
         if upload.stored.deletion is not None:
             error = ServerError("the queue was deleted during the upload")
         error = error or upload.stored.error or self._guard.no_writes
-        places: list[_Place] = []
+        places: list[Place] = []
         try:
             if error is None:
-                places = self._places(upload.store)
+                places = self._places(store)
         except NotReady as obstacle:
-            obstacle.stored.when_ready(partial(self._arrived, upload, None))
+            obstacle.stored.when_ready(partial(self._arrived, store, upload, None))
             return
         except (ClientError, ServerError) as refused:
             error = refused
         if error is not None or len(places) == 1:
-            self._finish(upload, places, [], error)
+            self._finish(store, upload, places, [], error)
             return
         others = [place.stored for place in places[1:]]
-        Copies(upload, others, partial(self._finish, upload, places))
+        Copies(upload, others, partial(self._finish, store, upload, places))
 
     def _finish(
         self,
+        store: Store,
         upload: Incoming,
-        places: list[_Place],
+        places: list[Place],
         copies: list[LargeUpload],
         error: ClientError | ServerError | None,
     ) -> None:
@@ -268,27 +231,15 @@ class Writes:
         if error is None:
             files = [upload.number, *(copy.number for copy in copies)]
             try:
-                stored = self._put_all(upload.store, places, None, files)
+                stored = self._put_all(store, places, None, files)
             except ServerError as refused:
                 # Some place may have let it in; a file without an item goes when its queue is opened.
                 error, stored = refused, not isinstance(refused, PausedError)
         if error is not None:
-            self._session.refuse(upload.store, error)
+            self._session.refuse(store, error)
         if not stored:
             upload.remove()
             for place, copy in zip(places[1:], copies, strict=False):
                 place.stored.in_thread(copy.discard, lambda *_: None)
         self._slots.release()
         self._session.clear(Obstacle.UPLOAD)
-
-
-def _must_sync(store: Store, places: list[_Place]) -> bool:
-    return store.sync or any(place.stored.syncs for place in places)
-
-
-def _too_large(store: Store, stored: StoredQueue) -> ServerError:
-    most = stored.settings.max_item_bytes
-    name = stored.name.decode("utf-8", "backslashreplace")
-    return ServerError(
-        f"item of {store.size} bytes is too large for {name}, at most {most} are allowed"
-    )

@@ -1,10 +1,24 @@
 """All routes there are."""
 
 from ..declared import Route
-from . import pages, queues, server
+from . import (
+    dqid,
+    items,
+    leases,
+    pages,
+    queues,
+    server,
+)
 
 __all__ = ["every_route"]
 
 
 def every_route() -> list[Route]:
-    return [*pages.ROUTES, *queues.ROUTES, *server.ROUTES]
+    return [
+        *pages.ROUTES,
+        *dqid.ROUTES,
+        *queues.ROUTES,
+        *items.ROUTES,
+        *leases.ROUTES,
+        *server.ROUTES,
+    ]

@@ -13,7 +13,7 @@ from ...brokers.stored import StoredQueue
 from ...config import QueueRule, written_queue
 from ..contract import Host
 from ..pace import Pace
-from ..steps import Steps, known
+from ..steps import Steps, existing, known
 
 __all__ = ["Page", "Report", "one", "several", "waiting"]
 
@@ -77,10 +77,10 @@ def one(host: Host, name: bytes) -> Steps[Report]:
     return Report(name, _stats(host, stored), consumers, settings)
 
 
-def waiting(host: Host, name: bytes) -> Stats:
+def waiting(host: Host, name: bytes) -> Steps[Stats]:
     """What is said of a queue, if there is one; of one that there is not, that it is empty."""
-    stored = host.broker.queues.get(name)
-    if stored is None or not stored.exists:
+    stored = yield from existing(host.broker, name)
+    if stored is None:
         return {"items": 0, "bytes": 0, "total_items": 0}
     return _stats(host, stored)
 

@@ -1,0 +1,191 @@
+"""Items: put one or many, take them, look at them."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from ...sessions.pace import Pace
+from ...sessions.requests import looks, puts, takes
+from ...sessions.requests.puts import New, Traits
+from ...units import parse_size
+from .. import schemas
+from ..answers import Answer, empty, json
+from ..call import Call
+from ..declared import Body, Header, Reply, Route, header, query
+from ..items import LINES, RAW, answer_of, wants_lines
+from ..kinds import CONSUMER, Kind, duration, number
+from ..problems import Problem
+
+__all__ = ["AS", "CONSUMER_OF", "ITEM_HEADERS", "ROUTES", "WAIT", "traits_of"]
+
+_DAY_MS = 86_400_000
+_LONGEST_MS = 3650 * _DAY_MS
+_MOST_LINES_BYTES = 4 * 1024 * 1024
+_LINES = (LINES, "application/x-ndjson")
+_MOST_FLAGS = 2**32 - 1
+
+WAIT = query("wait", duration(0, _DAY_MS), "Wait so long for an item to come.", 0)
+CONSUMER_OF = query("consumer", CONSUMER, "Read as this consumer of the queue.", b"")
+AS = (
+    header("Darnerpy-Flags", number(0, _MOST_FLAGS), "32 bits of the client's own.", 0),
+    header("Darnerpy-TTL", duration(1, _LONGEST_MS), "The item expires after so long.", 0),
+    header("Darnerpy-Delay", duration(0, _LONGEST_MS), "Nobody is given it before.", 0),
+)
+ITEM_HEADERS = (
+    Header("Darnerpy-Id", "The number of the item in its queue.", {"type": "integer"}),
+    Header("Darnerpy-Flags", "As it was put.", {"type": "integer"}),
+    Header("Darnerpy-Attempts", "Deliveries that came back.", {"type": "integer"}),
+    Header("Darnerpy-Age", "Seconds since it was put.", {"type": "number"}),
+)
+
+
+def traits_of(given: Mapping[str, Any]) -> Traits:
+    return Traits(given["Darnerpy-Flags"], given["Darnerpy-TTL"], given["Darnerpy-Delay"])
+
+
+# -- putting ---------------------------------------------------------------------------------------
+
+
+async def put_items(call: Call) -> Answer:
+    media_type = call.exchange.headers.get(b"content-type", b"").partition(b";")[0].strip()
+    if media_type.decode("latin-1").lower() in _LINES:
+        return await _put_lines(call)
+    item_id = await call.run(puts.put(call.host, call.queue, call.exchange, traits_of(call.given)))
+    return json({"ids": [item_id]}, 201)
+
+
+async def _put_lines(call: Call) -> Answer:
+    traits = traits_of(call.given)
+    body = await call.exchange.body(_MOST_LINES_BYTES)
+    pace = Pace()
+    items: list[New] = []
+    for at, line in enumerate(body.split(b"\n"), 1):
+        if pace.is_over():
+            await asyncio.sleep(0)
+        if not line or line.isspace():
+            continue
+        if len(items) == puts.MOST_ITEMS:
+            raise Problem(413, f"more than {puts.MOST_ITEMS} lines")
+        items.append(_item_of(line, at, traits))
+    if not items:
+        return json({"ids": []}, 201)
+    return json({"ids": await call.run(puts.put_many(call.host, call.queue, items))}, 201)
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    data: bytes | None = None  # base64
+    text: str | None = None
+    flags: Annotated[int, msgspec.Meta(ge=0, le=_MOST_FLAGS)] | None = None
+    ttl: str | None = None
+    delay: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def _item_of(text: bytes, at: int, traits: Traits) -> New:
+    """What a line says goes before what the headers do."""
+    try:
+        line = _DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, f"line {at}: {error}") from None
+    if (line.data is None) is (line.text is None):
+        raise Problem(400, f"line {at}: expected either data, in base64, or text")
+    data = (line.text or "").encode() if line.data is None else line.data
+    flags = traits.flags if line.flags is None else line.flags
+    ttl = traits.ttl if line.ttl is None else _time("ttl", line.ttl, at, 1)
+    delay = traits.delay if line.delay is None else _time("delay", line.delay, at, 0)
+    return New(data, Traits(flags, ttl, delay))
+
+
+def _time(what: str, text: str, at: int, least: int) -> int:
+    kind = duration(least, _LONGEST_MS)
+    try:
+        return kind.parse(text.encode())
+    except ValueError:
+        raise Problem(400, f"line {at}: {what}: expected {kind.expected}, not {text!r}") from None
+
+
+# -- taking and looking ----------------------------------------------------------------------------
+
+
+async def take_items(call: Call) -> Answer:
+    number_of = call["n"]
+    lines = wants_lines(call, number_of)
+    steps = takes.take(
+        call.host, call.exchange, call.queue, call["consumer"], number_of, call["wait"]
+    )
+    given = await call.run_until_stop(steps)
+    return answer_of(call, given, lines) if given else empty()
+
+
+async def peek_items(call: Call) -> Answer:
+    number_of = call["n"]
+    lines = wants_lines(call, number_of)
+    steps = looks.look(call.host, call.queue, call["consumer"], call["offset"], number_of)
+    given = await call.run(steps)
+    return answer_of(call, given, lines, call["bytes"]) if given else empty()
+
+
+def _bytes(value: bytes) -> int:
+    return parse_size(value.decode("ascii"))
+
+
+_BYTES = Kind("a size such as 512, 64KiB or 1MiB", _bytes, {"type": "string"})
+
+_ITEM = {RAW: schemas.BINARY, LINES: schemas.ITEM}
+_GIVEN = (
+    Reply(200, "An item as it is; or, if asked for, a line of JSON for each.", _ITEM, ITEM_HEADERS),
+    Reply(204, "There is none."),
+)
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/queues/{queue}/items",
+        put_items,
+        "Put one item, or many",
+        "items",
+        (Reply(201, "They are in the queue.", {"application/json": schemas.IDS}),),
+        AS,
+        Body(
+            {RAW: schemas.BINARY, LINES: schemas.NEW_ITEM},
+            "One item as it is; or a line of JSON for each of many, put in one commit, all or none.",
+        ),
+        problems=(413, 429, 507),
+        description="The queue is made if there is none.",
+    ),
+    Route(
+        "POST",
+        "/v1/queues/{queue}/take",
+        take_items,
+        "Take items",
+        "items",
+        _GIVEN,
+        (
+            WAIT,
+            query("n", number(1, takes.MOST), "At most so many; more than one in lines.", 1),
+            CONSUMER_OF,
+        ),
+        problems=(404, 406),
+        description="What is taken is confirmed, so that nobody else is given it.",
+    ),
+    Route(
+        "GET",
+        "/v1/queues/{queue}/items/peek",
+        peek_items,
+        "Look at items and leave them there",
+        "items",
+        _GIVEN,
+        (
+            query("offset", number(0, 10**9), "Pass over so many.", 0),
+            query("n", number(1, looks.MOST), "At most so many; more than one in lines.", 1),
+            query("bytes", _BYTES, "Of each item only so many bytes."),
+            CONSUMER_OF,
+        ),
+        problems=(404, 406),
+        changes=False,
+    ),
+)

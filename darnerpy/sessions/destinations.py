@@ -1,0 +1,85 @@
+"""Where an item goes: to a queue, to one of its consumers, or to all that an alias stands for.
+
+Owns that it is let in everywhere or nowhere. Who asks finds the queues, and waits for them if need be.
+"""
+
+from typing import Final, NamedTuple
+
+from ..brokers.local import LocalBroker
+from ..brokers.stored import StoredQueue
+from ..errors import ClientError
+from ..queues.batches import Completion
+from ..queues.consumer import Consumer
+
+__all__ = ["BATCH_LIMIT", "Place", "let_in", "must_sync", "names_of", "place_in", "too_large"]
+
+BATCH_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes that may gather for one commit before those who put have to wait for the disk."""
+
+
+class Place(NamedTuple):
+    """consumer: the only one that gets what is put, None for all."""
+
+    stored: StoredQueue
+    consumer: Consumer | None
+
+
+def names_of(broker: LocalBroker, queue: bytes, consumer: bytes) -> list[tuple[bytes, bytes]]:
+    """The queues, each with one consumer or b"". Raises `ClientError` if an alias is given one."""
+    if queue not in broker.aliases:
+        return [(queue, consumer)]
+    if consumer:
+        raise ClientError("an alias has no consumers")
+    return list(broker.aliases[queue])
+
+
+def place_in(stored: StoredQueue, consumer: bytes) -> Place:
+    return Place(stored, stored.queue.consumer(consumer) if consumer else None)
+
+
+def too_large(size: int, places: list[Place]) -> str:
+    """What is to be said of an item that is larger than some place takes, "" if it is not."""
+    for place in places:
+        most = place.stored.settings.max_item_bytes
+        if size > most:
+            name = place.stored.name.decode("utf-8", "backslashreplace")
+            return f"item of {size} bytes is too large for {name}, at most {most} are allowed"
+    return ""
+
+
+def must_sync(places: list[Place]) -> bool:
+    """Whether the policy of a place wants what is put there on disk before it is answered."""
+    return any(place.stored.syncs for place in places)
+
+
+def let_in(
+    broker: LocalBroker,
+    queue: bytes,
+    places: list[Place],
+    body: bytes | None,
+    size: int,
+    flags: int,
+    expiry: int,
+    sync: bool,
+    files: list[int],
+    due: int = 0,
+) -> list[Completion]:
+    """Put an item in all places, those of a queue or an alias; the commits its acknowledgement waits for.
+
+    files: the number of its file in each place, 0 if it has none. Raises `QueueFullError` if there is no
+    room in one, `ServerError`; then it is in none.
+    """
+    for place in places:
+        place.stored.queue.check_room(size, place.consumer, 1, due)
+    commits: list[Completion] = []
+    for (stored, consumer), number in zip(places, files, strict=True):
+        lasts = 0 if stored.settings.ignore_client_expiry else expiry
+        put = stored.queue.put
+        commit = put(body, size, flags, lasts, sync, number, consumer, None, due)
+        if commit.size > BATCH_LIMIT:
+            stored.hold_back()
+        commits.append(commit)
+    if queue in broker.aliases:
+        items, total = broker.alias_puts.get(queue, (0, 0))
+        broker.alias_puts[queue] = (items + 1, total + size)
+    return commits
