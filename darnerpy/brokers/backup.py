@@ -16,6 +16,7 @@ from ..journals.contract import Journal
 from ..journals.durable import make_directory, sync_directory
 from ..names import BACKUP_NAME, is_backup_name
 from .backups import sign
+from .datadir import LEASE_KEY
 from .formats import CURRENT, write_format
 from .store import Store
 from .stored import StoredQueue
@@ -103,6 +104,7 @@ class _Backup:
 
     def _finish(self) -> None:
         write_format(self._draft, CURRENT)
+        _copy_key(self._store.data.path / LEASE_KEY, self._draft / LEASE_KEY)
         sign(self._draft, self._created, self._items)
         _sync_tree(self._draft)
         os.rename(self._draft, self._target)
@@ -137,6 +139,17 @@ def _copy_queue(journal: Journal, directory: Path, queues: Path) -> None:
     for name in os.listdir(large):
         if name.endswith(".item"):  # whatever came after the copy goes again when it is opened
             _link(large / name, copy / "large" / name)
+
+
+def _copy_key(source: Path, target: Path) -> None:
+    """Leases are in the copies of queues; whoever has one has it in the backup, too."""
+    try:
+        key = source.read_bytes()
+    except FileNotFoundError:
+        return
+    handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as file:
+        file.write(key)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -22,7 +22,10 @@ from ..journals.durable import make_directory, sync_directory
 from ..names import file_name, from_file_name
 from .formats import check_format, check_place, upgrade
 
-__all__ = ["DataDir"]
+__all__ = ["LEASE_KEY", "DataDir"]
+
+LEASE_KEY = "LEASE_KEY"
+"""The name of a file: see above."""
 
 
 class DataDir:

@@ -47,7 +47,7 @@ class QueueWriter:
         self._draft = Draft(data, name, engine)
         self._clock = _ItemClock()
         self._queue = Queue(name, self._clock, Windows(_WINDOW_BYTES), _nothing)
-        self._queue.paused = paused
+        self._paused = paused
         self._consumers: dict[bytes, Consumer] = {OWN: self._queue.own}
         for old, new in consumers.items():
             self._consumers[old] = self._queue.consumer(new)
@@ -102,6 +102,7 @@ class QueueWriter:
 
     def finish(self) -> None:
         """Everything was put: make the queue one of the data directory's, durably."""
+        self._queue.paused = self._paused  # not before: puts may be
         self._queue.want_full_mark()
         self._commit()
         self._draft.place()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from ..brokers.datadir import LEASE_KEY
 from ..brokers.local import LocalBroker
 from ..brokers.scheduling import Scheduler
 from ..brokers.stored import StoredQueue
@@ -118,7 +119,7 @@ class Host:
         self.guard = guard
         self.acts = Acts(clock)
         self.origins = Origins(None, {}, {})
-        self.lease_ids = LeaseIds(settings.data / "LEASE_KEY")
+        self.lease_ids = LeaseIds(settings.data / LEASE_KEY)
         self.counters = Counters(clock.monotonic_ms())
         self.output_limit = 256 * 1024
         self.reload: Callable[[], None] = _not_available

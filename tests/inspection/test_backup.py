@@ -185,8 +185,15 @@ def test_half_backups_go_at_the_next_start(tmp_path: Path) -> None:
 def test_what_an_item_waits_for_and_who_holds_it_are_in_a_backup(tmp_path: Path) -> None:
     """And in the queue itself, whose server has written everyone's place anew meanwhile."""
     data = tmp_path / "data"
-    make(data, b"work", [b"audit"], LATER, paused=PAUSED_GETS)
+    items = [
+        each._replace(
+            leases={n: lease._replace(deadline=2**50) for n, lease in each.leases.items()}
+        )
+        for each in LATER
+    ]
+    make(data, b"work", [b"audit"], items, paused=PAUSED_GETS)
     before = contents(data)
+    assert any(each.leases for each in before)
 
     async def run() -> None:
         async with House(data) as house:

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
+from darnerpy.cli.main import main
 from darnerpy.errors import (
     ClientError,
     JournalError,
@@ -29,6 +31,7 @@ from tests.sessions.driver import Client, drive
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_engine")]
 
 HOUR = 3_600_000
+FORMATS = ["jsonl", "binary"]
 
 
 async def given(host: Host, consumer: bytes = b"", ttl: int = HOUR, wait: int = 0) -> Given:
@@ -244,6 +247,44 @@ async def test_the_key_is_ours_alone_and_lasts(tmp_path: Path) -> None:
     key.write_bytes(whole)
     async with House(tmp_path) as house:
         await drive(confirm(host_of(house), first.lease))
+
+
+async def test_a_backup_has_them_and_their_key(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await house.put(b"work", b"one", b"two")
+        first = await given(host_of(house))
+        done: asyncio.Future[ServerError | None] = asyncio.get_running_loop().create_future()
+        house.broker.back_up(None, "kept", done.set_result)
+        assert await done is None
+    copy = tmp_path / "backups/kept"
+    assert stat.S_IMODE((copy / "LEASE_KEY").stat().st_mode) == 0o600
+    async with House(copy) as house:
+        await drive(confirm(host_of(house), first.lease))
+        assert await house.drain(b"work") == [b"two"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_they_are_exported_converted_and_checked(tmp_path: Path, form: str) -> None:
+    """What another engine or a file makes of the queue, its lease is in force there."""
+    async with House(tmp_path / "data") as house:
+        await house.put(b"work", b"one", b"two", b"three")
+        first, second = await given(host_of(house)), await given(host_of(house))
+    data, other = os.fspath(tmp_path / "data"), os.fspath(tmp_path / "other")
+    engine = {"leveldb": "arena", "arena": "leveldb"}[House.engine]
+    assert main(["check", data]) == 0
+    assert main(["convert", "work", "--engine", engine, "--data", data]) == 0
+    assert main(["check", data]) == 0
+    file = os.fspath(tmp_path / "file")
+    assert main(["export", "work", "--data", data, "--output", file, "--format", form]) == 0
+    assert main(["import", "--from", form, file, "--data", other]) == 0
+    shutil.copy(tmp_path / "data/LEASE_KEY", other)
+    for place in (data, other):
+        async with House(Path(place)) as house:
+            host = host_of(house)
+            assert await house.drain(b"work") == [b"three"]
+            await drive(confirm(host, first.lease))
+            await drive(abort(host, second.lease))
+            assert await house.drain(b"work") == [b"two"]
 
 
 async def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
