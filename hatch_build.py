@@ -27,7 +27,7 @@ COMPILER = "mypy[mypyc]==2.4.1"
 HOT = {
     "protocol": "arguments foreign item_commands long_gets options text values verbs",
     "queues": "aside batches consumer counters delivery departures events fullmarks holding items leases "
-    "limits line log observer open_reads positions queue recoverable upkeep waiting windows",
+    "limits line log observer open_reads order positions queue recoverable upkeep waiting windows",
     "journals": "marks records",
     "journals/arena": "active appending format items journal reading scan segments state syncing walk",
     "journals/leveldb": "blocks journal",

@@ -49,8 +49,8 @@ class LocalBroker:
     """queues: every queue there is, and those that only have waiters.
 
     aliases: names that stand for several queues and consumers; alias_puts: items and bytes put to
-    each. created, deleted: counts since the start. past: what those deleted had counted. dirty: queues in
-    which something was decided that is not committed.
+    each. mover: carries items between queues. created, deleted: counts since the start. past: what those
+    deleted had counted. dirty: queues in which something was decided that is not committed.
 
     at_turn_end: calls a function when all is decided that is decided together, by default soon.
     """
@@ -73,7 +73,8 @@ class LocalBroker:
         self._scheduler = scheduler
         self._at_turn_end = at_turn_end or scheduler.call_soon
         self._clock_watch = ClockWatch(clock, scheduler, self.clock_was_set)
-        self._maintenance = Maintenance(clock, Mover(self.create, self._store.space))
+        self.mover = Mover(self.create, self._store.space)
+        self._maintenance = Maintenance(clock, self.mover)
         self._make = partial(
             StoredQueue,
             self._store,

@@ -1,9 +1,10 @@
-"""Carries items from one queue to another: what has expired, and what no attempt could finish.
+"""Carries items from one queue to another: what has expired, what no attempt could finish, what somebody
+moves.
 
 Owns the order that makes it safe: the item is put in the target and is on disk there, then it is
 confirmed in the source. A crash in between repeats the move; the target remembers what came lately
-and from where, so that most repeats are recognised. What the target does not take stays in the source
-and is tried again.
+and from where, so that most repeats are recognised. What the target does not take stays in the source;
+but for what somebody moves it is tried again.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from ..errors import QueueFullError, ServerError
 from ..journals.large import LargeFiles, Upload
 from ..queues.batches import Completion, Dependent
 from ..queues.departures import Departure
-from ..queues.items import Item, Origin
+from ..queues.items import MOVED, Item, Origin
 from .arrivals import Arrivals
 from .space import Space
 from .stored import StoredQueue
@@ -107,10 +108,22 @@ class Mover:
     ) -> None:
         item = departure.item
         large = 0 if upload is None else upload.number
+        moved = departure.why == MOVED
+        only = target.queue.consumers.get(departure.only) if departure.only else None
         try:
+            if departure.only and only is None:
+                raise ServerError("the consumer it is for is no more")
             # Synced whatever the policy: an item that was on disk must not come off it by moving.
             commit = target.queue.put(
-                item.data, item.size, item.flags, 0, sync=True, large=large, origin=origin
+                item.data,
+                item.size,
+                item.flags,
+                item.expiry if moved else 0,
+                sync=True,
+                large=large,
+                only=only,
+                origin=origin,
+                due=item.due if moved else 0,
             )
         except (QueueFullError, ServerError):
             if upload is not None:

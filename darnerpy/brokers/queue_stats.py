@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from ..clock import Clock
 from ..queues.batches import PAUSED_GETS, PAUSED_PUTS
 from ..queues.consumer import Consumer
-from ..queues.items import DEAD, EXPIRED
+from ..queues.items import DEAD, EXPIRED, MOVED
 from .stored import StoredQueue
 
 __all__ = ["Stat", "queue_stats", "text_of"]
 
 Stat = tuple[str, object]
 
+_WHY = {EXPIRED: "expired", DEAD: "dead", MOVED: "moved"}
 _PAUSED = {
     0: "none",
     PAUSED_PUTS: "puts",
@@ -63,11 +64,13 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
     yield "returned", len(consumer.returns)
     yield "dead_lettered", counters.dead
     yield "dropped", counters.dropped
+    yield "moved", counters.moved
     yield "lagging", int(queue.limits.is_warned(consumer))
     if not consumer.name:
         yield "paused", _PAUSED[queue.paused]
         yield "received_expired", (queue.received or {}).get(EXPIRED, 0)
         yield "received_dead", (queue.received or {}).get(DEAD, 0)
+        yield "received_moved", (queue.received or {}).get(MOVED, 0)
         yield "received_last", _last_received(stored)
         yield "damaged_items", stored.lost
         yield "kept", stored.kept
@@ -83,7 +86,7 @@ def _last_received(stored: StoredQueue) -> str:
     if origin is None:
         return "none"
     name = origin.queue + (b"+" + origin.consumer if origin.consumer else b"")
-    return f"{text_of(name)}/{origin.id}/{'expired' if origin.why == EXPIRED else 'dead'}"
+    return f"{text_of(name)}/{origin.id}/{_WHY[origin.why]}"
 
 
 def text_of(name: bytes) -> str:

@@ -15,7 +15,7 @@ from ..errors import ClientError
 from ..migration.source import Incoming, SourceError
 from ..names import split
 from ..queues.batches import PAUSED_GETS, PAUSED_PUTS, Lease, Returned
-from ..queues.items import DEAD, EXPIRED, Origin
+from ..queues.items import DEAD, EXPIRED, MOVED, Origin
 
 __all__ = [
     "End",
@@ -37,7 +37,7 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
 _Word = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
 _Kind = TypeVar("_Kind")
 _Nonce = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
-_WHY = {EXPIRED: "expired", DEAD: "dead"}
+_WHY = {EXPIRED: "expired", DEAD: "dead", MOVED: "moved"}
 _PAUSED = {PAUSED_PUTS: "puts", PAUSED_GETS: "gets"}
 
 

@@ -1,37 +1,35 @@
 """One consumer of a queue: its place in the log, what of it is in memory, who holds or awaits items.
 
-Owns which item comes next: returned ones by id, then the window, a contiguous piece of the log that
-begins where no item was ever taken. What is out of line is in `aside`. Owns as well how to take back what
-a batch that fails has confirmed. Knows nothing of journals: what it lacks it can name (`missing`), and
-whoever read it hands it over (`load`).
+Owns how far the log is in memory; in which order it is handed out is in `order`. Owns as well how to
+take back what a batch that fails has confirmed. Knows nothing of journals: what it lacks it can name
+(`missing`), and whoever read it hands it over (`load`).
 """
 
 from collections import deque
 from collections.abc import Sequence
-from heapq import heappop, heappush
+from heapq import heappush
 from typing import Final
 
 from ..config import QueueSettings
-from .aside import Aside
 from .batches import Lease, Mark, Returned
 from .counters import Counters
-from .items import ITEM_OVERHEAD, Item, bare, weight_of
+from .items import Item, bare, weight_of
 from .leases import Leased, Leases
 from .line import Line
+from .order import Order
 from .positions import Positions, Span, span_of
 from .windows import Windows
 
 __all__ = ["Consumer"]
 
 _ENDLESS: Final = 1 << 62
-_LATER: Final = 4
 
 Undo = Item | Span | Positions | Returned | Leased
 """What to take back if a batch fails: a confirmation, where a consumer stood before a flush, that the
 attempts at an item were forgotten, or what became of a lease."""
 
 
-class Consumer(Aside):
+class Consumer(Order):
     """name: b"" is the queue's own.
 
     following: new items are offered to it. returns: items that came back and are not confirmed; leases:
@@ -72,14 +70,12 @@ class Consumer(Aside):
         "positions",
         "progress",
         "read_at",
-        "returned",
         "returns",
         "settings",
         "settled",
         "undo",
         "unwritten",
         "warned",
-        "window",
     )
 
     def __init__(self, name: bytes, positions: Positions, settings: QueueSettings) -> None:
@@ -123,8 +119,8 @@ class Consumer(Aside):
         self.counters.passed += positions.count - self.positions.count
         self.positions = positions
         self.founded = 0
-        self.window: deque[Item] = deque()
-        self.returned: list[tuple[int, Item]] = []
+        self.window = deque()
+        self.returned = []
         self.delayed = []
         self.leaving = {}
         self.loaded_to = positions.position
@@ -155,67 +151,7 @@ class Consumer(Aside):
         """Items that were read, each as often as it was: it never falls."""
         return self.confirmed + self.counters.aborts + self.counters.let_go + len(self.open)
 
-    # -- what comes next ---------------------------------------------------------------------------
-
-    def offer(self, item: Item, room: int) -> bool:
-        """An item has come to the end of the log: keep it if the window reaches that far.
-
-        room: bytes the window may hold. Returns whether it is now in the window.
-        """
-        if item.id != self.loaded_to or (self.loaded > room and self.window):
-            return False
-        self.window.append(item)
-        self.loaded_to = item.id + 1
-        self.loaded += (0 if item.large else item.size) + ITEM_OVERHEAD
-        return True
-
-    @property
-    def head(self) -> Item | None:
-        """The next item, as far as it is in memory; left where it is."""
-        window = self.window
-        if self.returned and not (window and window[0].id < self.returned[0][0]):
-            return self.returned[0][1]
-        return window[0] if window else None
-
-    def pop(self) -> Item | None:
-        """The next item to be had; None when nothing is in memory (see `missing`)."""
-        window = self.window
-        # The window may begin below what was returned when a failed commit has given items back.
-        if self.returned and not (window and window[0].id < self.returned[0][0]):
-            item = self.returned[0][1]
-            if item.data is None and not item.large:
-                return None
-            heappop(self.returned)
-        elif window:
-            item = window.popleft()
-        else:
-            return None
-        self.loaded -= (0 if item.large else item.size) + ITEM_OVERHEAD
-        return item
-
-    def put_back(self, item: Item) -> None:
-        """Give an item back to its place: it is before all that were never taken."""
-        if item.id >= self.loaded_to:
-            return  # the window begins anew below it, so it will be read again
-        self.loaded += weight_of(item)
-        heappush(self.returned, (item.id, item))
-
-    def offer_late(self, item: Item, room: int, due: int) -> None:
-        """As `offer`, but of an item that is not due before a time (monotonic): it is delayed at once."""
-        self.loaded_to = item.id + 1
-        # What is next comes first: only a part of the room is for the data of what is later.
-        self.delay(bare(item) if self.loaded > room // _LATER else item, due)
-
-    def set_aside(self, late: dict[int, int]) -> None:
-        """Of the window these are delayed, each until a time (monotonic)."""
-        window, self.window = self.window, deque()
-        for item in window:
-            due = late.get(item.id)
-            if due is None:
-                self.window.append(item)
-            else:
-                self.loaded -= weight_of(item)
-                self.delay(item, due)
+    # -- how long items live -----------------------------------------------------------------------
 
     def has_expired(self, item: Item, now: int) -> bool:
         return bool(
@@ -247,16 +183,19 @@ class Consumer(Aside):
         self.excess = False
         self.epoch += 1
 
-    def forget(self, first: int, stop: int) -> None:
-        """Of the ids from first up to stop nothing in memory is to be had any more."""
-        self.forget_delayed(first, stop)
-        items = [*self.window, *(item for _, item in self.returned), *self.leaving.values()]
-        gone = [item for item in items if first <= item.id < stop]
-        if gone:
-            self.window = deque(i for i in self.window if not first <= i.id < stop)
-            self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
-            self.leaving = {i: e for i, e in self.leaving.items() if not first <= i < stop}
-            self.loaded -= sum(weight_of(item) for item in gone)
+    def take_out(self, items: list[Item]) -> None:
+        """These, in order of id, leave whatever place they have in memory."""
+        returns = self.returns
+        self.withdraw(items, any(item.due > 0 or item.id in returns for item in items))
+
+    def skip_confirmed(self) -> bool:
+        """What is confirmed behind all that is in memory is not read; whether there was any."""
+        to = self.positions.next_unconfirmed(self.loaded_to)
+        if to == self.loaded_to:
+            return False
+        self.loaded_to = to
+        self.epoch += 1
+        return True
 
     # -- what the journal is told and asked --------------------------------------------------------
 
@@ -354,7 +293,7 @@ class Consumer(Aside):
         """Take in what was read of the ids from first up to stop."""
         spans = self.positions.spans
         confirmed = self.positions.position > first or (spans and spans[-1].stop > first)
-        held = max(self.open, default=0) >= first
+        held = max(self.open, default=0) >= first or max(self.leaving, default=0) >= first
         if first == self.loaded_to and not confirmed and not held:
             # The usual case: nobody has had any of them.
             self.window.extend(items)
@@ -364,7 +303,11 @@ class Consumer(Aside):
         for item in items:
             if item.id < self.loaded_to:
                 self._load_returned(item)
-            elif item.id not in self.open and not self.positions.is_confirmed(item.id):
+            elif not (
+                item.id in self.open
+                or item.id in self.leaving
+                or self.positions.is_confirmed(item.id)
+            ):
                 self.window.append(item)
                 self.loaded += weight_of(item)
         if first >= self.loaded_to:
@@ -387,7 +330,7 @@ class Consumer(Aside):
             self.epoch += 1
         if self.loaded_to < reached:
             # After a failure the window may begin below what is out of line: that is read again, too.
-            self.forget(self.loaded_to, reached)
+            self.forget_in_line(self.loaded_to, reached)
         if self.loaded > target:
             self.strip_open()
         if self.loaded > target:

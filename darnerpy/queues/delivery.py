@@ -15,7 +15,7 @@ from .batches import Batch
 from .consumer import Consumer
 from .departures import RETRY_MS, Departure, departure_of
 from .events import DISCARD, OPEN, TAKE
-from .items import EXPIRED, Item
+from .items import EXPIRED, MOVED, Item
 from .open_reads import OpenRead
 from .recoverable import RecoverableLog
 from .windows import Windows
@@ -200,15 +200,54 @@ class Delivery(RecoverableLog):
         """An item has arrived in the queue it was moved to; or it could not, and is tried again."""
         consumer, item = departure.consumer, departure.item
         if not consumer.arrive(item):
+            departure.end(False)
             return
-        if not arrived:
+        if arrived:
+            self._confirm(consumer, item, departure.kind, departure.target)
+            self._forget_delay(item)
+            departure.count()
+        elif departure.why == MOVED:
+            consumer.put_back(item)
+        else:
             due = self._clock.monotonic_ms() + RETRY_MS
             consumer.delay(item, due)
             self.on_alarm(due)
-        else:
-            self._confirm(consumer, item, departure.kind, departure.target)
-            departure.count()
+        departure.end(arrived)
         self.serve(consumer)
+
+    def that_wait(self, consumer: Consumer, items: list[Item]) -> list[Item]:
+        """Of these, in order of id and written, those that wait and do not leave by themselves."""
+        now, at, returns = self._clock.now_ms(), consumer.positions, consumer.returns
+        return [
+            item
+            for item in items
+            if item.id not in consumer.open
+            and item.id not in consumer.leaving
+            and not at.is_confirmed(item.id)
+            and departure_of(consumer, item, returns.get(item.id), now) is None
+        ]
+
+    def throw_away(self, consumer: Consumer, items: list[Item]) -> Batch:
+        """Discard some that wait, in order of id, wherever they stand; see `that_wait`."""
+        batch = self._touch()
+        batch.lasting = True
+        consumer.take_out(items)
+        for item in items:
+            self._confirm(consumer, item, DISCARD)
+            self._forget_delay(item)
+        consumer.counters.passed += len(items)
+        consumer.counters.discarded += len(items)
+        if consumer.skip_confirmed():
+            self._follow(consumer)
+        self.serve(consumer)
+        return batch
+
+    def send_away(self, consumer: Consumer, departures: list[Departure]) -> None:
+        """Have some that wait, in order of id, leave for other queues; see `that_wait`."""
+        consumer.take_out([departure.item for departure in departures])
+        for departure in departures:
+            consumer.send_off(departure.item)
+        self.outgoing += departures
 
     def discard(self, consumer: Consumer) -> bool:
         """Throw away the next item, or, if all wait out a delay, the one that is due first.

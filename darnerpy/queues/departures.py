@@ -1,10 +1,12 @@
 """Why and where to an item leaves a consumer without having been confirmed by anyone.
 
-Owns what becomes of an attempt that did not succeed, and whether it was the last. Two reasons: its
-time is over, or it came back from its last attempt. Where to is a setting; without one it is only
-counted. Whoever keeps the queue carries it: to the target first, then out of here, so that a crash in
-between repeats it and never loses it.
+Owns what becomes of an attempt that did not succeed, and whether it was the last. Two reasons are the
+queue's own: its time is over, or it came back from its last attempt. Where to is a setting then; without
+one it is only counted. The third is that somebody moves it. Whoever keeps the queue carries it: to the
+target first, then out of here, so that a crash in between repeats it and never loses it.
 """
+
+from collections.abc import Callable
 
 from ..clock import Clock
 from ..config import DROP, QueueSettings
@@ -12,9 +14,9 @@ from .batches import Returned
 from .consumer import Consumer
 from .events import DROP as DROPPED
 from .events import EXPIRY, MOVE
-from .items import DEAD, EXPIRED, Item
+from .items import DEAD, EXPIRED, MOVED, Item
 
-__all__ = ["RETRY_MS", "SWEEP_MS", "Departure", "departure_of", "returned_again"]
+__all__ = ["RETRY_MS", "SWEEP_MS", "Departure", "Party", "departure_of", "returned_again"]
 
 SWEEP_MS = 1000
 """How long an expired item may stay at the head while nobody asks for it."""
@@ -23,16 +25,59 @@ RETRY_MS = 1000
 """How long an item that its target did not take waits for the next try."""
 
 
+class Party:
+    """Items that somebody moves together. under_way: how many have neither arrived nor come back; moved:
+    have arrived. refused: queues that did not take one.
+    """
+
+    __slots__ = ("_then", "moved", "refused", "under_way")
+
+    def __init__(self) -> None:
+        self.under_way = self.moved = 0
+        self.refused: set[bytes] = set()
+        self._then: Callable[[], None] | None = None
+
+    def settled(self, then: Callable[[], None]) -> None:
+        """Call back when none is under way any more; at once if none is."""
+        if self.under_way:
+            self._then = then
+        else:
+            then()
+
+    def ended(self, target: bytes, arrived: bool) -> None:
+        """The way of one to a queue is over."""
+        self.under_way -= 1
+        self.moved += arrived
+        if not arrived:
+            self.refused.add(target)
+        then = self._then
+        if not self.under_way and then is not None:
+            self._then = None
+            then()
+
+
 class Departure:
-    """target: the queue it goes to, b"" is none. why: `EXPIRED` or `DEAD`."""
+    """target: the queue it goes to, b"" is none. why: `EXPIRED`, `DEAD` or `MOVED`. only: the one consumer
+    there that gets it, b"" for all. party: of those that are moved.
+    """
 
-    __slots__ = ("consumer", "item", "target", "why")
+    __slots__ = ("consumer", "item", "only", "party", "target", "why")
 
-    def __init__(self, consumer: Consumer, item: Item, target: bytes, why: int) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        item: Item,
+        target: bytes,
+        why: int,
+        only: bytes = b"",
+        party: Party | None = None,
+    ) -> None:
         self.consumer = consumer
         self.item = item
         self.target = target
         self.why = why
+        self.only = only
+        self.party = party
 
     @property
     def kind(self) -> int:
@@ -47,10 +92,17 @@ class Departure:
         counters.passed += 1
         if self.why == EXPIRED:
             counters.expired += 1
+        elif self.why == MOVED:
+            counters.moved += 1
         elif self.target:
             counters.dead += 1
         else:
             counters.dropped += 1
+
+    def end(self, arrived: bool) -> None:
+        """It is there, or will not be."""
+        if self.party is not None:
+            self.party.ended(self.target, arrived)
 
 
 def departure_of(

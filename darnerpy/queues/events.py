@@ -52,7 +52,7 @@ DISCARD: Final = 10
 """It is gone: its time was over, it was out of attempts, it had to make room."""
 
 MOVE: Final = 11
-"""It has gone to another queue, because of its time or its attempts."""
+"""It has gone to another queue, because of its time or its attempts, or because somebody moved it."""
 
 FLUSH: Final = 12
 DELETE: Final = 13

@@ -2,14 +2,15 @@
 
 from typing import Final, NamedTuple
 
-__all__ = ["DEAD", "EXPIRED", "ITEM_OVERHEAD", "Item", "Origin", "bare", "weight_of"]
+__all__ = ["DEAD", "EXPIRED", "ITEM_OVERHEAD", "MOVED", "Item", "Origin", "bare", "weight_of"]
 
 ITEM_OVERHEAD: Final = 200
 """Bytes of memory an item costs beside its data; what windows are charged for it."""
 
 EXPIRED: Final = 1
 DEAD: Final = 2
-"""Why an item was moved to another queue: its time was over, or its attempts were."""
+MOVED: Final = 3
+"""Why an item was moved to another queue: its time was over, its attempts were, or somebody wanted it."""
 
 
 class Origin(NamedTuple):

@@ -19,7 +19,7 @@ from .delivery import MAX_UNAVAILABLE
 from .departures import SWEEP_MS
 from .events import FLUSH, PUT, RETURN, TAKE
 from .holding import Holding
-from .items import ITEM_OVERHEAD, Item, Origin
+from .items import ITEM_OVERHEAD, MOVED, Item, Origin
 from .limits import Limits
 from .log import OWN
 from .open_reads import OpenRead
@@ -108,8 +108,6 @@ class Queue(Holding):
             self.limits.admit(size, only)
         if only is not None:
             self._check_others(only)
-        if origin is not None:
-            self._receive(origin)
         batch = self.batch
         if batch is None:
             batch = self._touch()
@@ -120,6 +118,8 @@ class Queue(Holding):
                 self._on_change()
         item_id, offset = self.next_id, self.next_offset
         item = Item(item_id, size, data, flags, created, expiry, offset, large, origin)
+        if origin is not None:
+            self._receive(item, origin)
         self.next_id = item_id + 1
         self.next_offset = offset + size
         batch.items.append(item)
@@ -183,7 +183,9 @@ class Queue(Holding):
                     self.on_alarm(here)
                 consumer.offer_late(item, self._windows.share, wake or here)
 
-    def _receive(self, origin: Origin) -> None:
+    def _receive(self, item: Item, origin: Origin) -> None:
+        if origin.why == MOVED:
+            item.created = origin.created
         if self.received is None:  # most queues are no target
             self.received = {}
         self.received[origin.why] = self.received.get(origin.why, 0) + 1

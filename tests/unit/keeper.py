@@ -15,7 +15,7 @@ from darnerpy.journals.replay import replay
 from darnerpy.queues.batches import Batch, Completion, Dependent, Lease, Returned
 from darnerpy.queues.consumer import Consumer
 from darnerpy.queues.departures import Departure
-from darnerpy.queues.items import Item, Origin, bare
+from darnerpy.queues.items import MOVED, Item, Origin, bare
 from darnerpy.queues.positions import Positions, Span
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.upkeep import end_kept, upkeep
@@ -370,8 +370,9 @@ class Keeper:
         commit = target.arrivals.get(origin)
         if commit is None or commit.error is not None:
             try:
+                expiry = item.expiry if departure.why == MOVED else 0
                 commit = target.queue.put(
-                    item.data, item.size, item.flags, 0, True, item.large, origin=origin
+                    item.data, item.size, item.flags, expiry, True, item.large, origin=origin
                 )
             except QueueFullError:
                 self.queue.left(departure, False)

@@ -4,6 +4,7 @@ At every moment, if everything stopped here, each item that was acknowledged is 
 consumer of the source, or is in the target, or was confirmed and that is on disk; never nowhere.
 """
 
+import random
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -17,7 +18,8 @@ from darnerpy.queues import delivery as delivery_module
 from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Batch
 from darnerpy.queues.consumer import Consumer
-from darnerpy.queues.items import DEAD, EXPIRED, ITEM_OVERHEAD, Item
+from darnerpy.queues.departures import Departure, Party
+from darnerpy.queues.items import DEAD, EXPIRED, ITEM_OVERHEAD, MOVED, Item
 from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.queue import Queue
 from darnerpy.queues.windows import Windows
@@ -87,6 +89,7 @@ class MovesMachine(RuleBasedStateMachine):
             )
         self.source, self.target = self.keepers[SOURCE], self.keepers[TARGET]
         self.held: list[OpenRead] = []
+        self.parties: list[Party] = []
 
     def find(self, name: bytes) -> Keeper:
         return self.keepers[name]
@@ -179,6 +182,21 @@ class MovesMachine(RuleBasedStateMachine):
             if entry.id not in consumer.open:
                 entry.confirm(name, commit)
 
+    @source_is_up
+    @rule(name=consumers, chance=st.randoms(use_true_random=False), most=st.integers(1, 4))
+    def move(self, name: bytes, chance: random.Random, most: int) -> None:
+        """Somebody moves some that wait, wherever they stand."""
+        queue, consumer = self.queue, self.consumer(name)
+        written = [i for i in self.disks[SOURCE].items() if i.id < queue.written]
+        chosen = [item for item in written if chance.random() < 0.7]
+        chosen = queue.that_wait(consumer, chosen)[:most]
+        party = Party()
+        party.under_way = len(chosen)
+        queue.send_away(
+            consumer, [Departure(consumer, item, TARGET, MOVED, party=party) for item in chosen]
+        )
+        self.parties.append(party)
+
     # -- those of the target
 
     @target_is_up
@@ -198,8 +216,12 @@ class MovesMachine(RuleBasedStateMachine):
     def check_moved(self, item: Item) -> None:
         origin = item.origin
         assert origin is not None
-        assert (origin.queue, item.expiry) == (SOURCE, 0)
-        assert origin.why in (EXPIRED, DEAD)
+        assert origin.queue == SOURCE
+        assert origin.why in (EXPIRED, DEAD, MOVED)
+        if origin.why == MOVED:
+            assert item.created == origin.created
+        else:
+            assert item.expiry == 0
         assert origin.created <= self.clock.now
         assert self.ever[item.flags] == (origin.id, item.data)
 
@@ -295,6 +317,7 @@ class MovesMachine(RuleBasedStateMachine):
                 self.source.settle()
                 self.target.settle()
             self.clock.now += 1000
+        assert all(party.under_way == 0 for party in self.parties)
         for consumer in self.queue.consumers.values():
             assert not consumer.leaving
             for item in self.disks[SOURCE].items():

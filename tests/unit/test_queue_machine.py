@@ -5,6 +5,7 @@ the next item of a consumer is the lowest id neither confirmed, nor held, nor wa
 failure goes back to what was written last. Items that move to other queues: `test_moves_machine.py`.
 """
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -509,6 +510,28 @@ class QueueMachine(RuleBasedStateMachine):
             place.confirmed.update(self.model.waiting(place))
         batch = self.queue.flush(None if only is None else only.consumer)
         assert batch is self.queue.batch
+
+    @is_up
+    @precondition(lambda self: any(len(self.model.waiting(place)) > 1 for place in self.places))
+    @rule(name=names, chance=st.randoms(use_true_random=False))
+    def throw_away(self, name: bytes, chance: random.Random) -> None:
+        place = self.model.places.get(name)
+        if place is None:
+            return
+        written = [item for item in self.disk.items() if item.id < self.queue.written]
+        chosen = [item for item in written if item.id >= 1 and chance.random() < 0.6]
+        chosen = self.queue.that_wait(place.consumer, chosen)
+        waiting = self.model.waiting(place)
+        ids = [item.id for item in chosen]
+        assert set(ids) <= set(waiting)
+        assert not any(self.model.must_leave(place, i, self.clock.now) for i in ids)
+        place.confirmed.update(ids)
+        before = self.discarded.get(place.consumer, 0)
+        assert self.queue.throw_away(place.consumer, chosen) is self.queue.batch
+        counters = place.consumer.counters
+        self.discarded[place.consumer] = before + len(ids)
+        self.counted[place.consumer] = self.counted.get(place.consumer, 0) + len(ids)
+        assert counters.discarded >= before + len(ids)
 
     @is_up
     @precondition(lambda self: len(self.places) > 1 and self.calm > 4)

@@ -10,17 +10,37 @@ from ...queues.consumer import Consumer
 from ..contract import Host
 from ..steps import Steps, known, usable
 
-__all__ = ["consumer_in", "made_queue", "queue_of", "refuse_alias", "refuse_changes", "text_of"]
+__all__ = [
+    "consumer_in",
+    "made_queue",
+    "named",
+    "queue_of",
+    "refuse_alias",
+    "refuse_changes",
+    "refuse_none",
+    "text_of",
+]
 
 
 def text_of(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
+def named(queue: bytes, consumer: bytes) -> bytes:
+    """A consumer, as logs name it."""
+    return queue + b"+" + consumer if consumer else queue
+
+
 def refuse_changes(host: Host) -> None:
     """Raise what the server's status says against a change, if it does."""
     if host.guard.no_changes is not None:
         raise host.guard.no_changes
+
+
+def refuse_none(what: str, number: int | None) -> None:
+    """A number of items, if one is given, is at least one."""
+    if number is not None and number < 1:
+        raise ClientError(f"{what}: expected a whole number, at least 1, not {number}")
 
 
 def refuse_alias(host: Host, name: bytes) -> None:
