@@ -104,6 +104,7 @@ class QueueWriter:
         """Everything was put: make the queue one of the data directory's, durably."""
         self._queue.paused = self._paused  # not before: puts may be
         self._queue.want_full_mark()
+        self._queue.paused = self._paused  # not before: nothing could be put
         self._commit()
         self._draft.place()
 
