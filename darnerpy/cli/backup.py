@@ -14,6 +14,7 @@ from ..units import counted
 from .arguments import add_connection_arguments, backup_name, count, plain_queue_name
 from .client import Client, Unreachable
 from .known import why_not_there
+from .progress import Busy
 from .table import table
 from .terminal import complain, say
 
@@ -63,12 +64,14 @@ def run(args: argparse.Namespace) -> int:
                 complain(why)
             if missing:
                 return 1
-            server.ask(b"backup", *(args.queues or [b"*"]), args.name, among=(b"OK",))
+            with Busy(f"making {os.fsdecode(args.name)}"):
+                server.ask(b"backup", *(args.queues or [b"*"]), args.name, among=(b"OK",))
         backups = _kept(server)
         made = [each for each in backups if each.name.encode() == args.name]
         pruned = _too_many(backups, made, args.prune) if args.prune else []
         for each in pruned:
-            server.ask(b"delete_backup", each.name.encode(), among=(b"DELETED", b"NOT_FOUND"))
+            with Busy(f"removing {each.name}"):
+                server.ask(b"delete_backup", each.name.encode(), among=(b"DELETED", b"NOT_FOUND"))
     kept = [each for each in backups if each not in pruned]
     if args.json:
         said = {"made": made, "pruned": pruned} | ({"backups": kept} if args.list else {})

@@ -96,22 +96,16 @@ def _directories(data: DataDir, queues: list[bytes]) -> Iterator[Path]:
 
 
 def _check(directory: Path, synced: bool) -> QueueCheck:
-    bar = Bar(directory.name)
-    try:
+    with Bar(directory.name) as bar:
         return check_queue(directory, bar.show, synced)
-    finally:
-        bar.clear()
 
 
 def _repair(path: Path, damaged: list[QueueCheck], as_json: bool) -> None:
     with closing(DataDir(path)) as data:
         repair = Repair(data, SystemClock())
         for check in damaged:
-            bar = Bar(f"repair {check.directory}")
-            try:
+            with Bar(f"repair {check.directory}") as bar:
                 repair.mend(data.queues / check.directory, check, bar.show)
-            finally:
-                bar.clear()
             _print(check, as_json)
 
 

@@ -47,11 +47,8 @@ def run(args: argparse.Namespace) -> int:
         with closing(DataDir(args.data)) as data:
             directories, missing = _chosen(data, args.queues)
             for directory in directories:
-                bar = Bar(directory.name)
-                try:
+                with Bar(directory.name) as bar:
                     done.append(convert_queue(data, directory, engine, clock, bar.show))
-                finally:
-                    bar.clear()
                 say(json.dumps(done[-1].as_dict()) if args.json else str(done[-1]))
     for pattern in missing:
         complain(f"{args.data}: there is no queue {os.fsdecode(pattern)}")

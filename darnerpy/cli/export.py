@@ -49,12 +49,8 @@ def run(args: argparse.Namespace) -> int:
         if not directory.exists():
             raise DarnerError(f"{data.path}: there is no queue {os.fsdecode(args.queue)}")
         check = QueueCheck(directory.name, args.queue)
-        bar = Bar(directory.name)
-        with open_queue(directory) as queue:
-            try:
-                end = export(queue, check, FORMATS[args.format], file, SystemClock(), bar.show)
-            finally:
-                bar.clear()
+        with open_queue(directory) as queue, Bar(directory.name) as bar:
+            end = export(queue, check, FORMATS[args.format], file, SystemClock(), bar.show)
     written = f"{counted(end.items, 'item')}, {counted(end.bytes, 'byte')}"
     if check.is_clean:
         print(written, file=sys.stderr)

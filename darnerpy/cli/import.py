@@ -26,7 +26,8 @@ from ..migration.source import Source
 from ..migration.transfer import transfer
 from .arguments import add_data_argument
 from .owner import as_owner
-from .terminal import printable, say
+from .progress import Bar
+from .terminal import say
 
 SOURCES: dict[str, Callable[[Path], Source]] = {
     "darner": DarnerSource,
@@ -37,7 +38,7 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
 }
 _STANDARD_INPUT = Path("-")
 
-_BAR = 30
+_PARTS = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,12 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     _check_apart(args.source, args.data)
-    progress = _show if sys.stderr.isatty() else _show_nothing
-    with _source(args.kind, args.source) as source, as_owner(args.data):
+    with _source(args.kind, args.source) as source, as_owner(args.data), Bar("") as bar:
+
+        def show(queue: bytes, items: int, part: float) -> None:
+            bar.title = f"{text(queue)}: {items:,} items"
+            bar.show(round(part * _PARTS), _PARTS)
+
         engine = DISK_ENGINES[args.engine]
-        report = transfer(source, args.data, engine, SystemClock(), args.dry_run, progress)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        report = transfer(source, args.data, engine, SystemClock(), args.dry_run, show)
     if args.json:
         print(json.dumps(report.as_dict(args.dry_run), indent=2))
     else:
@@ -102,18 +105,3 @@ def _check_apart(source: Path, data: Path) -> None:
     """Nothing is ever written in the source: the data directory may not be in it."""
     if source.is_dir() and data.resolve().is_relative_to(source.resolve()):
         raise ConfigError(f"--data {data}: a directory outside of {source} was expected")
-
-
-def _show(queue: bytes, items: int, part: float) -> None:
-    done = round(part * _BAR)
-    bar = "#" * done + "-" * (_BAR - done)
-    print(
-        f"\r\x1b[K[{bar}] {printable(text(queue))[:40]}: {items:,} items",
-        end="",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def _show_nothing(queue: bytes, items: int, part: float) -> None:
-    pass

@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 
 from .arguments import MAX_WAIT_MS, duration
 from .client import Item
+from .progress import Bar, following
 from .terminal import Screen
 
 
@@ -30,6 +31,8 @@ class Output:
         self._as_json = as_json
         self._line_ends = line_ends
         self._stream: BinaryIO | None = None
+        self._written = 0
+        self._bar = Bar(path or "")
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +43,7 @@ class Output:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._bar.clear()
         if self._path and self._stream:
             self._stream.close()
 
@@ -55,13 +59,16 @@ class Output:
                 screen.write(piece)
             screen.end()
         else:
-            for piece in item.pieces():
+            for piece in following(item.pieces(), self._bar, item.size):
                 self._stream.write(piece)
             if self._line_ends:
                 self._stream.write(b"\n")
         self._stream.flush()
         if self._path and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
             os.fsync(self._stream.fileno())
+        self._written += 1
+        if not self._stream.isatty():
+            self._bar.count(self._written, "items")
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,8 +29,9 @@ def why_not_there(server: Client, queue: bytes) -> str:
     missing = (
         f"there is no consumer {consumer} of {parent}" if plus else f"there is no queue {name}"
     )
-    alike = [each for each in queue_names(server) if ("+" in each) == bool(plus)]
-    return missing + hint(name, alike)
+    begin = parent + plus if plus else ""
+    names = [each for each in queue_names(server) if each.startswith(begin) and plus in each]
+    return missing + hint(name, names if plus else [each for each in names if "+" not in each])
 
 
 def queue_names(server: Client) -> list[str]:

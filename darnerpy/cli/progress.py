@@ -1,34 +1,137 @@
-"""How far a command is, shown while standard error is a terminal; nothing otherwise."""
+"""How far a command is, shown while standard error is a terminal and once it takes longer than a second;
+nothing otherwise.
+
+Owns the line it is shown in, which is gone when the command says anything else.
+"""
 
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self
 
-__all__ = ["Bar"]
+from .terminal import printable
+
+__all__ = ["Bar", "Busy", "following"]
 
 _WIDTH = 30
+_PATIENCE_S = 1.0
+_OFTEN_S = 0.1
+_LOOK_S = 0.5
 
 
 class Bar:
-    """title: what is being worked on. `clear` it before anything else is printed."""
+    """title: what is being worked on. A context manager, at whose end it is gone.
+
+    `clear` it before anything else is printed; it may be shown again.
+    """
 
     def __init__(self, title: str) -> None:
-        self._title = title
-        self._shown = -1
+        self.title = title
         self._wanted = sys.stderr.isatty()
+        self._next = time.monotonic() + _PATIENCE_S
+        self._is_there = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.clear()
 
     def show(self, done: int, total: int) -> None:
         """So much of the total is done."""
-        part = min(1.0, done / total) if total > 0 else 1.0
-        if not self._wanted or round(part * 1000) == self._shown:
-            return
-        self._shown = round(part * 1000)
-        filled = round(part * _WIDTH)
-        bar = "#" * filled + "-" * (_WIDTH - filled)
-        self._write(f"\r\x1b[K[{bar}] {part:6.1%} {self._title[:40]}")
+        if self._is_due():
+            self._write(f"{_bar(done, total)} {printable(self.title)[:40]}")
+
+    def count(self, done: int, what: str) -> None:
+        """So many are done, and nobody knows of how many."""
+        if self._is_due():
+            self._write(f"{done:,} {what} {printable(self.title)[:40]}")
 
     def clear(self) -> None:
-        if self._shown >= 0:
-            self._write("\r\x1b[K")
-            self._shown = -1
+        if self._is_there:
+            self._is_there = False
+            self._write("", there=False)
 
-    def _write(self, text: str) -> None:
-        print(text, end="", file=sys.stderr, flush=True)
+    def _is_due(self) -> bool:
+        if not self._wanted or (now := time.monotonic()) < self._next:
+            return False
+        self._next = now + _OFTEN_S
+        return True
+
+    def _write(self, text: str, there: bool = True) -> None:
+        self._is_there = there
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def following(pieces: Iterable[bytes], bar: Bar, total: int) -> Iterator[bytes]:
+    """The pieces, while the bar shows how much of the bytes has been taken."""
+    done = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        bar.show(done, total)
+
+
+class Busy:
+    """For what says nothing until it is done: a context manager that shows for how long it has gone on.
+
+    look: called now and then, in a thread, if there is a terminal: how much of which total is done, None if
+    that is not known. What it raises is nobody's business.
+    """
+
+    def __init__(
+        self, title: str, look: Callable[[], tuple[int, int] | None] | None = None
+    ) -> None:
+        self._bar = Bar(title)
+        self._look = look
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _tick(self) -> None:
+        begun = time.monotonic()
+        with self._bar:
+            while not self._over.wait(_LOOK_S):
+                seconds = int(time.monotonic() - begun)
+                if seconds < _PATIENCE_S:
+                    continue
+                seen = self._seen()
+                if self._over.is_set():
+                    break
+                if seen is None:
+                    self._bar.count(seconds, "s")
+                else:
+                    self._bar.show(*seen)
+
+    def _seen(self) -> tuple[int, int] | None:
+        try:
+            return self._look() if self._look else None
+        except Exception:
+            return None
+
+
+def _bar(done: int, total: int) -> str:
+    part = min(1.0, done / total) if total > 0 else 1.0
+    filled = round(part * _WIDTH)
+    return f"[{'#' * filled}{'-' * (_WIDTH - filled)}] {part:6.1%}"

@@ -20,6 +20,7 @@ from ..clock import SystemClock
 from ..errors import DarnerError
 from .arguments import add_connection_arguments, duration, number, queue_name
 from .client import MAX_BATCH, PIECE_BYTES, Client, Refused
+from .progress import Bar, following
 from .request import exptime
 from .terminal import complain
 
@@ -91,10 +92,12 @@ def _push_whole(
             size = file.tell()
             file.seek(0)
         pieces = iter(lambda: file.read(PIECE_BYTES), b"")
-        try:
-            stored = server.put(args.queue, pieces, size, args.flags, _exptime(args))
-        except ValueError as error:
-            raise DarnerError(f"{args.file}: {error}; nothing was stored") from None
+        with Bar(args.file) as bar:
+            try:
+                sent = following(pieces, bar, size)
+                stored = server.put(args.queue, sent, size, args.flags, _exptime(args))
+            except ValueError as error:
+                raise DarnerError(f"{args.file}: {error}; nothing was stored") from None
     outcome.stored += stored
     outcome.refused += not stored
     if not stored:
@@ -105,6 +108,21 @@ def _push_lines(
     server: Client, source: BufferedReader, args: argparse.Namespace, outcome: _Outcome
 ) -> None:
     """Push until the end, or to the end of the batch in which a line is not stored."""
+    with Bar(args.file) as bar:
+        complaint = _push_batches(server, source, args, outcome, bar)
+    if complaint:
+        complain(complaint)
+
+
+def _push_batches(
+    server: Client,
+    source: BufferedReader,
+    args: argparse.Namespace,
+    outcome: _Outcome,
+    bar: Bar,
+) -> str:
+    """Returns which line was not stored, and why."""
+    status = os.fstat(source.fileno())
     for batch in _lines(source):
         first: bool | Refused = True
         behind = 0
@@ -119,8 +137,12 @@ def _push_lines(
                 first, line = answer, outcome.stored + 1
         if first is not True:
             also = f"; {behind} of those behind it are stored" if behind else ""
-            complain(f"line {line}: {first or 'NOT_STORED: the queue is full'}{also}")
-            return
+            return f"line {line}: {first or 'NOT_STORED: the queue is full'}{also}"
+        if stat.S_ISREG(status.st_mode):
+            bar.show(source.tell(), status.st_size)
+        else:
+            bar.count(outcome.stored, "items")
+    return ""
 
 
 def _exptime(args: argparse.Namespace) -> int:

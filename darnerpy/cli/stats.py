@@ -9,6 +9,7 @@ from .arguments import add_connection_arguments, queue_name
 from .client import Client
 from .counts import by_queue, numbers
 from .known import why_not_there
+from .progress import Busy
 from .table import table
 from .terminal import complain, say
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with Client(args.server, args.timeout) as client:
+    with Client(args.server, args.timeout) as client, Busy("asking"):
         server, queues = by_queue(client.stats(args.queue or b""))
         missing = why_not_there(client, args.queue) if args.queue and not queues else ""
         for name, counts in queues.items():

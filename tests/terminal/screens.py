@@ -36,8 +36,8 @@ class Screen:
         self._size = (f"-x{columns}", f"-y{rows}")
 
     def __enter__(self) -> Self:
-        self._do("new-session", "-d", *self._size, "--", *self._command)
-        self._do("set-option", "remain-on-exit", "on")
+        keep = ("start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";")
+        self._do(*keep, "new-session", "-d", *self._size, "--", *self._command)
         return self
 
     def __exit__(
