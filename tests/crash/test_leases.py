@@ -68,6 +68,9 @@ class Worker(threading.Thread):
         except (OSError, HTTPException):
             self._web.connection.close()
 
+    def is_at_work(self) -> bool:
+        return self.acts > 20
+
     def act(self) -> None:
         books, chance = self.books, self._chance
         how = chance.choice(["lease", "lease", "confirm", "abort", "extend"])
@@ -99,7 +102,8 @@ def test_killed_under_load(make_server: MakeServer, sync: str, engine: str) -> N
         workers = [Worker(server, chance.randrange(1 << 30), each) for each in everyone[-2:]]
         for worker in workers:
             worker.start()
-        wait_until(lambda workers=workers: all(each.acts > 20 for each in workers))
+        for worker in workers:
+            wait_until(worker.is_at_work)
         time.sleep(chance.uniform(0, 0.3))  # the random moment
         server.kill()
         for worker in workers:
