@@ -160,6 +160,7 @@ class Exchange:
 
     def hang_up(self) -> None:
         """What was begun cannot be ended: only this tells the client."""
+        self._cycle.disconnected = True
         self._cycle.transport.close()
 
     def _may_stay(self) -> bool:

@@ -23,7 +23,7 @@ from .call import Means
 from .ending import Ending
 from .gate import Gate
 from .problems import Problem
-from .protocol import Common, Connection, Memory
+from .protocol import Common, Connection, Memory, Patience
 from .routes.every import every_route
 from .routing import Router
 from .safety import Safety, read_tokens
@@ -33,7 +33,6 @@ __all__ = ["Door", "Front", "Listener"]
 log = logging.getLogger("darnerpy.http")
 
 _LAST_WORDS_S = 2.0
-_SWEEP_S = 1.0
 
 
 class Listener(Protocol):
@@ -65,6 +64,7 @@ class Front:
         door: Door,
         listen: Callable[..., Awaitable[Listener]],
         linger: Callable[..., object],
+        patience: Patience | None = None,
     ) -> None:
         self._host = host
         self._loop = loop
@@ -96,6 +96,7 @@ class Front:
             loop,
             Gate(loop),
             memory,
+            patience or Patience(),
             app.answer,
             linger,
             self._join,
@@ -160,7 +161,7 @@ class Front:
         self._inside.add(connection)
         self._door.joined(connection.address)
         if self._sweeper is None:
-            self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+            self._sweeper = self._loop.call_later(self._common.patience.between, self._sweep)
 
     def _part(self, connection: Connection) -> None:
         self._open.discard(connection)
@@ -176,7 +177,11 @@ class Front:
             why = connection.slow(now)
             if why:
                 log.info("closing a connection: %s", why, extra={"peer": connection.who})
-        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep) if self._open else None
+        self._sweeper = (
+            self._loop.call_later(self._common.patience.between, self._sweep)
+            if self._open
+            else None
+        )
 
 
 async def _unused(scope: object, receive: object, send: object) -> None:

@@ -10,7 +10,7 @@ import select
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import httptools
 from uvicorn.config import Config
@@ -23,16 +23,24 @@ from .gate import Gate
 from .problems import MEDIA_TYPE, Problem, document, title
 from .transport import Transport
 
-__all__ = ["Common", "Connection", "Memory"]
+__all__ = ["Common", "Connection", "Memory", "Patience"]
 
-MOST_HEAD = 32 * 1024
-MOST_TARGET = 8 * 1024
+_MOST_HEAD = 32 * 1024
+_MOST_TARGET = 8 * 1024
 _PIECE = 16 * 1024
+_UPGRADES = (b"upgrade", b"http2-settings")
 
-HEAD_S = 10.0
-BODY_S = 30.0
-IDLE_S = 75.0
-READ_S = 30.0
+
+class Patience(NamedTuple):
+    """Seconds. head: for a whole one. body: without any more of it. idle: between requests. reading: without
+    anything of an answer being taken. between: how often it is looked at.
+    """
+
+    head: float = 10.0
+    body: float = 30.0
+    idle: float = 75.0
+    reading: float = 30.0
+    between: float = 1.0
 
 
 class Memory(Protocol):
@@ -55,7 +63,8 @@ class Common:
     """What all connections share. answer: is called for each request, one at a time on a connection. join,
     part: are told when there is one, and when it is gone.
 
-    linger: takes over a transport on which the last word was said, while the client may still send.
+    patience: with the client. linger: takes over a transport on which the last word was said, while the
+    client may still send.
     """
 
     config: Config
@@ -63,6 +72,7 @@ class Common:
     loop: asyncio.AbstractEventLoop
     gate: Gate
     memory: Memory
+    patience: Patience
     answer: Callable[[Exchange], Awaitable[None]]
     linger: Callable[..., object]
     join: Callable[["Connection"], None]
@@ -154,13 +164,14 @@ class Connection(HttpToolsProtocol):
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                # To another protocol: nobody has to agree to that, and we go on as before.
-                piece = piece[upgrade.args[0] :]
+                # The parser takes what follows for another protocol, though nobody has agreed to one.
+                head, piece = self._head_without_upgrade(), piece[upgrade.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
+                self.parser.feed_data(head)
                 continue
             if self._begun:
                 self._head += len(piece)
-                if self._head > MOST_HEAD + _PIECE:
+                if self._head > _MOST_HEAD + _PIECE:
                     self._refuse(_head_too_large())
             return
 
@@ -172,17 +183,30 @@ class Connection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        if len(self.url) > MOST_TARGET:
-            self._refuse(Problem(414, f"the address is longer than {MOST_TARGET} bytes"))
+        if len(self.url) > _MOST_TARGET:
+            self._refuse(Problem(414, f"the address is longer than {_MOST_TARGET} bytes"))
             raise _Refused
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MOST_HEAD:
+        if size > _MOST_HEAD:
             self._refuse(_head_too_large())
             raise _Refused
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            return  # it is fed once more, without the wish
         self._begun = False
         super().on_headers_complete()
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                words = [word.strip() for word in value.split(b",")]
+                value = b", ".join(word for word in words if word.lower() not in _UPGRADES)
+            if name not in _UPGRADES:
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
@@ -193,6 +217,8 @@ class Connection(HttpToolsProtocol):
             self.exchange.arrived()
 
     def on_message_complete(self) -> None:
+        if self._begun:
+            return  # an upgrade: its body comes now
         super().on_message_complete()
         self.cycle.more_body = False  # also of what nobody has read to its end
         if self.cycle is self._running and self.exchange is not None:
@@ -261,6 +287,8 @@ class Connection(HttpToolsProtocol):
             self._refusal = problem
             if self._running is None:
                 self._say(problem)
+            elif self.exchange is not None and self._running.more_body:
+                self.exchange.fail(problem)
 
     def _say(self, problem: Problem) -> None:
         body = document(problem.status, str(problem))
@@ -274,7 +302,8 @@ class Connection(HttpToolsProtocol):
         """The last word is said."""
         cycle: RequestResponseCycle | None = self.cycle
         unfinished = cycle is not None and cycle.more_body
-        if unfinished or self._refusal is not None:
+        if (unfinished or self._refusal is not None) and not self._stopping:
+            transport.resume_reading()
             self._common.linger(transport, self.loop, lambda: None, self.connection_lost)
         else:
             transport.close()
@@ -293,25 +322,28 @@ class Connection(HttpToolsProtocol):
 
     def slow(self, now: float) -> str:
         """What the client has taken too long for, "" if for nothing: then it was hung up on, or told so."""
+        patience = self._common.patience
         unread, self._unread = self._unread, self.transport.get_write_buffer_size()
         if self._unread:
             if self._unread != unread:
                 self._since = now
-            elif now - self._since >= READ_S:
+            elif now - self._since >= patience.reading:
                 self.transport.abort()
                 return "slow reader"
             return ""
         waited = now - self._since
         if self._running is None:
-            if self._begun and waited >= HEAD_S:
-                self._refuse(Problem(408, f"no whole head of a request within {HEAD_S:.0f} s"))
+            if self._begun and waited >= patience.head:
+                self._refuse(Problem(408, f"no whole head of a request within {patience.head:g} s"))
                 return "slow sender"
-            if waited >= IDLE_S:
+            if waited >= patience.idle:
                 self.transport.close()
                 return "idle"
         elif self.exchange is not None and self.exchange.wants:
-            if waited >= BODY_S:
-                self.exchange.fail(Problem(408, f"nothing more of the body for {BODY_S:.0f} s"))
+            if waited >= patience.body:
+                self.exchange.fail(
+                    Problem(408, f"nothing more of the body for {patience.body:g} s")
+                )
                 return "slow sender"
         else:
             self._since = now  # it is not the client who is waited for
@@ -325,4 +357,4 @@ class Connection(HttpToolsProtocol):
 
 
 def _head_too_large() -> Problem:
-    return Problem(431, f"the head of the request is larger than {MOST_HEAD} bytes")
+    return Problem(431, f"the head of the request is larger than {_MOST_HEAD} bytes")

@@ -43,6 +43,8 @@ class Safety:
 
     def _check_host(self, settings: Settings, exchange: Exchange) -> None:
         told = exchange.headers.get(b"host", b"").decode("latin-1").lower()
+        if not told:
+            raise Problem(400, "expected a header Host")
         host = _without_port(told)
         if host not in (settings.http_hosts or _hosts(settings.http_addresses)):
             raise Problem(421, f"the host {told!r} is none of http_hosts")

@@ -1,0 +1,399 @@
+"""Clients that are slow, wrong, or gone, on every loop: each costs what is allowed, and no other notices."""
+
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from darnerpy.http.protocol import Patience
+from tests.conftest import EVERY_LOOP
+from tests.http.inside import Inside
+from tests.http.web import Web
+from tests.servers import Wire, wait_until
+
+SOON = Patience(head=0.4, body=0.4, idle=0.8, reading=0.5, between=0.05)
+LONG = Patience()
+LIST = b"GET /v1/queues HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(params=EVERY_LOOP)
+def loop(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def inside(loop: str, tmp_path: Path) -> Iterator[Inside]:
+    with Inside(tmp_path / "data", loop, LONG) as running:
+        yield running
+
+
+@pytest.fixture
+def hasty(loop: str, tmp_path: Path) -> Iterator[Inside]:
+    with Inside(tmp_path / "data", loop, SOON) as running:
+        yield running
+
+
+def post(path: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", *headers]
+    if not any(each.startswith(("Content-Length", "Transfer-Encoding")) for each in headers):
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def read_answer(wire: Wire) -> tuple[int, bytes]:
+    """Status and body of the next answer on a connection."""
+    head = wire.read_until(b"\r\n\r\n")
+    status = re.match(rb"HTTP/1.1 ([0-9]{3}) ", head)
+    assert status, head
+    length = re.search(rb"(?i)content-length: ([0-9]+)", head)
+    return int(status[1]), wire.read(int(length[1]) if length else 0)
+
+
+def in_line(inside: Inside) -> int:
+    """How many wait for an item of the queue q."""
+    stored = inside.server.broker.queues.get(b"q")
+    return 0 if stored is None else len(stored.queue.own.line)
+
+
+def is_well(inside: Inside) -> bool:
+    with Web(inside.address) as web:
+        return web.get("/v1/queues").status == 200
+
+
+# --- slow
+
+
+def test_a_head_that_never_ends(hasty: Inside) -> None:
+    with hasty.connect() as wire:
+        begun = time.monotonic()
+        wire.send(b"GET /v1/queues HTTP/1.1\r\nX: ")
+        while time.monotonic() < begun + 10:
+            try:
+                wire.send(b"x")
+            except OSError:
+                break
+            time.sleep(0.02)
+        assert time.monotonic() < begun + 10
+    assert is_well(hasty)
+
+
+def test_a_head_that_stops_is_told_so(hasty: Inside) -> None:
+    with hasty.connect() as wire:
+        wire.send(b"GET /v1/queues HTTP/1.1\r\n")
+        status, body = read_answer(wire)
+        assert (status, b"no whole head" in body) == (408, True)
+        wire.expect_closed()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("size", [10, 400_000])
+def test_a_body_that_stops(hasty: Inside, size: int, chunked: bool) -> None:
+    how = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size + 10}"
+    with hasty.connect() as wire:
+        wire.send(post("/v1/queues/q/items", b"", how))
+        wire.send((b"%x\r\n" % (size + 10) if chunked else b"") + bytes(size))
+        status, body = read_answer(wire)
+        assert (status, b"nothing more of the body" in body) == (408, True)
+        wire.expect_closed()
+    with Web(hasty.address) as web:
+        assert web.get("/v1/queues/q").status == 404
+
+
+def test_a_body_that_comes_slowly_is_well(hasty: Inside) -> None:
+    with hasty.connect() as wire:
+        wire.send(post("/v1/queues/q/items", b"", "Content-Length: 10"))
+        for _ in range(10):
+            time.sleep(0.1)
+            wire.send(b"x")
+        assert read_answer(wire)[0] == 201
+
+
+def test_an_idle_connection_is_closed(hasty: Inside) -> None:
+    with hasty.connect() as silent, hasty.connect() as wire:
+        wire.send(LIST)
+        read_answer(wire)
+        wire.expect_closed()
+        silent.expect_closed()
+
+
+def test_a_long_poll_is_not_idle(hasty: Inside) -> None:
+    with hasty.connect() as wire:
+        wire.send(post("/v1/queues/q/take?wait=1500ms"))
+        assert read_answer(wire)[0] == 204
+
+
+def test_a_client_that_does_not_read(hasty: Inside) -> None:
+    with Web(hasty.address) as web:
+        web.post("/v1/queues/q/items", os.urandom(16 << 20))
+    with hasty.connect() as wire:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.send(LIST.replace(b"/v1/queues", b"/v1/queues/q/items/peek"))
+        connections = hasty.front._open
+        wait_until(lambda: len(connections) == 1)
+        wait_until(lambda: not connections)
+    wait_until(lambda: hasty.server.flow.unsent == 0)
+
+
+# --- too much
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 20_000,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
+    ],
+)
+def test_a_head_that_is_too_large(inside: Inside, head: bytes) -> None:
+    with inside.connect() as wire:
+        wire.send(head)
+        status, body = read_answer(wire)
+        assert (status, b"larger than 32768 bytes" in body) == (431, True)
+        wire.expect_closed()
+    with inside.connect() as wire:
+        wire.send(LIST[:-2] + b"X: " + b"x" * 31_000 + b"\r\n\r\n")
+        assert read_answer(wire)[0] == 200
+
+
+def test_an_address_that_is_too_long(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_answer(wire)[0] == 414
+        wire.expect_closed()
+
+
+def test_too_large_is_said_before_the_body_comes(loop: str, tmp_path: Path) -> None:
+    with (
+        Inside(tmp_path / "data", loop, LONG, max_item_bytes="1MiB", max_items="1") as inside,
+        inside.connect() as wire,
+    ):
+        much = "Content-Length: 2000000"
+        wire.send(post("/v1/queues/q/items", b"", much, "Expect: 100-continue"))
+        status, body = read_answer(wire)
+        assert (status, b"item of 2000000 bytes is too large for q" in body) == (413, True)
+        wire.expect_closed()
+        with inside.connect() as other:
+            other.send(post("/v1/queues/q/items", b"", "Content-Length: 1", "Expect: 100-continue"))
+            other.expect(b"HTTP/1.1 100 Continue\r\n\r\n")
+            other.send(b"x")
+            assert read_answer(other)[0] == 201
+            other.send(post("/v1/queues/q/items", b"", "Content-Length: 1", "Expect: 100-continue"))
+            assert read_answer(other)[0] == 429
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_answer_is_read_by_a_client_that_still_sends(
+    loop: str, tmp_path: Path, chunked: bool
+) -> None:
+    """It is not reset away: what still comes is thrown away for a while."""
+    size = 8 << 20
+    how = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+    with (
+        Inside(tmp_path / "data", loop, LONG, max_item_bytes="1MiB") as inside,
+        inside.connect() as wire,
+    ):
+        wire.send(post("/v1/queues/q/items", b"", how))
+        if chunked:
+            wire.send(b"%x\r\n" % size)
+        wire.send(bytes(size))
+        assert read_answer(wire)[0] == 413
+        wire.expect_closed()
+
+
+def test_a_small_rest_does_not_cost_the_connection(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send(post("/v1/queues/a%2fb/items", b"", "Content-Length: 100000") + bytes(50_000))
+        assert read_answer(wire)[0] == 400
+        wire.send(bytes(50_000) + LIST)
+        assert read_answer(wire)[0] == 200
+
+
+# --- wrong
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        b"GET  HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"get work\r\n",
+        post("/push", b"x", "Content-Length: 1", "Content-Length: 2"),
+        post("/push", b"x", "Content-Length: 1", "Transfer-Encoding: chunked"),
+        post("/push", b"x", "Content-Length: -1"),
+        post("/push", b"x", "Content-Length: 99999999999999999999999"),
+        b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+)
+def test_what_is_no_request(inside: Inside, request_bytes: bytes) -> None:
+    with inside.connect() as wire:
+        wire.send(request_bytes)
+        status, body = read_answer(wire)
+        assert (status, b'"status":400' in body) == (400, True)
+    assert is_well(inside)
+
+
+def test_a_body_that_is_cut_short_is_no_item(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send(post("/v1/queues/q/items", b"", "Transfer-Encoding: chunked") + b"5\r\nabcdeXX")
+        assert read_answer(wire)[0] == 400
+    with inside.connect() as wire:
+        wire.send(post("/v1/queues/q/items", b"", "Content-Length: 500000") + bytes(400_000))
+        wire.reset()
+    with Web(inside.address) as web:
+        wait_until(lambda: web.get("/v1/queues/q").status == 404)
+    wait_until(lambda: inside.server.broker.idle)
+    assert not list(inside.server.settings.data.rglob("*.part"))
+
+
+def test_what_is_wrong_is_said_in_its_turn(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send(LIST * 3 + b"NONSENSE\r\n\r\n" + LIST)
+        assert [read_answer(wire)[0] for _ in range(4)] == [200, 200, 200, 400]
+        wire.expect_closed()
+
+
+def test_another_protocol_is_not_agreed_to(inside: Inside) -> None:
+    """As clients ask that would rather speak HTTP/2: they are answered, and go on."""
+    upgrade = (
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    )
+    with inside.connect() as wire:
+        for _ in range(2):
+            wire.send(LIST[:-2] + upgrade)
+            assert read_answer(wire)[0] == 200
+        body = post("/v1/queues/q/items", b"x")
+        wire.send(body.replace(b"\r\n\r\nx", b"\r\n" + upgrade + b"x"))
+        assert read_answer(wire)[0] == 201
+        wire.send(LIST)
+        assert read_answer(wire)[0] == 200
+
+
+# --- in order
+
+
+def test_pipelined_requests_are_answered_in_order(inside: Inside) -> None:
+    with inside.connect() as wire:
+        items = [b"%d" % number for number in range(1000)]
+        wire.send(b"".join(post("/v1/queues/q/items", item) for item in items))
+        ids = [read_answer(wire) for _ in items]
+        assert ids == [(201, b'{"ids":[%d]}' % number) for number in range(1, 1001)]
+        wire.send(post("/v1/queues/q/take") * 1001)
+        assert [read_answer(wire)[1] for _ in items] == items
+        assert read_answer(wire) == (204, b"")
+
+
+def test_bytes_one_by_one(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send_bytewise(post("/v1/queues/q/items", b"one") + LIST)
+        assert read_answer(wire)[0] == 201
+        assert read_answer(wire)[0] == 200
+
+
+def test_an_old_client(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send(b"GET /v1/queues HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert b'"queues"' in wire.read_to_end()
+    with inside.connect() as wire:
+        wire.send(LIST[:-2] + b"Connection: close\r\n\r\n" + LIST)
+        assert read_answer(wire)[0] == 200
+        wire.expect_closed()
+
+
+# --- gone
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half"])
+def test_who_hangs_up_while_waiting_takes_nothing(inside: Inside, how: str) -> None:
+    with Web(inside.address) as web:
+        for path in ("take?wait=20s", "leases?wait=20s"):
+            for _ in range(3):
+                wire = inside.connect()
+                wire.send(post(f"/v1/queues/q/{path}"))
+                wait_until(lambda: in_line(inside) > 0)
+                if how == "close":
+                    wire.close()
+                elif how == "reset":
+                    wire.reset()
+                else:
+                    wire.end_input()
+                web.post("/v1/queues/q/items", b"x")
+                said = web.post("/v1/queues/q/take?wait=10s")
+                assert (said.body, said.headers["darnerpy-attempts"]) == (b"x", "0")
+                wire.close()
+
+
+def test_a_client_that_goes_while_it_is_sent_a_large_item(inside: Inside) -> None:
+    with Web(inside.address) as web:
+        web.post("/v1/queues/q/items", bytes(32 << 20))
+    before = set(os.listdir("/proc/self/fd"))
+    with inside.connect() as wire:
+        wire.send(LIST.replace(b"/v1/queues", b"/v1/queues/q/items/peek"))
+        wire.read(100_000)
+        wire.reset()
+    wait_until(lambda: not inside.front._open)
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= len(before))
+
+
+# --- many
+
+
+def test_many_at_once(inside: Inside) -> None:
+    wires = [inside.connect() for _ in range(300)]
+    for number, wire in enumerate(wires):
+        wire.send(post("/v1/queues/q/items", b"%d" % number))
+    ids = sorted(read_answer(wire)[1] for wire in wires)
+    assert len(set(ids)) == 300
+    for wire in wires:
+        wire.send(post("/v1/queues/q/take"))
+    assert {read_answer(wire)[1] for wire in wires} == {b"%d" % number for number in range(300)}
+    for wire in wires:
+        wire.close()
+    wait_until(lambda: not inside.front._open)
+    assert inside.server.flow.reserved == inside.server.flow.unsent == 0
+
+
+def test_waiters_are_served_in_order(inside: Inside) -> None:
+    with inside.connect() as first, inside.connect() as second:
+        for wire in (first, second):
+            before = in_line(inside)
+            wire.send(post("/v1/queues/q/take?wait=20s"))
+            wait_until(lambda before=before: in_line(inside) > before)  # type: ignore[misc]
+        with Web(inside.address) as web:
+            web.post(
+                "/v1/queues/q/items", '{"text":"1"}\n{"text":"2"}', content_type="application/jsonl"
+            )
+        assert (read_answer(first)[1], read_answer(second)[1]) == (b"1", b"2")
+
+
+def test_a_stop_ends_polls_and_drops_half_uploads(loop: str, tmp_path: Path) -> None:
+    polls: list[int] = []
+    with ExitStack() as wires:
+        with Inside(tmp_path / "data", loop, LONG) as inside:
+            wire, upload, idle = (wires.enter_context(inside.connect()) for _ in range(3))
+            wire.send(post("/v1/queues/q/take?wait=20s"))
+            upload.send(post("/v1/queues/u/items", b"", "Content-Length: 1000000") + bytes(500_000))
+            wait_until(lambda: inside.server.broker.queues.keys() == {b"q", b"u"})
+            wait_until(lambda: in_line(inside) == 1)
+            reader = threading.Thread(target=lambda: polls.append(read_answer(wire)[0]))
+            reader.start()
+            begun = time.monotonic()
+        assert time.monotonic() < begun + 5
+        reader.join()
+        assert polls == [204]
+        upload.expect_closed()
+        idle.expect_closed()
+    assert not list((tmp_path / "data").rglob("*.part"))
