@@ -9,6 +9,7 @@ __all__ = [
     "ClientError",
     "ClosedError",
     "ConfigError",
+    "ConflictError",
     "CutOffError",
     "DamageError",
     "DamagedJournalError",
@@ -58,6 +59,10 @@ class UnknownQueueError(ClientError):
 
 class UnknownConsumerError(ClientError):
     """The queue has no consumer of that name, and what was asked makes none."""
+
+
+class ConflictError(ClientError):
+    """There is one already, and it is not as it was asked for."""
 
 
 class UnknownLeaseError(ClientError):

@@ -38,6 +38,7 @@ class Consumer(Order):
     for too long; warned, idle_warned: one of the limits on its lag is near.
     paused: nothing is handed out. careful: what is next has to be looked at first, for that or its age.
     kept: items that are open until a time of their own, by when that is; what was let go may be in it.
+    begun: how it was made in this process, its start and which consumer it copied; None if it was here.
     first: the first id that was ever its own, as far as known. founded: the number of the batch that
     makes it last, 0 if the journal has it.
 
@@ -48,6 +49,7 @@ class Consumer(Order):
     """
 
     __slots__ = (
+        "begun",
         "careful",
         "counters",
         "epoch",
@@ -86,6 +88,7 @@ class Consumer(Order):
         self.kept: list[tuple[int, int]] = []
         self.settled = 0
         self.epoch = 0
+        self.begun: tuple[str, bytes] | None = None
         self.first = positions.position
         self.following = self.excess = self.paused = False
         self.idle = self.idle_warned = self.warned = False

@@ -134,9 +134,14 @@ class Log:
         """A new consumer, which stands at a place."""
         return self._add_consumer(Consumer(name, at, self._settings(name)))
 
+    def found_as(self, name: bytes, settings: QueueSettings) -> Consumer:
+        """A new consumer, which starts where these settings say, whatever its own are."""
+        consumer = self.found(name, self._start(settings))
+        consumer.begun = settings.start, settings.copy_from
+        return consumer
+
     def _found(self, name: bytes) -> Consumer:
-        settings = self._settings(name)
-        return self._add_consumer(Consumer(name, self._start(settings), settings))
+        return self.found_as(name, self._settings(name))
 
     def _add_consumer(self, consumer: Consumer) -> Consumer:
         name = consumer.name

@@ -31,7 +31,7 @@ _AT_ONCE = 4
 def delete(session: State, command: Delete) -> None:
     _check(session)
     stored = session.existing(command.queue)
-    _note(session, "asked to delete", command, stored)
+    _note(session, "delete", command, stored)
     commit: Completion | None = None
     if stored is not None and not command.consumer:
         commit = stored.delete()
@@ -45,7 +45,7 @@ def delete(session: State, command: Delete) -> None:
 def flush(session: State, command: Flush) -> None:
     _check(session)
     stored = session.existing(command.queue)
-    _note(session, "asked to flush", command, stored)
+    _note(session, "flush", command, stored)
     commit: Completion | None = None
     if stored is not None and not command.consumer:
         commit = stored.queue.flush()
@@ -128,11 +128,11 @@ def _flush_expired(
     session.slots.add(Gathered(sweeping.commits), session.replies.count(sweeping.dropped))
 
 
-def _note(session: State, what: str, command: Delete | Flush, stored: StoredQueue | None) -> None:
-    """Log who asks, if there is such a queue or consumer."""
+def _note(session: State, act: str, command: Delete | Flush, stored: StoredQueue | None) -> None:
+    """Note who asks, if there is such a queue or consumer."""
     if stored is not None and (not command.consumer or command.consumer in stored.queue.consumers):
         name = command.queue + (b"+" + command.consumer if command.consumer else b"")
-        log.info(what, extra={"queue": name, "peer": session.outlet.peer})
+        session.host.acts.note(act, name, session.outlet.peer)
 
 
 def _check(session: State) -> None:
