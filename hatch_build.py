@@ -31,8 +31,8 @@ HOT = {
     "journals": "marks records",
     "journals/arena": "active appending format items journal reading scan segments state syncing walk",
     "journals/leveldb": "blocks journal",
-    "brokers": "committer condition handle loader local mover open_journals store stored syncing "
-    "trimmer turn",
+    "brokers": "committer condition handle loader local meter mover open_journals samples store stored "
+    "syncing trimmer turn",
     "sessions": "changes counters destinations gathered guard held keys looks reads session slots state "
     "uploads waits writes",
     "server": "connection events tap",

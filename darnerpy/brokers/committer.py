@@ -107,7 +107,7 @@ class Committer:
         if seconds is None:
             self._handle.fail(error)
             return
-        self._store.commit_ms = seconds * 1000
+        self._store.committed(seconds)
         self._wrote(batch, journal, owed)
         if self._tightened:
             self._tightened = False

@@ -52,7 +52,8 @@ class LocalBroker:
     each. mover: carries items between queues. created, deleted: counts since the start. past: what those
     deleted had counted. dirty: queues in which something was decided that is not committed.
 
-    at_turn_end: calls a function when all is decided that is decided together, by default soon.
+    at_turn_end: calls a function when all is decided that is decided together, by default soon; who wants
+    to know how long turns take puts himself in between.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class LocalBroker:
         self._loading: Startup | None = None
         self._store = store(settings, data, clock, scheduler)
         self._scheduler = scheduler
-        self._at_turn_end = at_turn_end or scheduler.call_soon
+        self.at_turn_end = at_turn_end or scheduler.call_soon
         self._clock_watch = ClockWatch(clock, scheduler, self.clock_was_set)
         self.mover = Mover(self.create, self._store.space)
         self._maintenance = Maintenance(clock, self.mover)
@@ -204,12 +205,16 @@ class LocalBroker:
         if self._due:
             self._tell_events()
 
+    def tell_commits(self, told: Callable[[float], None]) -> None:
+        """Tell how many seconds each write in a thread takes from now on."""
+        self._store.commit_told = told
+
     def _changed(self, stored: StoredQueue) -> None:
         if not stored.stored:
             stored.stored = True
             self.created += 1
         if not self.dirty:
-            self._at_turn_end(self.end_turn)
+            self.at_turn_end(self.end_turn)
         self.dirty.append(stored)
 
     # -- what happens ------------------------------------------------------------------------------
@@ -225,7 +230,7 @@ class LocalBroker:
 
     def _is_due(self, observer: Observer) -> None:
         if not (self._due or self.dirty):
-            self._at_turn_end(self.end_turn)
+            self.at_turn_end(self.end_turn)
         self._due.append(observer)
 
     def _tell_events(self) -> None:

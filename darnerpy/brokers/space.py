@@ -49,6 +49,13 @@ class Space:
         except OSError:
             return sys.maxsize
 
+    def free(self) -> int:
+        """Bytes that are free, whether they may be written or not; 0 if that cannot be told."""
+        try:
+            return self._free()
+        except OSError:
+            return 0
+
     def _free(self) -> int:
         disk = os.statvfs(self._path)
         return disk.f_bavail * disk.f_frsize

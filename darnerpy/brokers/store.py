@@ -29,7 +29,7 @@ class Store:
     """journals: which are open.
     trimming: so many steps are under way in the background, or wait for their turn: nothing is
     written on the loop meanwhile, for LevelDB would stall it. commit_ms: how long the last write in a
-    thread took.
+    thread took; commit_told: is told of each.
 
     workers: makes threads; a simulation puts its own in.
     """
@@ -53,6 +53,7 @@ class Store:
         self.engines = engines()
         self.trimming = 0
         self.commit_ms = 0.0
+        self.commit_told: Callable[[float], None] = lambda seconds: None
         self._workers = workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")
         self._background = workers(1, scheduler.call_soon_threadsafe, "trim")
         most = settings.max_open_journals or journals_by_default()
@@ -62,6 +63,11 @@ class Store:
         """Wait for all threads to finish what they have."""
         self._background.close()
         self._workers.close()
+
+    def committed(self, seconds: float) -> None:
+        """A write in a thread is done."""
+        self.commit_ms = seconds * 1000
+        self.commit_told(seconds)
 
     def in_thread(self, work: Callable[[], Any], done: Done) -> None:
         self._workers.submit(work, done)

@@ -17,6 +17,7 @@ from .driving import drive
 from .ending import Ending
 from .exchange import Exchange
 from .kinds import CONSUMER, QUEUE, TEXT, Kind
+from .monitoring.monitor import Monitor
 from .problems import Problem
 
 __all__ = ["Call", "Means", "accepts", "pairs", "place"]
@@ -28,11 +29,14 @@ _MOST_JSON = 1024 * 1024
 
 @dataclass(frozen=True)
 class Means:
-    """What all calls share. files: threads that read files. ending: tells who waits that the server stops."""
+    """What all calls share. files: threads that read files. ending: tells who waits that the server stops.
+    monitor: knows how the server is.
+    """
 
     host: Host
     files: Workers
     ending: Ending
+    monitor: Monitor
 
 
 class Call:

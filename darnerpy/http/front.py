@@ -22,6 +22,7 @@ from .app import App
 from .call import Means
 from .ending import Ending
 from .gate import Gate
+from .monitoring.monitor import Monitor
 from .problems import Problem
 from .protocol import Common, Connection, Memory, Patience
 from .routes.every import every_route
@@ -77,7 +78,8 @@ class Front:
         self._alone = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
         self._safety = Safety(lambda: host.settings, read_tokens(host.settings.http_token_file))
-        means = Means(host, files, self._ending)
+        self._monitor = Monitor(host, host.settings.history_memory)
+        means = Means(host, files, self._ending, self._monitor)
         sender = Sender(files, self._ending, lambda: host.clock.now_ms() // 1000)
         app = App(means, Router(every_route()), self._safety, sender)
         config = Config(
@@ -116,6 +118,7 @@ class Front:
         except BaseException:
             self._close()
             raise
+        self._monitor.start()
 
     def prepare(self, settings: Settings) -> Callable[[], None]:
         """What to call for new settings to hold. Raises `ConfigError` if they cannot; nothing changes."""
@@ -128,6 +131,7 @@ class Front:
 
     async def stop(self) -> None:
         self._close()
+        self._monitor.drain()
         self._ending.begin()
         for connection in list(self._open):
             connection.drain()
@@ -138,6 +142,7 @@ class Front:
         for connection in list(self._open):
             connection.transport.abort()
         await asyncio.sleep(0)
+        await self._monitor.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
 

@@ -11,15 +11,18 @@ _SLICE_S = 0.0005
 
 
 class Pace:
-    __slots__ = ("_until",)
+    """seconds: how long a slice is; it is longer by one piece of the work."""
 
-    def __init__(self) -> None:
-        self._until = perf_counter() + _SLICE_S
+    __slots__ = ("_seconds", "_until")
+
+    def __init__(self, seconds: float = _SLICE_S) -> None:
+        self._seconds = seconds
+        self._until = perf_counter() + seconds
 
     def is_over(self) -> bool:
         """Whether the slice is over; the next begins when this is asked again after a turn."""
         now = perf_counter()
         if now < self._until:
             return False
-        self._until = now + _SLICE_S
+        self._until = now + self._seconds
         return True

@@ -5,6 +5,7 @@ from . import (
     dqid,
     items,
     leases,
+    monitoring,
     pages,
     queues,
     server,
@@ -20,5 +21,6 @@ def every_route() -> list[Route]:
         *queues.ROUTES,
         *items.ROUTES,
         *leases.ROUTES,
+        *monitoring.ROUTES,
         *server.ROUTES,
     ]

@@ -1,0 +1,201 @@
+"""`/metrics` as Prometheus reads it: both formats, what is counted, and what vanishes."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from darnerpy.http.monitoring.exposition import OPENMETRICS, PROMETHEUS, format_for
+from darnerpy.http.monitoring.metrics import FAMILIES
+from tests.conftest import MakeServer
+from tests.http.web import Web
+from tests.servers import ServerProcess, Wire, wait_until
+
+SERVERS = {"pump": {"loop": "pump", "http": "127.0.0.1:0"}}
+
+OPEN = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def samples_of(families: Iterable[Metric]) -> Samples:
+    found: Samples = {}
+    for family in families:
+        for sample in family.samples:
+            key = sample.name, frozenset(sample.labels.items())
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def scrape(web: Web, path: str = "/metrics") -> Samples:
+    return samples_of(parse(web.get(path).body.decode()))
+
+
+def of(samples: Samples, name: str, **labels: str) -> Any:
+    return samples.get((f"darnerpy_{name}", frozenset(labels.items())))
+
+
+def test_what_is_counted_of_a_queue(web: Web, wire: Wire) -> None:
+    wire.put("work", b"aa", b"bb", b"cc", b"dd")
+    assert wire.get("work") == b"aa"
+    assert wire.get("work/open") == b"bb"
+    assert wire.get("work/abort") is None
+    assert wire.get("work/open") == b"bb"
+    assert wire.get("work/close") is None
+    assert wire.get("work/open") == b"cc"
+    seen = scrape(web)
+    for name, value in {
+        "queue_items": 1,
+        "queue_bytes": 2,
+        "queue_open_reads": 1,
+        "queue_waiters": 0,
+        "queue_delayed": 0,
+        "queue_puts_total": 4,
+        "queue_gets_total": 4,
+        "queue_confirmed_total": 2,
+        "queue_returned_total": 1,
+        "queue_flushed_total": 0,
+        "queue_expired_total": 0,
+        "queue_discarded_total": 0,
+        "queue_dead_total": 0,
+    }.items():
+        assert of(seen, name, queue="work") == value, name
+    assert of(seen, "queue_age_seconds", queue="work") >= 0
+    assert wire.ask(b"flush work\r\n") == b"END\r\n"
+    assert of(scrape(web), "queue_flushed_total", queue="work") == 1
+
+
+def test_a_consumer_has_series_of_its_own_which_go_with_it(web: Web, wire: Wire) -> None:
+    wire.get("fan+audit")
+    wire.put("fan", b"x", b"y")
+    assert wire.get("fan+audit") == b"x"
+    seen = scrape(web)
+    assert of(seen, "queue_items", queue="fan") == 2
+    assert of(seen, "queue_items", queue="fan", consumer="audit") == 1
+    assert of(seen, "queue_confirmed_total", queue="fan", consumer="audit") == 1
+    assert of(seen, "queue_puts_total", queue="fan") == 2
+    assert of(seen, "queue_puts_total", queue="fan", consumer="audit") is None
+    assert wire.ask(b"delete fan+audit\r\n") == b"DELETED\r\n"
+    assert of(scrape(web), "queue_items", queue="fan", consumer="audit") is None
+    assert wire.ask(b"delete fan\r\n") == b"DELETED\r\n"
+    assert not [key for key in scrape(web) if ("queue", "fan") in key[1]]
+
+
+def test_every_name_is_a_good_label(web: Web, wire: Wire) -> None:
+    names = [b'quo"te', b"back\\slash", b"\xff\xfe", "süß".encode(), b"{a=b}", b"..", b"%41"]
+    for name in names:
+        assert wire.ask(b"set %b 0 0 1\r\nx\r\n" % name) == b"STORED\r\n"
+    seen = scrape(web)
+    for name in ("quo%22te", "back%5Cslash", "%FF%FE", "s%C3%BC%C3%9F", "%7Ba%3Db%7D", "%2541"):
+        assert of(seen, "queue_items", queue=name) == 1, name
+    opened = web.get("/metrics", accept=OPEN)
+    told = samples_of(openmetrics.text_string_to_metric_families(opened.body.decode()))
+    assert of(told, "queue_items", queue="quo%22te") == 1
+
+
+def test_a_glob_limits_it_to_some_queues(web: Web, wire: Wire) -> None:
+    for name in ("glob-a", "glob-b", "other"):
+        wire.put(name, b"x")
+    seen = scrape(web, "/metrics?queue=glob-*")
+    queues = {value for _, labels in seen for label, value in labels if label == "queue"}
+    assert queues == {"glob-a", "glob-b"}
+    assert of(seen, "queues") is not None
+
+
+def test_both_formats_say_the_same_of_every_family(web: Web, wire: Wire) -> None:
+    wire.put("same", b"x")
+    plain, opened = web.get("/metrics"), web.get("/metrics", accept=OPEN)
+    assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert opened.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert opened.body.endswith(b"\n# EOF\n")
+    one = list(parse(plain.body.decode()))
+    other = list(openmetrics.text_string_to_metric_families(opened.body.decode()))
+    assert samples_of(one).keys() == samples_of(other).keys()
+    kinds = {family.name: (family.type, family.unit, family.documentation) for family in other}
+    assert kinds == {each.name: (each.kind, each.unit, each.help) for each in FAMILIES}
+    known = {family.name for family in one}
+    suffix = {"info": "_info"}
+    assert known == {each.name + suffix.get(each.kind, "") for each in FAMILIES}
+
+
+def test_histograms_are_cumulative_and_count_turns(web: Web, wire: Wire) -> None:
+    wire.put("turns", b"x")
+    assert wire.get("turns") == b"x"
+    before = scrape(web)
+    for _ in range(5):
+        wire.put("turns", b"x")
+        assert wire.get("turns") == b"x"
+    after = scrape(web)
+    for name in ("commit_seconds", "command_seconds"):
+        assert of(after, f"{name}_count") >= of(before, f"{name}_count") + 10
+        buckets = [
+            (float(dict(labels)["le"]), value)
+            for (sample, labels), value in after.items()
+            if sample == f"darnerpy_{name}_bucket"
+        ]
+        counts = [count for _, count in sorted(buckets)]
+        assert counts == sorted(counts)
+        assert counts[-1] == of(after, f"{name}_count")
+    assert of(after, "queue_time_seconds_count") >= of(before, "queue_time_seconds_count") + 5
+
+
+def test_a_total_goes_on_where_a_queue_that_failed_is_read_again(make_server: MakeServer) -> None:
+    server = make_server(sync="never", max_open_journals=1, http="127.0.0.1:0")
+    with server.connect() as wire, Web(server) as web:
+        wire.put("well", b"x", b"y")
+        assert wire.get("well") == b"x"
+        wire.put("other", b"x")
+        wait_until(lambda: wire.stats()["open_journals"] == "1")
+        shutil.rmtree(server.data / "queues/well")
+        assert wire.ask(b"set well 0 0 1\r\nz\r\n").startswith(b"SERVER_ERROR ")
+        seen = scrape(web)
+        assert of(seen, "queue_failed", queue="well") == 1
+        assert of(seen, "queue_failed", queue="other") is None
+        assert of(seen, "queue_puts_total", queue="well") == 2
+        assert of(seen, "queue_confirmed_total", queue="well") == 1
+    server.kill()
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool")
+def test_promtool_finds_no_fault(web: Web, wire: Wire) -> None:
+    wire.put('od"d', b"x")
+    wire.get("od+c")
+    text = web.get("/metrics").body
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("accept", "opened"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/html", False),
+        (OPEN, True),
+        ("application/openmetrics-text", True),
+        (
+            "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            True,
+        ),
+        ("application/openmetrics-text;q=0,text/plain", False),
+        ("application/openmetrics-text;q=0.2,text/plain", False),
+        ("application/openmetrics-text;version=2.0.0", False),
+        ("application/openmetrics-text;q=x", False),
+    ],
+)
+def test_the_format_is_what_the_client_prefers(accept: str, opened: bool) -> None:
+    assert format_for(accept) is (OPENMETRICS if opened else PROMETHEUS)
+
+
+def test_process_and_build(server: ServerProcess, web: Web) -> None:
+    seen = scrape(web)
+    resident = seen["process_resident_memory_bytes", frozenset()]
+    assert server.memory() * 0.8 < resident < server.memory() * 1.25
+    assert seen["process_open_fds", frozenset()] > 5
+    assert seen["process_cpu_seconds_total", frozenset()] > 0
+    assert [dict(labels)["version"] for name, labels in seen if name == "darnerpy_build_info"]
