@@ -2,12 +2,12 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from prometheus_client import Metric
-from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from darnerpy.http.monitoring.exposition import OPENMETRICS, PROMETHEUS, format_for
@@ -19,6 +19,7 @@ from tests.servers import ServerProcess, Wire, wait_until
 SERVERS = {"pump": {"loop": "pump", "http": "127.0.0.1:0"}}
 
 OPEN = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
+parse_open: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -91,10 +92,10 @@ def test_every_name_is_a_good_label(web: Web, wire: Wire) -> None:
     for name in names:
         assert wire.ask(b"set %b 0 0 1\r\nx\r\n" % name) == b"STORED\r\n"
     seen = scrape(web)
-    for name in ("quo%22te", "back%5Cslash", "%FF%FE", "s%C3%BC%C3%9F", "%7Ba%3Db%7D", "%2541"):
-        assert of(seen, "queue_items", queue=name) == 1, name
+    for label in ("quo%22te", "back%5Cslash", "%FF%FE", "s%C3%BC%C3%9F", "%7Ba%3Db%7D", "%2541"):
+        assert of(seen, "queue_items", queue=label) == 1, label
     opened = web.get("/metrics", accept=OPEN)
-    told = samples_of(openmetrics.text_string_to_metric_families(opened.body.decode()))
+    told = samples_of(parse_open(opened.body.decode()))
     assert of(told, "queue_items", queue="quo%22te") == 1
 
 
@@ -114,7 +115,7 @@ def test_both_formats_say_the_same_of_every_family(web: Web, wire: Wire) -> None
     assert opened.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert opened.body.endswith(b"\n# EOF\n")
     one = list(parse(plain.body.decode()))
-    other = list(openmetrics.text_string_to_metric_families(opened.body.decode()))
+    other = list(parse_open(opened.body.decode()))
     assert samples_of(one).keys() == samples_of(other).keys()
     kinds = {family.name: (family.type, family.unit, family.documentation) for family in other}
     assert kinds == {each.name: (each.kind, each.unit, each.help) for each in FAMILIES}
