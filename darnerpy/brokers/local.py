@@ -165,6 +165,13 @@ class LocalBroker:
             stored.configure()
         self.space.watch(settings.min_free_disk)
 
+    def configure_one(self, settings: Settings, name: bytes) -> None:
+        """Apply new settings of just one queue."""
+        self._store.settings = replace(self._store.settings, queue_rules=settings.queue_rules)
+        stored = self.queues.get(name)
+        if stored is not None:
+            stored.configure()
+
     def warn_of_mismatches(self, which: Callable[[bytes], bool] = lambda name: True) -> None:
         """Log which queues, of those that are meant, have another engine than their settings name."""
         queues = [stored for stored in self.every if which(stored.name)]

@@ -1,6 +1,7 @@
 """The configuration: every option, where it is read, and what a queue or consumer goes by."""
 
 from ..units import Address, SyncPolicy, UnixAddress
+from .changes import UNTIL_RELOAD, changed
 from .kinds import DROP, SYNC, text_of_name
 from .options import options
 from .origins import Origins
@@ -13,6 +14,7 @@ from .words import add_flags, describe, written, written_queue
 __all__ = [
     "DROP",
     "SYNC",
+    "UNTIL_RELOAD",
     "Address",
     "Aliases",
     "Origins",
@@ -22,6 +24,7 @@ __all__ = [
     "SyncPolicy",
     "UnixAddress",
     "add_flags",
+    "changed",
     "check_variables",
     "describe",
     "laid_over",

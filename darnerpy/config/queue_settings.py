@@ -176,6 +176,7 @@ class QueueSettings:
     )
 
 
+_SPECIAL = re.compile(rb"[*?\[]")
 _WILDCARD = re.compile(rb"\[(!?+)(\]|[^\]])[^\]]*\]|[*?]")
 
 
@@ -189,6 +190,11 @@ class QueueRule:
     glob: bytes
     values: Mapping[str, Any]
     called: str = ""
+
+    @classmethod
+    def for_one(cls, name: bytes, values: Mapping[str, Any], called: str) -> "QueueRule":
+        """As a table for just that queue has it, whatever its name."""
+        return cls(_SPECIAL.sub(rb"[\g<0>]", name), values, called)
 
     @cached_property
     def for_consumers(self) -> bool:

@@ -17,7 +17,7 @@ from .queue_settings import QueueRule, QueueSettings, laid_over
 from .settings import Settings
 from .unknown import check_variables, refuse_unknown
 
-__all__ = ["load", "load_document"]
+__all__ = ["chosen_in", "load", "load_document"]
 
 _Values = Mapping[str, object]
 
@@ -47,13 +47,13 @@ def _gather(
     above = [name for name, each in options(QueueSettings).items() if each.top_level]
     of_queues = {name: document.pop(name) for name in above if name in document}
     refuse_unknown(document, Settings, prefix)
-    values = _chosen(Settings, document, prefix)
+    values = chosen_in(Settings, document, prefix)
     values |= _chosen_outside(Settings, environ, flags)
 
     rules = dict(_queue_tables(tables, prefix))
     for_every_queue: dict[str, Any] = {}
     for layer in (
-        _chosen(QueueSettings, of_queues, prefix),
+        chosen_in(QueueSettings, of_queues, prefix),
         rules.get("*", {}),
         _chosen_outside(QueueSettings, environ, {}),
         _chosen_outside(QueueSettings, {}, flags),
@@ -99,7 +99,7 @@ def _queue_tables(tables: object, prefix: str) -> Iterator[tuple[str, dict[str, 
         refuse_unknown(table, QueueSettings, where)
         if "+" in glob:
             _refuse_for_queues_only(table, where)
-        yield glob, _chosen(QueueSettings, table, where)
+        yield glob, chosen_in(QueueSettings, table, where)
 
 
 def _refuse_for_queues_only(table: Iterable[str], prefix: str) -> None:
@@ -141,9 +141,10 @@ def _split(name: object, where: str) -> tuple[bytes, bytes]:
         raise ConfigError(f"{where}: expected a name, not {shown(name)}: {error}") from None
 
 
-def _chosen(
+def chosen_in(
     settings: type[Settings] | type[QueueSettings], table: _Values, prefix: str
 ) -> dict[str, Any]:
+    """What a table gives, all of its keys being known. Raises `ConfigError`, which begins with prefix."""
     known = options(settings)
     found = {name: known[name].parse(value, prefix + name) for name, value in table.items()}
     _refuse_ops_under_always(found, prefix + "sync_ops")

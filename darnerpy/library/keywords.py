@@ -120,8 +120,7 @@ def _check_keys(table: Mapping[Any, Any]) -> None:
 
 def rule_for(name: bytes, values: Mapping[str, Any]) -> QueueRule:
     """As a table for just that queue has it, whatever its name."""
-    glob = b"".join(b"[%c]" % byte if byte in b"*?[" else bytes([byte]) for byte in name)
-    return QueueRule(glob, values, f"queue {text_of_queue(name)!r}")
+    return QueueRule.for_one(name, values, f"queue {text_of_queue(name)!r}")
 
 
 def _parse(option: Option, value: object, where: str) -> Any:
