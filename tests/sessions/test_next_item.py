@@ -114,6 +114,39 @@ async def test_a_request_that_is_closed_takes_nothing(tmp_path: Path) -> None:
         assert await house.drain(b"work") == [b"one"]
 
 
+@pytest.mark.parametrize("what", ["failed", "deleted", "dropped"])
+async def test_what_was_handed_over_may_be_gone_before_anybody_takes_notice(
+    tmp_path: Path, what: str
+) -> None:
+    async with House(tmp_path) as house:
+        host = host_of(house)
+        await house.put(b"work", b"one")
+        stored = house.broker.queues[b"work"]
+        stored.queue.consumer(b"audit")
+        await house.put(b"work", b"two")
+        steps = ask(host, Client(), 60_000, b"audit" if what == "dropped" else b"")
+        held = [await house.open(b"work"), await house.open(b"work")]
+        assert what == "dropped" or next(steps) is not None
+        if what == "dropped":
+            opened = stored.queue.open(stored.queue.consumers[b"audit"])
+            assert opened is not None
+            assert next(steps) is not None
+            stored.queue.abort(opened, counted=False)
+            stored.queue.drop(stored.queue.consumers[b"audit"])
+        else:
+            stored.queue.abort(held[0], counted=False)
+        if what == "failed":
+            stored._handle.fail(JournalError("the disk is on fire"))
+            with pytest.raises(JournalError, match="on fire"):
+                await drive(steps)
+            await until(lambda: stored.ready)
+            assert list(stored.queue.own.open) == [held[1].item.id]
+        else:
+            if what == "deleted":
+                house.broker.delete(b"work")
+            assert await drive(steps) is None
+
+
 async def test_a_client_that_is_gone_is_passed_by(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         host, gone = host_of(house), Client()

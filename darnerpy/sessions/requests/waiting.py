@@ -74,14 +74,23 @@ def next_item(
     waiter = _Waiter(host, caller, stored, consumer, wait_ms)
     try:
         yield waiter.until_over
+        # What is handed over in one turn is decided about in another: much may have happened.
+        while waiter.has_item and not stored.ready and stored.error is None:
+            yield stored.when_ready
     except BaseException:
         waiter.withdraw()
         raise
     finally:
         host.broker.forget(stored)
-    if waiter.error is not None:
-        raise waiter.error
-    return waiter.handed
+    handed, error = waiter.handed, waiter.error or stored.error
+    if handed is not None and (error is not None or not waiter.has_item):
+        commit = handed.held.commit
+        error = error or (None if commit is None else commit.error)
+        handed.give_back()
+        handed = None
+    if error is not None:
+        raise error
+    return handed
 
 
 def _hand_over(stored: StoredQueue, held: OpenRead) -> Handed:
@@ -117,6 +126,10 @@ class _Waiter:
             self._timer = host.scheduler.call_later(wait_ms / 1000, self._give_up)
         consumer.line.join(self)
         stored.load(consumer)
+
+    @property
+    def has_item(self) -> bool:
+        return self.handed is not None and not self.handed.held.gone
 
     def until_over(self, then: Callable[[], None]) -> None:
         """Call once when it is over; that may be in the middle of serving a queue."""
