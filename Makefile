@@ -27,7 +27,7 @@ PYTEST := $(PY) -m pytest -n 3 --dist worksteal
 BEHAVIOUR = $(sort $(shell grep -lrE 'tests\.(servers|shell|conftest)' --include 'test_*.py' \
     $(addprefix tests/,integration crash hostile inspection migration)))
 
-.PHONY: install serve test test-compiled test-browser thorough lint bench bench-library bench-ring compare profile soak fuzz test-image man clean
+.PHONY: install serve test test-compiled test-browser thorough lint bench bench-library bench-ring bench-watchers compare profile soak fuzz test-image man clean
 
 install: $(STAMP)
 
@@ -98,6 +98,9 @@ bench-library: $(STAMP) $(COMPILED) .venv-peers/.installed
 bench-ring: $(STAMP) $(COMPILED)
 	.venv-compiled/bin/python $(INSTALL) 'posix_ipc>=1.1'
 	.venv-compiled/bin/python -P bench/ring.py --write --beside $(PY) $(ARGS)
+
+bench-watchers: $(STAMP) $(COMPILED)
+	.venv-compiled/bin/python -P bench/watchers.py $(ARGS)
 
 compare: $(STAMP)
 	$(PY) -m bench.compare $(ARGS)
