@@ -6,14 +6,16 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from ..brokers.descriptors import raise_limit
-from ..config import Origins, Settings, add_flags, check_variables, load, restart_needed
+from ..config import Origins, QueueRule, Settings, add_flags, check_variables, load, restart_needed
 from ..errors import ConfigError, DarnerError, UnavailableError
 from ..server.logs import Log, start_logging
 from ..server.loops import loop_factory
 from ..server.server import Server
+from .arguments import count
 from .codes import NOTHING, exit_code
 from .http import front_beside, open_front
 from .owner import foreign_owner
@@ -29,10 +31,16 @@ _LAST_LINES_S = 1.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "darnerpy serve [--config FILE] [--OPTION VALUE] ..."
     add_flags(parser)
+    parser.add_argument(
+        "--size",
+        type=count,
+        metavar="NUMBER",
+        help="max_items of the queue default, as of dqid; goes before what the file says of it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = load(args.config, os.environ, vars(args))
+    settings = _load(args)
     _refuse_as_root(settings.data)
     lines = start_logging(settings.log_level, settings.log_format)
     try:
@@ -53,6 +61,14 @@ def run(args: argparse.Namespace) -> int:
     finally:
         lines.stop(_LAST_LINES_S)
     return 0
+
+
+def _load(args: argparse.Namespace) -> Settings:
+    settings = load(args.config, os.environ, vars(args))
+    if args.size is None:
+        return settings
+    rule = QueueRule(b"default", {"max_items": args.size}, called="--size")
+    return replace(settings, queue_rules=(*settings.queue_rules, rule))
 
 
 def _origins(args: argparse.Namespace) -> Origins:
@@ -93,7 +109,7 @@ async def _serve(settings: Settings, args: argparse.Namespace, lines: Log) -> No
 
     def reload() -> None:
         """Apply the settings as they are now, all or nothing. Raises `ConfigError`."""
-        fresh, origins = load(args.config, os.environ, vars(args)), _origins(args)
+        fresh, origins = _load(args), _origins(args)
         apply_to_front = None if front is None else front.prepare(fresh)
         unchanged = restart_needed(settings, fresh)
         server.apply(fresh)

@@ -8,7 +8,10 @@ __all__ = [
     "CONSUMER",
     "IDS",
     "ITEM",
+    "MOVED",
     "NEW_ITEM",
+    "PAUSED",
+    "PURGED",
     "QUEUE",
     "QUEUES",
     "SERVER",
@@ -111,3 +114,15 @@ SIZE: Schema = {
 }
 
 UNTIL: Schema = object_of({"until": {"type": "number"}})
+
+PAUSED: Schema = object_of({"paused": listed({"type": "string", "enum": ["puts", "gets"]})})
+
+PURGED: Schema = object_of({"purged": {"type": "integer"}})
+
+MOVED: Schema = object_of(
+    {
+        "moved": {"type": "integer"},
+        "left": {"type": "integer", "description": "That still wait."},
+        "unknown": {"type": "integer", "description": "Of these, from nobody knows where."},
+    }
+)

@@ -2,6 +2,7 @@
 
 from ..declared import Route
 from . import (
+    acts,
     dqid,
     items,
     leases,
@@ -22,5 +23,6 @@ def every_route() -> list[Route]:
         *items.ROUTES,
         *leases.ROUTES,
         *monitoring.ROUTES,
+        *acts.ROUTES,
         *server.ROUTES,
     ]

@@ -1,0 +1,142 @@
+"""What is done to queues as a whole over HTTP: what it answers, and the line of the log for it."""
+
+import json
+import time
+
+import pytest
+
+from tests.conftest import MakeServer
+from tests.http.web import Web
+from tests.servers import ServerProcess, Wire
+
+SERVERS = {"http": {"http": "127.0.0.1:0"}}
+
+
+def told(server: ServerProcess, act: str, queue: str) -> str:
+    """The line of the log; who asked is in it."""
+    line = server.wait_for_log(rf"asked to {act} queue={queue}\b")
+    assert "peer=127.0.0.1:" in line
+    return line
+
+
+def test_a_pause(server: ServerProcess, web: Web, queue: str) -> None:
+    at = f"/v1/queues/{queue}"
+    web.post(f"{at}/items", b"x")
+    assert web.post(f"{at}/pause?what=gets").json == {"paused": ["gets"]}
+    said = web.post(f"{at}/take")
+    assert (said.status, f"{queue} is paused" in said.detail) == (503, True)
+    assert web.post(f"{at}/items", b"y").status == 201
+    assert web.post(f"{at}/pause").json == {"paused": ["puts", "gets"]}
+    said = web.post(f"{at}/items", b"z")
+    assert (said.status, said.headers["retry-after"], "paused" in said.detail) == (503, "1", True)
+    assert web.post(f"{at}/resume?what=puts").json == {"paused": ["gets"]}
+    assert web.post(f"{at}/resume").json == {"paused": []}
+    assert web.post(f"{at}/take").body == b"x"
+    told(server, "pause", queue)
+    told(server, "resume", queue)
+    assert web.post(f"{at}/pause?what=both").status == 400
+    assert web.post("/v1/queues/nix/pause").status == 404
+
+
+def test_purges(server: ServerProcess, web: Web, wire: Wire, queue: str) -> None:
+    at = f"/v1/queues/{queue}/items"
+    wire.put(queue, *(b"%d" % number for number in range(10)))
+    assert web.ask("DELETE", f"{at}?first=3").json == {"purged": 3}
+    time.sleep(0.05)
+    wire.put(queue, b"new")
+    assert web.ask("DELETE", f"{at}?older_than=40ms&first=2").json == {"purged": 2}
+    assert web.ask("DELETE", f"{at}?older_than=40ms").json == {"purged": 5}
+    assert wire.get(f"{queue}/peek") == b"new"
+    assert web.ask("DELETE", f"{at}?all=true").json == {"purged": 1}
+    assert "first=3" in told(server, "purge", queue)
+    for wrong in ("", "?all=false", "?all=true&first=1", "?first=0", "?older_than=1"):
+        assert web.ask("DELETE", at + wrong).status == 400, wrong
+    assert web.ask("DELETE", "/v1/queues/nix/items?all=true").status == 404
+
+
+def test_moves(server: ServerProcess, web: Web, wire: Wire, queue: str) -> None:
+    at = f"/v1/queues/{queue}"
+    wire.put(queue, b"1", b"2", b"3")
+    moved = web.post(f"{at}/move?to={queue}-2&n=2")
+    assert moved.json == {"moved": 2, "left": 1, "unknown": 0}
+    assert web.post(f"/v1/queues/{queue}-2/redrive?n=1").json["moved"] == 1
+    assert f"to={queue}-2" in told(server, "move", queue)
+    told(server, "redrive", f"{queue}-2")
+    said = web.post(f"{at}/move?to={queue}")
+    assert (said.status, "another queue" in said.detail) == (400, True)
+    said = web.post(f"{at}/move")
+    assert (said.status, said.detail) == (400, "the parameter to is missing")
+    assert web.post(f"/v1/queues/nix/move?to={queue}").status == 404
+
+
+def test_the_size_of_dqid(make_server: MakeServer) -> None:
+    toml = "[queues.default]\nmax_items = 100\n"
+    server = make_server(http="127.0.0.1:0", toml=toml, size=2)
+    with Web(server) as web, server.connect() as wire:
+        assert [web.post("/push", b"x").status for _ in range(3)] == [201, 201, 429]
+        said = web.post("/push", b"x")
+        assert (said.headers["retry-after"], "default is full: 2 items" in said.detail) == (
+            "1",
+            True,
+        )
+        assert wire.ask(b"set default 0 0 1\r\nx\r\n").startswith(b"NOT_STORED")
+        assert web.get("/v1/queues/default").json["settings"]["max_items"] == {
+            "value": "2",
+            "from": "--size",
+        }
+        server.process.send_signal(1)
+        server.wait_for_log("settings reloaded")
+        assert web.post("/push", b"x").status == 429
+        web.get("/get")
+        lines = "\n".join(json.dumps({"text": "x"}) for _ in range(2))
+        said = web.post("/v1/queues/default/items", lines, content_type="application/jsonl")
+        assert said.status == 429
+        assert web.get("/stats").json["queueSize"] == 1  # all or none
+        three = "\n".join([lines, '{"text":"x"}'])
+        said = web.post("/v1/queues/default/items", three, content_type="application/jsonl")
+        assert (said.status, "max_items = 2" in said.detail) == (413, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "refused", "allowed"),
+    [
+        (b"status readonly", ["items", "pause", "move?to=b"], ["take", "leases"]),
+        (b"status quiescent", ["items", "take", "leases", "resume"], []),
+    ],
+)
+def test_the_status_holds_here_too(
+    make_server: MakeServer, command: bytes, refused: list[str], allowed: list[str]
+) -> None:
+    server = make_server(http="127.0.0.1:0")
+    with Web(server) as web, server.connect() as wire:
+        wire.put("a", b"1", b"2", b"3")
+        lease = web.post("/v1/queues/a/leases").headers["location"]
+        wire.ask(command + b"\r\n")
+        for path in refused:
+            said = web.post(f"/v1/queues/a/{path}", b"x" if path == "items" else b"")
+            assert (said.status, said.headers["retry-after"]) == (503, "1"), path
+            assert "the server is" in said.detail
+        for path in allowed:
+            assert web.post(f"/v1/queues/a/{path}").status in (200, 201), path
+        assert web.ask("DELETE", lease).status == 204  # confirming is always allowed
+
+
+def test_an_alias(make_server: MakeServer) -> None:
+    toml = '[aliases]\nboth = ["a", "b+c"]\n'
+    server = make_server(http="127.0.0.1:0", toml=toml)
+    with Web(server) as web:
+        for data in (b"small", bytes(600_000)):
+            assert web.post("/v1/queues/both/items", data).status == 201
+        lines = [{"text": "1"}, {"text": "2"}]
+        body = "\n".join(map(json.dumps, lines))
+        assert web.post("/v1/queues/both/items", body, content_type="application/jsonl").json == {
+            "ids": [3, 4]
+        }
+
+        def take(path: str) -> bytes:
+            return web.post(f"/v1/queues/{path}").body
+
+        expected = [b"small", bytes(600_000), b"1", b"2"]
+        assert [take("a/take") for _ in expected] == expected
+        assert [take("b/take?consumer=c") for _ in expected] == expected
+        assert web.post("/v1/queues/both/take").status == 400
