@@ -71,9 +71,11 @@ class Call:
         """As `run`, but None if the server stops meanwhile: for what may wait long."""
         return await self.means.ending.unless_stopping(drive(steps))
 
-    async def json(self, kind: type[T]) -> T:
-        """The body as a value of that kind. Raises `Problem`."""
+    async def json(self, kind: type[T], none: T | None = None) -> T:
+        """The body as a value of that kind; none is that of no body. Raises `Problem`."""
         body = await self.exchange.body(_MOST_JSON)
+        if none is not None and not body.strip():
+            return none
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

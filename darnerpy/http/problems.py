@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import (
     ClientError,
+    ConflictError,
     DarnerError,
     ItemTooLargeError,
     LeaseEndedError,
@@ -30,6 +31,7 @@ _STATUS: tuple[tuple[type[DarnerError], int], ...] = (
     (UnknownQueueError, 404),
     (UnknownConsumerError, 404),
     (UnknownLeaseError, 404),
+    (ConflictError, 409),
     (LeaseEndedError, 410),
     (ItemTooLargeError, 413),
     (QueueFullError, 429),

@@ -5,7 +5,11 @@ from typing import Any
 
 __all__ = [
     "BINARY",
+    "CHANGED",
+    "CHANGES",
     "CONSUMER",
+    "CONSUMERS",
+    "HOW_CONSUMER",
     "IDS",
     "ITEM",
     "MOVED",
@@ -44,23 +48,40 @@ _COUNTED = {**object_of(_NAMED), "additionalProperties": {"type": ["integer", "s
 
 CONSUMER: Schema = _COUNTED
 
+CONSUMERS: Schema = object_of({"consumers": listed(_COUNTED)})
+
+HOW_CONSUMER: Schema = {
+    **object_of(
+        {
+            "start": {"type": ["string", "null"], "enum": ["tail", "head", None]},
+            "copy_from": {"type": ["string", "null"], "description": "Percent-encoded."},
+        },
+        optional=("start", "copy_from"),
+    ),
+    "additionalProperties": False,
+}
+
 QUEUES: Schema = object_of({"queues": listed(_COUNTED), "next": {"type": ["string", "null"]}})
 
-QUEUE: Schema = object_of(
-    {
-        **_NAMED,
-        "consumers": listed(_COUNTED),
-        "settings": {
-            "type": "object",
-            "additionalProperties": object_of(
-                {
-                    "value": {"type": "string"},
-                    "from": {"type": "string", "description": "A line, variable or flag."},
-                }
-            ),
-        },
-    }
-)
+_SETTINGS: Schema = {
+    "type": "object",
+    "additionalProperties": object_of(
+        {
+            "value": {"type": "string"},
+            "from": {"type": "string", "description": "A line, variable or flag."},
+        }
+    ),
+}
+
+QUEUE: Schema = object_of({**_NAMED, "consumers": listed(_COUNTED), "settings": _SETTINGS})
+
+CHANGED: Schema = object_of({**_NAMED, "settings": _SETTINGS, "until": {"type": "string"}})
+
+CHANGES: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["string", "integer", "boolean", "array", "null"]},
+    "description": "By key, as in the file; null takes a change back.",
+}
 
 SERVER: Schema = object_of(
     {

@@ -9,12 +9,16 @@ from tests.conftest import MakeServer
 from tests.http.web import Web
 from tests.servers import ServerProcess, Wire
 
-SERVERS = {"http": {"http": "127.0.0.1:0"}}
+
+@pytest.fixture
+def server(make_server: MakeServer) -> ServerProcess:
+    """Each test has its own: of lines that clients cause only some a second are logged."""
+    return make_server(http="127.0.0.1:0")
 
 
 def told(server: ServerProcess, act: str, queue: str) -> str:
     """The line of the log; who asked is in it."""
-    line = server.wait_for_log(rf"asked to {act} queue={queue}\b")
+    line = server.wait_for_log(rf"asked to '?{act}'? queue={queue}\b")
     assert "peer=127.0.0.1:" in line
     return line
 
@@ -67,6 +71,64 @@ def test_moves(server: ServerProcess, web: Web, wire: Wire, queue: str) -> None:
     said = web.post(f"{at}/move")
     assert (said.status, said.detail) == (400, "the parameter to is missing")
     assert web.post(f"/v1/queues/nix/move?to={queue}").status == 404
+
+
+def test_consumers(server: ServerProcess, web: Web, wire: Wire, queue: str) -> None:
+    at = f"/v1/queues/{queue}/consumers"
+    wire.put(queue, b"1", b"2")
+    made = web.ask("PUT", f"{at}/a%2520", '{"start": "head"}')
+    assert (made.status, made.json["name"], made.json["items"]) == (201, "a%2520", 2)
+    assert web.ask("PUT", f"{at}/a%2520").status == 200
+    assert web.ask("PUT", f"{at}/a%2520", '{"start": "head"}').status == 200
+    said = web.ask("PUT", f"{at}/a%2520", '{"start": "tail"}')
+    assert (said.status, "made with start head" in said.detail) == (409, True)
+    assert web.post(f"/v1/queues/{queue}/take?consumer=a%2520").body == b"1"
+    copied = web.ask("PUT", f"{at}/b", '{"copy_from": "a%2520"}')
+    assert (copied.status, copied.json["items"]) == (201, 1)
+    assert [each["name"] for each in web.get(at).json["consumers"]] == ["a%2520", "b"]
+    assert web.get(f"{at}/b").json["items"] == 1
+    assert web.ask("DELETE", f"{at}/b").status == 204
+    assert web.get(f"{at}/b").status == 404
+    assert web.ask("DELETE", f"{at}/b").status == 404
+    told(server, "make", queue)
+    told(server, "drop", queue)
+    for body in ('{"strat": "head"}', '{"start": "middle"}', "[]", "{", '{"copy_from": "c"}'):
+        assert web.ask("PUT", f"{at}/d", body).status == 400, body
+    assert web.ask("PUT", f"{at}/a%2fb").status == 400
+    assert web.ask("PUT", f"{at}/d", " " * (2 << 20)).status == 413
+
+
+def test_a_queue_is_deleted(server: ServerProcess, web: Web, wire: Wire, queue: str) -> None:
+    at = f"/v1/queues/{queue}"
+    wire.put(queue, b"1", b"2")
+    lease = web.post(f"{at}/leases").headers["location"]
+    assert web.ask("DELETE", at).status == 204
+    assert web.get(at).status == 404
+    assert web.ask("DELETE", at).status == 404
+    assert web.ask("DELETE", lease).status == 410
+    told(server, "delete", queue)
+
+
+def test_settings_until_the_next_reload(server: ServerProcess, web: Web, queue: str) -> None:
+    at = f"/v1/queues/{queue}"
+    web.post(f"{at}/items", b"x")
+    said = web.ask("PATCH", f"{at}/settings", '{"max_items": 1, "sync": "50ms"}')
+    assert said.json["until"] == "the next reload or restart"
+    assert said.json["settings"]["max_items"]["value"] == "1"
+    assert web.get(at).json["settings"] == said.json["settings"]
+    assert web.post(f"{at}/items", b"x").status == 429
+    for body, what in (
+        ('{"max_itms": 1}', "max_itms"),
+        ('{"max_items": -1}', "max_items"),
+        ("[]", "the body"),
+        ("", "the body"),
+    ):
+        said = web.ask("PATCH", f"{at}/settings", body)
+        assert (said.status, what in said.detail) == (400, True), said
+    assert web.ask("PATCH", "/v1/queues/nix/settings", "{}").status == 404
+    assert web.ask("PATCH", f"{at}/settings", '{"max_items": null}').status == 200
+    assert web.post(f"{at}/items", b"x").status == 201
+    told(server, "change settings", queue)
 
 
 def test_the_size_of_dqid(make_server: MakeServer) -> None:

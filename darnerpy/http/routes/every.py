@@ -3,6 +3,7 @@
 from ..declared import Route
 from . import (
     acts,
+    consumers,
     dqid,
     items,
     leases,
@@ -21,6 +22,7 @@ def every_route() -> list[Route]:
         *dqid.ROUTES,
         *queues.ROUTES,
         *items.ROUTES,
+        *consumers.ROUTES,
         *leases.ROUTES,
         *monitoring.ROUTES,
         *acts.ROUTES,

@@ -1,17 +1,18 @@
 """Queues: which there are, and what is counted of each."""
 
-from ...sessions.requests import reports
+from ...sessions.requests import deletes, reports, settings
 from ...sessions.requests.reports import Report
 from .. import schemas
-from ..answers import Answer, json
+from ..answers import Answer, empty, json
 from ..call import Call
-from ..declared import Parameter, Reply, Route, query
+from ..declared import Body, Parameter, Reply, Route, query
 from ..kinds import GLOB, QUEUE, number
 from ..wording import named, path_name, sayable
 
 __all__ = ["ROUTES"]
 
 _MOST = 1000
+_UNTIL = "the next reload or restart"
 
 
 def queue_object(report: Report) -> dict[str, object]:
@@ -28,10 +29,28 @@ async def list_queues(call: Call) -> Answer:
 async def get_queue(call: Call) -> Answer:
     report = await call.run(reports.one(call.host, call.queue))
     consumers = [{**named(n), **sayable(stats)} for n, stats in report.consumers.items()]
-    settings = {
-        key: {"value": value, "from": origin} for key, (value, origin) in report.settings.items()
+    said = {**queue_object(report), "consumers": consumers, "settings": _settings(report)}
+    return json(said)
+
+
+def _settings(report: Report) -> dict[str, object]:
+    return {
+        key: sayable({"value": value, "from": origin})
+        for key, (value, origin) in report.settings.items()
     }
-    return json({**queue_object(report), "consumers": consumers, "settings": settings})
+
+
+async def delete_queue(call: Call) -> Answer:
+    await call.run(deletes.delete_queue(call.host, call.exchange.who, call.queue))
+    return empty()
+
+
+async def change_settings(call: Call) -> Answer:
+    values = await call.json(dict[str, object])
+    who = call.exchange.who
+    await call.run(settings.change_settings(call.host, who, call.queue, values))
+    report = await call.run(reports.one(call.host, call.queue))
+    return json({**named(report.name), "settings": _settings(report), "until": _UNTIL})
 
 
 AFTER = Parameter(
@@ -62,5 +81,25 @@ ROUTES = (
         (Reply(200, "What is counted of it.", {"application/json": schemas.QUEUE}),),
         problems=(404,),
         changes=False,
+    ),
+    Route(
+        "DELETE",
+        "/v1/queues/{queue}",
+        delete_queue,
+        "Delete a queue",
+        "queues",
+        (Reply(204, "It is gone, with all that it held."),),
+        problems=(404,),
+    ),
+    Route(
+        "PATCH",
+        "/v1/queues/{queue}/settings",
+        change_settings,
+        "Change settings of a queue",
+        "queues",
+        (Reply(200, "What holds for it now.", {"application/json": schemas.CHANGED}),),
+        body=Body({"application/json": schemas.CHANGES}, "Values as in the configuration file."),
+        problems=(404, 413),
+        description="Until the next reload or restart: what is to last belongs into the file.",
     ),
 )
