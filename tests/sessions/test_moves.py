@@ -244,6 +244,21 @@ async def test_a_move_that_is_broken_off(tmp_path: Path) -> None:
         assert await house.drain(WORK) == numbers(gone, MANY)
 
 
+async def test_the_disk_is_full_meanwhile(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await house.put(WORK, *numbers(0, MANY))
+        moving = asyncio.ensure_future(drive(move(host_of(house), "me", WORK, b"", OTHER)))
+        await until(lambda: OTHER in house.broker.queues and house.queue(OTHER).next_id > 100)
+        house.broker.space.watch(1 << 60)
+        house.broker.space.look(1 << 60)
+        moved, left, _ = await moving
+        assert (moved + left, house.queue(WORK).own.unavailable) == (MANY, 0)
+        assert 0 < moved < MANY
+        house.broker.space.watch(None)
+        assert await house.drain(OTHER) == numbers(0, moved)
+        assert await house.drain(WORK) == numbers(moved, MANY)
+
+
 async def test_a_repeat_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process dies when the other has them and this one does not know yet."""
     async with House(tmp_path) as house:
