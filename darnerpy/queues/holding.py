@@ -8,7 +8,7 @@ lease is called outside, nor how long one may be.
 """
 
 from collections.abc import Mapping
-from heapq import heappush
+from heapq import heapify, heappush
 
 from .batches import Batch, Lease
 from .consumer import Consumer
@@ -159,9 +159,12 @@ class Holding(Delivery):
                     leases.end(lease.id)
                 elif lease.id not in consumer.open:
                     held = OpenRead(consumer.name, item, here, None)
+                    held.until = max(1, here + max(0, lease.deadline - now))
                     consumer.hold(held)
                     consumer.counters.let_go -= 1  # it was given by another process
-                    self.keep(held, max(1, here + max(0, lease.deadline - now)))
+                    consumer.kept.append((held.until, lease.id))
+            heapify(consumer.kept)
+            self.on_alarm(0)
             consumer.settle(self._windows)
 
     def renew_deadlines(self, consumer: Consumer) -> None:

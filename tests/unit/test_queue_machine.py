@@ -614,6 +614,8 @@ class QueueMachine(RuleBasedStateMachine):
                 self.end_kept(number, counted=True)
             else:
                 self.extend(number, 9)
+        for place in self.places:
+            self.observe(place)  # what has expired on the way to an item has left
         match what.split():
             case ["fail", *late]:
                 self.fail(landed=bool(late))
