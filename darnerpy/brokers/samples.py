@@ -4,37 +4,11 @@ Owns what that is. It costs little, since it is done for every consumer there is
 scrape. What is asked now and then is in `queue_stats`. Knows nothing of who measures.
 """
 
-from typing import NamedTuple
-
 from ..queues.consumer import Consumer
 from ..queues.queue import Queue
+from .sample import Sample
 
-__all__ = ["Sample", "sample_of"]
-
-
-class Sample(NamedTuple):
-    """puts: items ever put to the queue, also if the consumer is a named one. gets: items that were handed
-    out, each as often as it was; confirmed: those that were taken or closed; returned: those that came back.
-    dead: also those that were dropped. age: of the next item, milliseconds, 0 if there is none or it is not
-    in memory. The first eight are gauges.
-    """
-
-    age: int
-    items: int
-    bytes: int
-    open_reads: int
-    waiters: int
-    delayed: int
-    lagging: int
-    paused: int
-    puts: int
-    gets: int
-    confirmed: int
-    returned: int
-    expired: int
-    discarded: int
-    flushed: int
-    dead: int
+__all__ = ["sample_of"]
 
 
 def sample_of(queue: Queue, consumer: Consumer, now: int) -> Sample:

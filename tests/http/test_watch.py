@@ -25,13 +25,13 @@ async def test_rates_come_from_totals(tmp_path: Path) -> None:
         watched.look()
         await watched.put(b"q", 5)
         watched.look()
-        assert place_of(watched, b"q").rates == [5.0, 0.0, 0.0]
+        assert place_of(watched, b"q").rates == (5.0, 0.0, 0.0)
         await watched.take(b"q", 2)
         watched.look()
-        assert place_of(watched, b"q").rates == [0.0, 2.0, 2.0]
+        assert place_of(watched, b"q").rates == (0.0, 2.0, 2.0)
         assert watched.monitor.watch.totals == [5, 2, 2]
         watched.look()
-        assert place_of(watched, b"q").rates == [0.0, 0.0, 0.0]
+        assert place_of(watched, b"q").rates == (0.0, 0.0, 0.0)
         assert watched.monitor.watch.sums.items == 3
 
 
@@ -39,7 +39,7 @@ async def test_what_was_there_before_the_first_look_is_no_rate(tmp_path: Path) -
     with watching(tmp_path) as watched:
         await watched.put(b"q", 1000)
         watched.look(2)
-        assert place_of(watched, b"q").rates == [0.0, 0.0, 0.0]
+        assert place_of(watched, b"q").rates == (0.0, 0.0, 0.0)
         assert watched.monitor.watch.totals == [0, 0, 0]
 
 
@@ -63,7 +63,7 @@ async def test_no_total_falls_when_a_queue_is_made_anew_or_a_consumer_dropped(
         await watched.put(b"q", 3)
         watched.look()
         assert watch.totals == [13, 10, 10]
-        assert place_of(watched, b"q").rates == [3.0, 0.0, 0.0]
+        assert place_of(watched, b"q").rates == (3.0, 0.0, 0.0)
         await watched.delete(b"q")
         watched.look()
         assert watch.gone == ["q"]

@@ -247,7 +247,7 @@ def _write(
     if time <= ring.last:
         return
     last, since, passed = ring.last, ring.since, second - ring.seen
-    ring.since, ring.seen = totals[:], second
+    ring.since, ring.seen = tuple(totals), second
     if not last:
         ring.last = time  # there is nothing to compare with: what it rises by is not known
         return

@@ -7,11 +7,13 @@ same second.
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 from ... import build
-from ...brokers.samples import Sample, sample_of
+from ...brokers.sample import Sample
+from ...brokers.samples import sample_of
 from ...config import QueueRule
 from ...sessions.contract import Host
 from ...sessions.guard import Status
@@ -175,13 +177,11 @@ class Metrics:
 
     def text(self, to: Format, glob: bytes) -> Iterator[bytes]:
         """All of it in pieces; b"" where others should have their turn. glob: of queues, b"" is all."""
-        yield self._of_server(to).encode()
-        yield b""
-        for part in self._of_queues(to, glob):
+        for part in chain(self._of_server(to), self._of_queues(to, glob)):
             yield part.encode()
         yield to.end.encode()
 
-    def _of_server(self, to: Format) -> str:
+    def _of_server(self, to: Format) -> Iterator[str]:
         watch = self._watch
         host, meter = watch.host, watch.meter
         now = labels(
@@ -191,8 +191,11 @@ class Metrics:
         for status in Status:
             is_so = int(host.guard.status is status)
             parts.append(to.line(_STATUS, is_so, labels({_STATUS.name: str(status)})))
-        parts += [to.one(family, of(host)) for family, of in _SERVER]
-        parts += [
+        yield "".join(parts)
+        yield ""
+        yield "".join([to.one(family, of(host)) for family, of in _SERVER])
+        yield ""
+        parts = [
             to.one(_READY, int(self._health.is_ready())),
             to.one(_QUEUES, watch.sums.queues),
             to.one(_FREE, watch.disk_free),
@@ -204,10 +207,12 @@ class Metrics:
             (_QUEUE_TIME, meter.queue_time),
         ):
             parts.append(to.histogram(family, histogram.bounds, histogram.counts, histogram.sum))
+        yield "".join(parts)
+        yield ""
         process = look()
-        parts += [to.one(family, of(process)) for family, of in _PROCESS]
-        parts.append(to.one(_BEGAN, self._began))
-        return "".join(parts)
+        parts = [to.one(family, of(process)) for family, of in _PROCESS]
+        yield "".join(parts) + to.one(_BEGAN, self._began)
+        yield ""
 
     def _of_queues(self, to: Format, glob: bytes) -> Iterator[str]:
         """Lines of a family stand together: so all is taken first, and then written family by family."""

@@ -8,11 +8,12 @@ look. Knows nothing of what they make of it.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import floor
 
 from ...brokers.meter import Meter
-from ...brokers.samples import Sample, sample_of
+from ...brokers.sample import Sample
+from ...brokers.samples import sample_of
 from ...brokers.stored import StoredQueue
 from ...queues.consumer import Consumer
 from ...sessions.contract import Host
@@ -30,6 +31,7 @@ log = logging.getLogger("darnerpy.http")
 
 _STEP = 8
 _MEASURE_S = 30
+_NONE = (0.0,) * RATES
 _QUANTILE_S = 60
 """Commit latency is of the last minute."""
 
@@ -49,7 +51,7 @@ class Place:
         self.consumer = consumer
         self.last: Sample | None = None
         self.totals = [0] * RATES
-        self.rates = [0.0] * RATES
+        self.rates: Sequence[float] = _NONE
         self.changed = 0
 
 
@@ -172,7 +174,8 @@ class Watch:
             if number % _STEP == 0 and cut.is_over():
                 yield
         yield
-        yield from self._sweep(cut)
+        if len(self.queues) > sums.queues:
+            yield from self._sweep(cut)
         self.sums = sums
         self.rates = (
             [(now - then) / passed for now, then in zip(self.totals, before, strict=True)]
@@ -207,18 +210,20 @@ class Watch:
                 place.consumer, place.last = consumer, None
             sample = sample_of(queue, consumer, now)
             last, place.last = place.last, sample
+            if last is not None:
+                last.age = sample.age  # that it grows is no change
             if last is None:
                 place.changed = self.looks
                 if (
                     watched.since == self.looks > 1
                 ):  # it was not there a second ago: all of it is new
                     self._count(place, sample, (0, 0, 0), passed)
-            elif sample[1:] != last[1:]:
+            elif sample != last:
                 place.changed = self.looks
                 self._count(place, sample, (last.puts, last.gets, last.confirmed), passed)
             elif place.changed == self.looks - 1:
                 place.changed = self.looks if any(place.rates) else place.changed
-                place.rates = [0.0] * RATES
+                place.rates = _NONE
             sums.add(sample)
             for note in self.noting:
                 note(place, second)
@@ -231,12 +236,11 @@ class Watch:
         self, place: Place, sample: Sample, last: tuple[int, int, int], passed: float
     ) -> None:
         now = sample.puts, sample.gets, sample.confirmed
-        for at in range(RATES):
-            rise = now[at] - last[at]
-            if rise < 0:  # cannot be, and must not be shown if it is
-                rise = 0
+        # None can fall, and none must be shown to if it did.
+        rises = [max(0, new - old) for new, old in zip(now, last, strict=True)]
+        place.rates = tuple([rise / passed if passed else 0.0 for rise in rises])
+        for at, rise in enumerate(rises):
             place.totals[at] += rise
-            place.rates[at] = rise / passed if passed else 0.0
             if at or not place.name:  # a put counts once, for all consumers
                 self.totals[at] += rise
 
