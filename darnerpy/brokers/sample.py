@@ -29,4 +29,5 @@ class Sample(msgspec.Struct, gc=False):
     expired: int
     discarded: int
     flushed: int
+    moved: int
     dead: int

@@ -38,5 +38,6 @@ def sample_of(queue: Queue, consumer: Consumer, now: int) -> Sample:
         counters.expired,
         counters.discarded,
         counters.flushed,
+        counters.moved,
         counters.dead + counters.dropped,
     )

@@ -50,8 +50,12 @@ _PLACES: tuple[tuple[Family, Callable[[Sample], int]], ...] = (
     (_counter("queue_confirmed", "Items taken or closed."), attrgetter("confirmed")),
     (_counter("queue_returned", "Open reads that came back."), attrgetter("returned")),
     (_counter("queue_expired", "Items whose time was over."), attrgetter("expired")),
-    (_counter("queue_discarded", "Items thrown away to make room."), attrgetter("discarded")),
-    (_counter("queue_flushed", "Items removed by flush or purge."), attrgetter("flushed")),
+    (
+        _counter("queue_discarded", "Items thrown away to make room, or purged."),
+        attrgetter("discarded"),
+    ),
+    (_counter("queue_flushed", "Items removed by a flush."), attrgetter("flushed")),
+    (_counter("queue_moved", "Items moved elsewhere on request."), attrgetter("moved")),
     (_counter("queue_dead", "Items out of attempts."), attrgetter("dead")),
 )
 _AGE = _gauge("queue_age_seconds", "How old the next item is, 0 if there is none.", "seconds")
