@@ -1,8 +1,10 @@
 """`/metrics` as Prometheus reads it: both formats, what is counted, and what vanishes."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,3 +202,15 @@ def test_process_and_build(server: ServerProcess, web: Web) -> None:
     assert seen["process_open_fds", frozenset()] > 5
     assert seen["process_cpu_seconds_total", frozenset()] > 0
     assert [dict(labels)["version"] for name, labels in seen if name == "darnerpy_build_info"]
+
+
+def test_every_metric_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs/monitoring.md").read_text()
+    section = page.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    told = re.findall(r"`(_?[a-z_]+)`", section)
+    for family in FAMILIES:
+        name = PROMETHEUS.sample(family)
+        known = name in told or any(each[0] == "_" and name.endswith(each) for each in told)
+        assert known or name.startswith("process_"), name
+    full = {each for each in told if each.startswith("darnerpy_")}
+    assert full <= {PROMETHEUS.sample(each) for each in FAMILIES}
