@@ -77,10 +77,14 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8")
 
 
-_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": names.MAX_NAME}
+def _name(most: int) -> Schema:
+    """As far as text can say it: names are bytes."""
+    pattern = "^[^\\x00-\\x20/+\\x7f]+$"
+    return {"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern}
 
-QUEUE = Kind("the name of a queue, percent-encoded", _queue, _NAME)
-CONSUMER = Kind("the name of a consumer, percent-encoded", _consumer, _NAME)
+
+QUEUE = Kind("the name of a queue, percent-encoded", _queue, _name(names.MAX_NAME))
+CONSUMER = Kind("the name of a consumer, percent-encoded", _consumer, _name(names.MAX_NAME - 2))
 GLOB = Kind("a pattern such as mail-*", bytes, {"type": "string"})
 TEXT = Kind("text in UTF-8", _text, {"type": "string"})
 BOOLEAN = one_of("true", "false")

@@ -8,6 +8,7 @@ from . import (
     items,
     leases,
     monitoring,
+    openapi,
     pages,
     queues,
     server,
@@ -17,14 +18,15 @@ __all__ = ["every_route"]
 
 
 def every_route() -> list[Route]:
-    return [
+    routes = [
         *pages.ROUTES,
         *dqid.ROUTES,
         *queues.ROUTES,
         *items.ROUTES,
         *consumers.ROUTES,
         *leases.ROUTES,
-        *monitoring.ROUTES,
         *acts.ROUTES,
+        *monitoring.ROUTES,
         *server.ROUTES,
     ]
+    return [*routes, openapi.about(routes)]
