@@ -26,7 +26,7 @@ COPY darnerpy darnerpy
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca-certificates.crt,target=/etc/ssl/certs/ca-certificates.crt \
     python3 -m venv --without-pip /opt/darnerpy \
-    && python3 -m pip --python /opt/darnerpy install --no-cache-dir '.[fast]'
+    && python3 -m pip --python /opt/darnerpy install --no-cache-dir '.[fast,http]'
 
 
 FROM ${BASE}
@@ -39,14 +39,16 @@ RUN groupadd --gid 22133 darnerpy \
     && install --directory --owner=darnerpy --group=darnerpy --mode=0750 /data
 COPY --from=build /opt/darnerpy /opt/darnerpy
 
-# All addresses of the container, whose only reachable port is the one that you publish.
+# All addresses of the container, whose only reachable ports are those that you publish. HTTP is off
+# until there is a DARNERPY_HTTP_TOKEN_FILE.
 ENV PATH=/opt/darnerpy/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DARNERPY_DATA=/data \
-    DARNERPY_LISTEN=0.0.0.0:22133
+    DARNERPY_LISTEN=0.0.0.0:22133 \
+    DARNERPY_HTTP=guarded
 VOLUME /data
 WORKDIR /data
-EXPOSE 22133
+EXPOSE 22133 2223
 USER 22133:22133
 
 # Exec forms throughout: the server itself is process 1, so SIGTERM reaches it and not a shell.

@@ -149,9 +149,15 @@ def test_the_image_keeps_its_data_on_a_volume(dockerfile: dict[str, list[str]]) 
     assert f"DARNERPY_DATA={volume}" in shlex.split(" ".join(dockerfile["ENV"]))
 
 
-def test_the_image_listens_on_the_port_it_exposes(dockerfile: dict[str, list[str]]) -> None:
-    (port,) = dockerfile["EXPOSE"]
-    assert f"DARNERPY_LISTEN=0.0.0.0:{port}" in shlex.split(" ".join(dockerfile["ENV"]))
+def test_the_image_listens_on_the_ports_it_exposes(dockerfile: dict[str, list[str]]) -> None:
+    (ports,) = dockerfile["EXPOSE"]
+    memcache, http = ports.split()
+    variables = shlex.split(" ".join(dockerfile["ENV"]))
+    assert f"DARNERPY_LISTEN=0.0.0.0:{memcache}" in variables
+    assert "DARNERPY_HTTP=guarded" in variables
+    assert not Settings(http="guarded").http_addresses
+    (address,) = Settings(http="guarded", http_token_file=Path("t")).http_addresses
+    assert str(address) == f"0.0.0.0:{http}"
 
 
 # --- Compose
@@ -173,6 +179,20 @@ def test_compose_takes_the_privileges_away_and_keeps_the_data() -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     (volume,) = compose["volumes"]
     assert service["volumes"] == [f"{volume}:/data"]
+
+
+def test_compose_shows_how_http_is_turned_on() -> None:
+    """What its comments say to uncomment makes a file that is right, too."""
+    yaml = pytest.importorskip("yaml", reason="no PyYAML")
+    marks = r'- "127|DARNERPY_HTTP_|secrets:|  http-token:|    file:'
+    text = re.sub(rf"(?m)^( *)# ({marks})", r"\1\2", COMPOSE.read_text())
+    compose = yaml.safe_load(text)
+    (service,) = compose["services"].values()
+    assert "127.0.0.1:2223:2223" in service["ports"]
+    (secret,) = service["secrets"]
+    assert service["environment"]["DARNERPY_HTTP_TOKEN_FILE"] == f"/run/secrets/{secret}"
+    assert compose["secrets"][secret]["file"] == "http-token"
+    assert "openssl rand -hex 32 > deploy/http-token" in text
 
 
 # --- All of them
