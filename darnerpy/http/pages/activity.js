@@ -32,9 +32,9 @@ export class Activity {
     while (this.list.children.length > MOST) this.list.lastChild.remove();
   }
 
-  line({ act, queue, text, who, time, more }) {
-    const name = text === undefined ? decoded(queue) : shown(text);
-    const rest = Object.entries(more ?? {})
+  line({ act, queue, consumer, who, time, ...more }) {
+    const name = decoded(queue) + (consumer ? `+${decoded(consumer)}` : "");
+    const rest = Object.entries(more)
       .filter(([, value]) => value !== null && value !== "")
       .map(([key, value]) => ` ${key}=${typeof value === "object" ? JSON.stringify(value) : shown(String(value))}`);
     return el(

@@ -43,33 +43,52 @@ export class Download {
     let gathered = 0;
     let items = 0;
     let last = 0;
+    const keep = () => {
+      blob = new Blob([blob, ...parts], { type: "application/jsonl" });
+      parts = [];
+      gathered = 0;
+    };
     for (let offset = 0; ; offset += PAGE) {
-      const lines = await this.lines(offset);
-      for (const line of lines) {
-        const { id } = JSON.parse(line);
+      let found = 0;
+      for await (const line of this.lines(offset)) {
+        found += 1;
+        const id = Number(/^\{"id":(\d+)/.exec(line)[1]);
         if (id <= last) continue;
         last = id;
         items += 1;
         parts.push(`${line}\n`);
         gathered += line.length;
+        if (gathered > GATHERED) keep();
+        if (items % 100 === 0) setText(this.told, `Downloading … ${exact(items)} items, ${size(blob.size + gathered)}`);
       }
-      if (gathered > GATHERED || lines.length < PAGE) {
-        blob = new Blob([blob, ...parts], { type: "application/jsonl" });
-        parts = [];
-        gathered = 0;
+      if (found < PAGE) {
+        keep();
+        return { blob, items };
       }
-      setText(this.told, `Downloading … ${exact(items)} items, ${size(blob.size + gathered)}`);
-      if (lines.length < PAGE) return { blob, items };
     }
   }
 
-  async lines(offset) {
+  /** As they come: one may be of many megabytes, and all of them too much to have at once. */
+  async *lines(offset) {
     const response = await ask("GET", of(this.page.key, "items", "peek"), {
       parameters: { offset, n: PAGE, consumer: this.consumer && new Encoded(this.consumer) },
       headers: { Accept: "application/jsonl" },
       signal: this.stop.signal,
     });
-    return response.status === 204 ? [] : (await response.text()).split("\n").filter(Boolean);
+    if (response.status === 204) return;
+    let pieces = [];
+    for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
+      const lines = piece.split("\n");
+      while (lines.length > 1) {
+        pieces.push(lines.shift());
+        const line = pieces.join("");
+        pieces = [];
+        if (line) yield line;
+      }
+      pieces.push(lines[0]);
+    }
+    const line = pieces.join("");
+    if (line) yield line;
   }
 
   save(blob) {

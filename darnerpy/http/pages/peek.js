@@ -10,6 +10,7 @@ import { shown } from "./names.js";
 import { replace, toQueue } from "./route.js";
 
 const COUNTS = [10, 25, 50, 100];
+const GLANCE = "64KiB"; // of each item; more of it nobody reads here
 
 export class Peek {
   constructor(page, parameters, download) {
@@ -161,7 +162,7 @@ export class Peek {
 
   async ask(signal) {
     const response = await ask("GET", of(this.page.key, "items", "peek"), {
-      parameters: { offset: this.offset, n: this.count, consumer: this.consumer && new Encoded(this.consumer) },
+      parameters: { offset: this.offset, n: this.count, bytes: GLANCE, consumer: this.consumer && new Encoded(this.consumer) },
       headers: { Accept: "application/jsonl" },
       signal,
     });

@@ -174,5 +174,12 @@ export class QueuesPage {
     );
   }
 
+  /** What the server is may be a part of how to begin. */
+  learned() {
+    this.first?.remove();
+    this.first = null;
+    this.update();
+  }
+
   close() {}
 }

@@ -27,10 +27,11 @@ class Counted {
     if (this.trend.length > TREND) this.trend.shift();
   }
 
-  /** What the server knows of the time before this page was opened. */
-  remember(before) {
-    const missing = TREND - this.trend.length;
-    if (missing > 0) this.trend.unshift(...before.slice(0, -this.trend.length || undefined).slice(-missing));
+  /** What the server knows of the last minute, its last number the latest; null is not known. */
+  remember(minute) {
+    const before = minute.slice(0, Math.max(0, minute.length - this.trend.length));
+    const known = before.slice(before.findLastIndex((depth) => depth === null) + 1);
+    this.trend = [...known, ...this.trend].slice(-TREND);
   }
 }
 

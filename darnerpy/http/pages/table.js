@@ -8,6 +8,7 @@ import { el, set, setText } from "./dom.js";
 import { toQueue } from "./route.js";
 import { Sparkline } from "./sparkline.js";
 import { TREND } from "./store.js";
+import { Trends } from "./trends.js";
 
 const REST = 3000; // so long rows keep their places, at least
 
@@ -59,6 +60,7 @@ export class Table {
   constructor(store, sorted) {
     this.store = store;
     this.sorted = sorted;
+    this.trends = new Trends(store);
     this.rows = [];
     this.order = [];
     this.ordered = 0;
@@ -120,5 +122,6 @@ export class Table {
     }
     while (this.rows.length > queues.length) this.rows.pop().element.remove();
     queues.forEach((queue, at) => this.rows[at].show(this.store.queues.get(queue.key), this.store));
+    this.trends.see(queues.map((queue) => queue.key));
   }
 }
