@@ -15,7 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["DARNERPY", "LOOPS", "PYTHON", "TIMEOUT", "ServerProcess", "Wire", "wait_until"]
+__all__ = [
+    "DARNERPY",
+    "LOOPS",
+    "PYTHON",
+    "TIMEOUT",
+    "ServerProcess",
+    "Wire",
+    "free_port",
+    "wait_until",
+]
 
 PYTHON = os.environ.get("TEST_PYTHON", sys.executable)
 """Runs whatever a user would run: this interpreter, or that of an environment with another build."""
@@ -42,6 +51,14 @@ def wait_until(reached: Callable[[], object], timeout: float = TIMEOUT) -> None:
     while not reached():
         assert time.monotonic() < deadline, f"not reached within {timeout} s"
         time.sleep(0.002)
+
+
+def free_port() -> int:
+    """One that nobody has at the moment, for a server that is to have it again after a restart."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
 
 
 class Wire:

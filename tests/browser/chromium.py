@@ -35,6 +35,7 @@ __all__ = [
     "Locator",
     "OpenPage",
     "Page",
+    "Request",
     "expect",
     "sync_playwright",
 ]
@@ -71,4 +72,4 @@ class Guard:
             for each in self._complaints
             if not any(re.search(pattern, each) for pattern in self.forgiven)
         ]
-        assert found == []
+        assert not found, found

@@ -1,0 +1,229 @@
+"""What changes a queue from its page: each is asked first, and done only when its name was typed."""
+
+import re
+
+import pytest
+
+from tests.browser.chromium import Locator, OpenPage, Page, Request, expect
+from tests.conftest import MakeServer
+from tests.servers import ServerProcess, Wire, wait_until
+
+TOML = """
+[queues."tries-*"]
+max_attempts = 1
+dead_letter = "graveyard"
+"""
+SERVERS = {"pump": {"http": "127.0.0.1:0", "toml": TOML}}
+
+
+def dialog(page: Page, act: str) -> Locator:
+    page.get_by_role("button", name=f"{act}…", exact=True).click()
+    found = page.get_by_role("dialog")
+    expect(found).to_be_visible()
+    return found
+
+
+def confirm(dialog: Locator, name: str) -> None:
+    dialog.get_by_label("To confirm, type").fill(name)
+    dialog.locator("button[type=submit]").click()
+    expect(dialog).to_be_hidden()
+
+
+def waiting(wire: Wire, queue: str) -> int:
+    return int(wire.stats(queue).get("items", 0))
+
+
+@pytest.mark.parametrize("act", ["Purge", "Delete", "Move", "Redrive", "Pause"])
+def test_nothing_is_done_under_a_wrong_name(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str, act: str
+) -> None:
+    wire.put(queue, b"x", b"y")
+    page = open_page(server, f"#/q/{queue}")
+    changes: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method != "GET":
+            changes.append(request.url)
+
+    page.on("request", note)
+    asked = dialog(page, act)
+    expect(asked).to_contain_text(queue)
+    expect(asked).to_contain_text("2 items")
+    if act == "Move":
+        asked.get_by_label("To the queue").fill("elsewhere")
+    for name, problem in (
+        (queue[:-1], "another name"),
+        (queue.upper(), "another name"),
+        ("", "Type the name"),
+    ):
+        asked.get_by_label("To confirm, type").fill(name)
+        asked.get_by_label("To confirm, type").press("Enter")
+        expect(asked.get_by_role("alert")).to_contain_text(problem)
+        expect(asked.get_by_label("To confirm, type")).to_have_attribute("aria-invalid", "true")
+    page.keyboard.press("Escape")
+    expect(asked).to_be_hidden()
+    assert changes == []
+    assert waiting(wire, queue) == 2
+    assert wire.get(queue) == b"x"
+
+
+def test_purging_the_oldest(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, *[b"%d" % at for at in range(10)])
+    page = open_page(server, f"#/q/{queue}")
+    asked = dialog(page, "Purge")
+    asked.get_by_label("The oldest").check()
+    asked.get_by_label("How many").fill("3")
+    expect(asked.get_by_role("button", name="Purge the oldest 3 items")).to_be_visible()
+    confirm(asked, queue)
+    expect(page.get_by_text(f"Purged 3 items from {queue}.")).to_be_visible()
+    assert wire.get(queue) == b"3"
+    expect(page.locator("footer .last")).to_contain_text("purge")
+
+
+def test_purging_by_age_and_all(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"a", b"b")
+    page = open_page(server, f"#/q/{queue}")
+    asked = dialog(page, "Purge")
+    asked.get_by_label("Those older than").check()
+    asked.get_by_label("Older than", exact=True).fill("1")
+    asked.get_by_label("To confirm, type").fill(queue)
+    asked.locator("button[type=submit]").click()
+    expect(asked.get_by_role("alert")).to_be_visible()
+    asked.get_by_label("Older than", exact=True).fill("1h")
+    confirm(asked, queue)
+    expect(page.get_by_text(f"Purged 0 items from {queue}.")).to_be_visible()
+    asked = dialog(page, "Purge")
+    expect(asked.get_by_role("button", name="Purge all 2 items")).to_be_visible()
+    confirm(asked, queue)
+    expect(page.get_by_text(f"Purged 2 items from {queue}.")).to_be_visible()
+    assert waiting(wire, queue) == 0
+
+
+def test_deleting(server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str) -> None:
+    wire.put(queue, b"a", b"b")
+    page = open_page(server, f"#/q/{queue}", forgiven=("404",))
+    confirm(dialog(page, "Delete"), queue)
+    expect(page.get_by_text(f"Deleted {queue}.")).to_be_visible()
+    expect(page.get_by_text("There is no such queue")).to_be_visible()
+    assert wire.stats(queue) == {}
+    expect(page.get_by_role("button", name="Purge…")).to_be_disabled()
+    page.get_by_role("link", name="Queues", exact=True).first.click()
+    expect(page.get_by_role("link", name=queue)).to_have_count(0)
+
+
+def test_pausing_and_resuming(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"a")
+    page = open_page(server, f"#/q/{queue}")
+    asked = dialog(page, "Pause")
+    asked.get_by_label("Puts only").check()
+    confirm(asked, queue)
+    expect(page.locator(".heading .badge")).to_have_text("puts paused")
+    assert wire.ask(b"set %b 0 0 1\r\nx\r\n" % queue.encode()).startswith(b"SERVER_ERROR ")
+    confirm(dialog(page, "Pause"), queue)
+    expect(page.locator(".heading .badge")).to_have_text("paused")
+    assert wire.get(queue) is None
+    expect(page.get_by_role("button", name="Pause…")).to_be_hidden()
+    page.goto(page.url.partition("#")[0] + f"#/?filter={queue}")
+    expect(page.locator("table.queues .badge")).to_have_text("paused")
+    page.go_back()
+    confirm(dialog(page, "Resume"), queue)
+    expect(page.locator(".heading .badge")).to_have_count(0)
+    assert wire.get(queue) == b"a"
+
+
+def test_moving(server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str) -> None:
+    wire.put(queue, *[b"%d" % at for at in range(5)])
+    page = open_page(server, f"#/q/{queue}", forgiven=("400",))
+    asked = dialog(page, "Move")
+    asked.get_by_label("To the queue").fill("grüße")
+    asked.get_by_label("How many items").fill("2")
+    expect(asked.get_by_role("button", name="Move 2 items to grüße")).to_be_visible()
+    confirm(asked, queue)
+    expect(page.get_by_text(f"Moved 2 items from {queue} to grüße; 3 left.")).to_be_visible()
+    assert waiting(wire, queue) == 3
+    asked = dialog(page, "Move")
+    asked.get_by_label("To the queue").fill(queue)
+    asked.get_by_label("To confirm, type").fill(queue)
+    asked.locator("button[type=submit]").click()
+    expect(asked.get_by_role("alert")).to_contain_text(queue)
+    assert waiting(wire, queue) == 3
+
+
+def test_redriving(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
+    wire.put("tries-1", b"a")
+    assert wire.get("tries-1/open") == b"a"
+    assert wire.get("tries-1/abort") is None
+    wait_until(lambda: waiting(wire, "graveyard") == 1)
+    wire.put("graveyard", b"born here")
+    page = open_page(server, "#/q/graveyard")
+    asked = dialog(page, "Redrive")
+    expect(asked).to_contain_text("Came as dead")
+    confirm(asked, "graveyard")
+    expect(
+        page.get_by_text(re.compile(r"Redrove 1 item from graveyard; 1 left\.")).first
+    ).to_be_visible()
+    assert wire.get("tries-1") == b"a"
+    asked = dialog(page, "Redrive")
+    asked.get_by_label("To another queue").fill("rescued")
+    confirm(asked, "graveyard")
+    wait_until(lambda: waiting(wire, "rescued") == 1)
+
+
+def test_making_and_dropping_consumers(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"a", b"b")
+    page = open_page(server, f"#/q/{queue}/consumers", forgiven=("409",))
+    rows = page.locator("table.consumers tbody tr")
+
+    def make(name: str, start: str) -> Locator:
+        asked = dialog(page, "Make a consumer")
+        asked.get_by_label("Name").fill(name)
+        asked.get_by_label(start).check()
+        asked.get_by_role("button", name="Make the consumer").click()
+        return asked
+
+    expect(make("audit", "With the oldest item")).to_be_hidden()
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1).locator("td").first).to_have_text("2")
+    expect(make("<i>", "Behind all that waits")).to_be_hidden()
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1).locator("th")).to_have_text("<i>")
+    expect(rows.nth(1).locator("td").first).to_have_text("0")
+    asked = make("audit", "Behind all that waits")
+    expect(asked.get_by_role("alert")).to_contain_text("It is there already, and different.")
+    asked.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Drop audit…").click()
+    asked = page.get_by_role("dialog")
+    expect(asked).to_contain_text("2 items")
+    asked.get_by_label("To confirm, type").fill("audit")
+    asked.locator("button[type=submit]").click()
+    expect(asked.get_by_role("alert")).to_contain_text("another name")
+    confirm(asked, f"{queue}+audit")
+    expect(rows).to_have_count(2)
+    assert wire.stats(f"{queue}+audit") == {}
+
+
+def test_what_the_server_refuses_is_told_in_the_dialog(
+    make_server: MakeServer, open_page: OpenPage
+) -> None:
+    server = make_server(http="127.0.0.1:0")
+    with server.connect() as wire:
+        wire.put("work", b"x")
+        page = open_page(server, "#/q/work", forgiven=("503",))
+        expect(page.locator(".connection")).to_have_text("Live")
+        wire.send(b"status readonly\r\n")
+        wire.read_line()
+        asked = dialog(page, "Delete")
+        asked.get_by_label("To confirm, type").fill("work")
+        asked.locator("button[type=submit]").click()
+        expect(asked.get_by_role("alert")).to_contain_text("That cannot be done at the moment.")
+        expect(page.locator("header .badge")).to_have_text("readonly")
+        asked.get_by_role("button", name="Cancel").click()
+        assert waiting(wire, "work") == 1

@@ -1,0 +1,132 @@
+"""The connection of a page: lost and found again, with a token, and where nothing may be changed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.chromium import OpenPage, Page, expect
+from tests.conftest import MakeServer
+from tests.servers import ServerProcess, free_port
+
+TOKEN = "a-token-of-some-length"
+NO_ANSWER = ("net::ERR_", "Failed to fetch")
+
+
+def depth(page: Page, text: str) -> None:
+    expect(page.locator("dl.totals dd").first).to_have_text(text)
+
+
+def fill(server: ServerProcess, queue: str, items: int) -> None:
+    with server.connect() as wire:
+        wire.put(queue, *[b"x"] * items)
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(f"{TOKEN}\n")
+    return path
+
+
+def test_a_lost_connection_is_shown_and_heals(make_server: MakeServer, open_page: OpenPage) -> None:
+    server = make_server(http=f"127.0.0.1:{free_port()}", sync="always")
+    fill(server, "work", 3)
+    page = open_page(server, forgiven=NO_ANSWER)
+    items = open_page(server, "#/q/work/items", forgiven=NO_ANSWER)
+    depth(page, "3")
+    expect(items.locator("button.glimpse")).to_have_count(3)
+    server.kill()
+    for each in (page, items):
+        expect(each.locator(".connection")).to_have_text("Connection lost")
+        expect(
+            each.get_by_role("alert").filter(has_text="The connection to the server is lost")
+        ).to_be_visible()
+    expect(page.locator("body")).to_have_class("stale")
+    depth(page, "3")  # what was known stays to be read
+    server.start()
+    fill(server, "work", 2)
+    for each in (page, items):
+        expect(each.locator(".connection")).to_have_text("Live")
+        expect(each.locator(".lost")).to_be_hidden()
+    depth(page, "5")
+    expect(items.locator("button.glimpse")).to_have_count(5)
+    rates = [page.locator("dl.totals dd").nth(at).inner_text() for at in (1, 2)]
+    assert not any("-" in rate or "−" in rate for rate in rates), rates
+
+
+def test_trying_at_once(make_server: MakeServer, open_page: OpenPage) -> None:
+    server = make_server(http=f"127.0.0.1:{free_port()}")
+    page = open_page(server, forgiven=NO_ANSWER)
+    expect(page.locator(".connection")).to_have_text("Live")
+    server.kill()
+    expect(page.get_by_text("Trying again in 3 s")).to_be_visible()  # it waits longer each time
+    server.start()
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator(".connection")).to_have_text("Live")
+
+
+def test_a_token_is_asked_for_and_kept_in_the_tab(
+    make_server: MakeServer, open_page: OpenPage, token_file: Path
+) -> None:
+    server = make_server(http="127.0.0.1:0", http_token_file=token_file)
+    fill(server, "work", 2)
+    page = open_page(server, forgiven=("401",))
+    asked = page.get_by_role("dialog", name="This server wants a token")
+    field = asked.get_by_label("Token", exact=True)
+    expect(field).to_be_focused()
+    field.fill("a-wrong-token-of-some-length")
+    field.press("Enter")
+    expect(asked.get_by_role("alert")).to_contain_text("The server did not take that token.")
+    field.fill(TOKEN)
+    asked.get_by_role("button", name="Sign in").click()
+    depth(page, "2")
+    page.get_by_role("link", name="work").click()
+    page.get_by_role("link", name="Items").click()
+    expect(page.locator("button.glimpse")).to_have_count(2)
+    page.get_by_label("Data", exact=True).fill("pushed")
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("Pushed as item 3")).to_be_visible()
+    page.reload()
+    expect(page.locator("button.glimpse")).to_have_count(3)
+    assert TOKEN not in page.url
+    assert TOKEN not in page.content()
+    other = open_page(server, forgiven=("401",))
+    expect(other.get_by_role("dialog")).to_be_visible()
+
+
+def test_a_token_that_is_not_right_any_more(
+    make_server: MakeServer, open_page: OpenPage, token_file: Path
+) -> None:
+    server = make_server(http=f"127.0.0.1:{free_port()}", http_token_file=token_file)
+    page = open_page(server, forgiven=("401", *NO_ANSWER))
+    asked = page.get_by_role("dialog")
+    asked.get_by_label("Token", exact=True).fill(TOKEN)
+    asked.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".connection")).to_have_text("Live")
+    server.kill()
+    token_file.write_text("another-token-of-some-length\n")
+    server.start()
+    expect(asked.get_by_role("alert")).to_contain_text("The server did not take that token.")
+    asked.get_by_label("Token", exact=True).fill("another-token-of-some-length")
+    asked.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".connection")).to_have_text("Live")
+
+
+def test_read_only(make_server: MakeServer, open_page: OpenPage) -> None:
+    server = make_server(http="127.0.0.1:0", http_read_only="true")
+    fill(server, "work", 1)
+    with server.connect() as wire:
+        wire.get("work+audit")
+    page = open_page(server)
+    expect(page.locator("header .badge")).to_have_text("read-only")
+    page.get_by_role("link", name="work").click()
+    expect(page.get_by_text("Read-only: http_read_only is set")).to_be_visible()
+    for act in ("Pause…", "Move…", "Redrive…", "Purge…", "Delete…"):
+        expect(page.get_by_role("button", name=act)).to_be_disabled()
+    page.get_by_role("link", name="Items").click()
+    expect(page.locator("button.glimpse")).to_have_count(1)
+    expect(page.get_by_role("button", name="Push", exact=True)).to_be_disabled()
+    expect(page.get_by_label("Data", exact=True)).to_be_disabled()
+    page.get_by_role("link", name="Consumers").click()
+    expect(page.get_by_role("button", name="Make a consumer…")).to_be_disabled()
+    expect(page.get_by_role("button", name="Drop audit…")).to_be_disabled()

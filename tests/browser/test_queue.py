@@ -1,0 +1,258 @@
+"""The page of one queue: charts, items, pushing, consumers, settings, download."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.browser.chromium import Locator, OpenPage, Page, expect
+from tests.browser.load import Load
+from tests.http.web import Web
+from tests.servers import ServerProcess, Wire, wait_until
+
+TOML = """
+[queues."small-*"]
+max_items = 2
+
+[queues."*"]
+max_age = "7d"
+"""
+SERVERS = {"pump": {"http": "127.0.0.1:0", "toml": TOML}}
+
+
+def tile(page: Page, label: str) -> Locator:
+    found = page.locator("dl.tiles .tile").filter(has=page.get_by_text(label, exact=True))
+    return found.locator("dd")
+
+
+def test_charts_of_what_happens(server: ServerProcess, open_page: OpenPage) -> None:
+    with Load(server, "charted"):
+        page = open_page(server)
+        page.get_by_role("link", name="charted").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("charted")
+        expect(page.locator(".chart canvas")).to_have_count(3)
+        depth = page.locator("figure", has_text="Depth").locator("figcaption")
+        expect(depth).to_contain_text(re.compile(r"Depth now [\d,]+, at most [\d,]+"))
+        rates = page.locator("figure", has_text="Rates").locator("figcaption")
+        expect(rates).to_contain_text(
+            re.compile(r"In now [\d,.]+, at most [\d,.]+; Out now [\d,.]+")
+        )
+        before = depth.inner_text()
+        wait_until(lambda: depth.inner_text() != before)
+        assert "-" not in rates.inner_text()
+        page.get_by_role("button", name="24 hours").click()
+        expect(page.get_by_role("button", name="24 hours")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        expect(page.locator(".chart canvas")).to_have_count(3)
+        page.reload()
+        expect(page.get_by_role("button", name="24 hours")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        page.get_by_role("link", name="Server").click()
+        expect(page.locator(".chart canvas")).to_have_count(3)
+        expect(page.get_by_text("Version", exact=True)).to_be_visible()
+
+
+def items_of(page: Page) -> list[str]:
+    return page.locator("table.peek tr:not(.whole) th[scope=row]").all_inner_texts()
+
+
+def test_looking_at_items_takes_none(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    hostile = b'<img src=x onerror="document.title=1"><script>alert(1)</script>'
+    wire.put("peeked", b'{"b":1,"a":[12345678901234567890]}', hostile, b"\x00\xff binary", b"")
+    wire.put("peeked", *[b"more %d" % at for at in range(30)])
+    wire.send(b"set peeked 1234 0 5\r\nflags\r\n")
+    wire.expect(b"STORED\r\n")
+    page = open_page(server, "#/q/peeked/items")
+    expect(page.locator("table.peek tr:not(.whole)")).to_have_count(11)
+    assert items_of(page) == [str(at) for at in range(1, 11)]
+    first, second, third, fourth = [page.locator("button.glimpse").nth(at) for at in range(4)]
+    expect(second).to_have_text(hostile.decode())
+    expect(fourth).to_have_text("(empty)")
+    first.click()
+    data = page.get_by_label("Data of item 1", exact=True)
+    expect(data).to_have_text('{\n  "b": 1,\n  "a": [\n    12345678901234567890\n  ]\n}')
+    second.click()
+    expect(page.get_by_label("Data of item 2", exact=True)).to_have_text(hostile.decode())
+    third.click()
+    expect(page.get_by_label("Data of item 3", exact=True)).to_contain_text("00000000  00 ff 20 62")
+    page.get_by_label("Show data as").select_option("Text")
+    expect(data).to_have_text('{"b":1,"a":[12345678901234567890]}')
+    page.get_by_label("Show data as").select_option("Hex")
+    expect(data).to_contain_text("7b 22 62 22")
+    page.get_by_label("Show data as").select_option("JSON")
+    expect(page.get_by_label("Data of item 2", exact=True)).to_have_text("This is not JSON.")
+    page.get_by_role("button", name="Next").click()
+    wait_until(lambda: items_of(page) == [str(at) for at in range(11, 21)])
+    page.get_by_label("Offset").fill("33")
+    page.get_by_label("Offset").press("Enter")
+    wait_until(lambda: items_of(page) == ["34", "35"])
+    expect(page.locator("table.peek tr:not(.whole)").last.locator("td").nth(2)).to_have_text("1234")
+    page.reload()
+    wait_until(lambda: items_of(page) == ["34", "35"])
+    page.get_by_label("Offset").fill("99")
+    page.get_by_label("Offset").press("Enter")
+    expect(page.get_by_text("There are no items that far back.")).to_be_visible()
+    assert page.title() == "peeked · darnerpy"
+    assert page.locator("img, main script").count() == 0
+    assert wire.stats("peeked")["items"] == "35"
+
+
+def test_attempts_of_an_item(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
+    wire.put("tried", b"x")
+    for _ in range(2):
+        assert wire.get("tried/open") == b"x"
+        assert wire.get("tried/abort") is None
+    page = open_page(server, "#/q/tried/items")
+    expect(page.locator("table.peek tr").nth(1).locator("td").nth(1)).to_have_text("2")
+    page.locator("button.glimpse").click()
+    expect(page.get_by_text("delivered 2 times before")).to_be_visible()
+
+
+def test_pushing(server: ServerProcess, open_page: OpenPage, wire: Wire, tmp_path: Path) -> None:
+    page = open_page(server, "#/q/pushed/items", forgiven=("404", "429"))
+    expect(page.get_by_text("There is no such queue")).to_be_visible()
+    page.get_by_label("Data", exact=True).fill("grüße\n<b>")
+    page.get_by_label("Flags").fill("7")
+    page.get_by_label("Expires after").fill("1h")
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("Pushed as item 1, 11 B.")).to_be_visible()
+    expect(page.locator("button.glimpse")).to_have_text("grüße <b>")
+    expect(page.get_by_text("There is no such queue")).to_be_hidden()
+    reply = wire.ask(b"get pushed\r\n")
+    assert reply == b"VALUE pushed 7 11\r\ngr\xc3\xbc\xc3\x9fe\n<b>\r\nEND\r\n"
+    file = tmp_path / "item.bin"
+    file.write_bytes(bytes(range(256)) * 5000)
+    page.get_by_label("Or a file").set_input_files(file)
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("Pushed as item 2, 1.2 MiB.")).to_be_visible()
+    assert wire.get("pushed") == file.read_bytes()
+    page.get_by_label("Data", exact=True).fill("later")
+    page.get_by_label("Delay").fill("1h")
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("Pushed as item 3")).to_be_visible()
+    expect(tile(page, "Delayed")).to_have_text("1")
+    assert wire.get("pushed") is None
+    page.get_by_label("Delay").fill("soon")
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_label("Delay")).to_be_focused()
+
+
+def test_a_full_queue_says_so(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
+    wire.put("small-1", b"x", b"x")
+    page = open_page(server, "#/q/small-1/items", forgiven=("429",))
+    page.get_by_label("Data", exact=True).fill("one more")
+    page.get_by_role("button", name="Push", exact=True).click()
+    problem = page.locator(".push .problem")
+    expect(problem).to_contain_text("The queue is full.")
+    expect(problem).to_contain_text("small-1 is full: 2 items")
+
+
+def test_consumers_and_their_lag(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
+    assert wire.get("shared+audit") is None
+    wire.put("shared", b"a", b"b")
+    assert wire.get("shared") == b"a"
+    page = open_page(server, "#/q/shared")
+    page.get_by_role("link", name="Consumers").click()
+    rows = page.locator("table.consumers tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("the queue itself")
+    expect(rows.nth(0).locator("td").first).to_have_text("1")
+    expect(rows.nth(1).locator("th")).to_have_text("audit")
+    expect(rows.nth(1).locator("td").first).to_have_text("2")
+    assert wire.get("shared+audit/open") == b"a"
+    expect(rows.nth(1).locator("td").first).to_have_text("1")
+    # Their items can be looked at as well.
+    page.get_by_role("link", name="Items").click()
+    wait_until(lambda: items_of(page) == ["2"])
+    assert wire.get("shared+audit/abort") is None
+    page.get_by_label("For").select_option("audit")
+    wait_until(lambda: items_of(page) == ["1", "2"])
+
+
+def test_settings_and_where_they_come_from(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    wire.put("small-2", b"x")
+    body = json.dumps({"max_bytes": "3MiB"})
+    with Web(server) as web:
+        headers = {"Content-Type": "application/json"}
+        assert web.ask("PATCH", "/v1/queues/small-2/settings", body, headers).status == 200
+    page = open_page(server, "#/q/small-2/settings")
+
+    def row(name: str) -> list[str]:
+        found = page.locator("table.settings tbody tr").filter(
+            has=page.get_by_text(name, exact=True)
+        )
+        return found.locator("th, td").all_inner_texts()
+
+    expect(page.get_by_text("max_items", exact=True)).to_be_visible()
+    name, value, origin = row("max_items")
+    assert (name, value) == ("max_items", "2")
+    assert re.search(r"darnerpy\.toml:3$", origin)
+    assert re.search(r"darnerpy\.toml:6$", row("max_age")[2])
+    assert row("sync")[1:] == ["never", "--sync"]
+    assert row("max_bytes")[1] == "3MiB"
+    assert "reload" in row("max_bytes")[2]
+    assert row("open_timeout")[1:] == ["off", "default"]
+    page.get_by_label("Defaults, too").uncheck()
+    expect(page.get_by_text("open_timeout", exact=True)).to_be_hidden()
+    expect(page.get_by_text("max_items", exact=True)).to_be_visible()
+
+
+def test_downloading(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
+    every = [b"\xff%d" % at for at in range(1203)]
+    wire.put("saved", *every)
+    page = open_page(server, "#/q/saved/items")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download as JSON lines").click()
+    assert waiting.value.suggested_filename == "saved.jsonl"
+    text = Path(waiting.value.path()).read_bytes()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [base64.b64decode(line["data"]) for line in lines] == every
+    assert [line["id"] for line in lines] == list(range(1, 1204))
+    expect(page.get_by_text("Downloaded 1,203 items of saved")).to_be_visible()
+    assert wire.stats("saved")["items"] == "1203"
+    # It can be put back as it is.
+    with Web(server) as web:
+        said = web.post("/v1/queues/again/items", text, content_type="application/jsonl")
+    assert said.status == 201
+    assert wire.get("again") == every[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"<b>&\"'",
+        b"..",
+        b"\xff\xfe%41",
+        "\u202eabc".encode(),
+        b"x" * 250,
+    ],
+)
+def test_a_queue_of_any_name(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, name: bytes
+) -> None:
+    wire.ask(b"set %b 0 0 1\r\n1\r\n" % name)
+    shown = name.decode("utf-8", "backslashreplace").replace("\u202e", "\\u202e")
+    page = open_page(server, forgiven=("404",))
+    page.get_by_role("link", name=shown, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(shown)
+    expect(tile(page, "Depth")).to_have_text("1")
+    expect(page.locator(".chart canvas")).to_have_count(3)
+    page.get_by_role("link", name="Items").click()
+    page.get_by_label("Data", exact=True).fill("two")
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_text("Pushed as item 2")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text(shown)
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_label("To confirm, type").fill(shown)
+    page.get_by_role("button", name="Delete the queue").click()
+    expect(page.get_by_text("There is no such queue")).to_be_visible()
+    assert wire.ask(b"stats %b\r\n" % name) == b"END\r\n"
