@@ -115,6 +115,13 @@ ITEM: Schema = object_of(
     }
 )
 
+_AS_GIVEN = {
+    **{key: {"type": "integer", "description": "Not looked at."} for key in ("id", "attempts")},
+    "age": {"type": "number", "description": "Not looked at."},
+    "size": {"type": "integer", "description": "If it is not that of data, the line was cut."},
+}
+"""What lines have that were given, so that they can be put as they are."""
+
 NEW_ITEM: Schema = {
     **object_of(
         {
@@ -123,8 +130,9 @@ NEW_ITEM: Schema = {
             "flags": _FLAGS,
             "ttl": _DURATION,
             "delay": _DURATION,
+            **_AS_GIVEN,
         },
-        optional=("data", "text", "flags", "ttl", "delay"),
+        optional=("data", "text", "flags", "ttl", "delay", "id", "attempts", "age", "size"),
     ),
     "additionalProperties": False,
 }

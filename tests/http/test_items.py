@@ -107,6 +107,20 @@ def test_of_bad_lines_none_is_put(web: Web, queue: str, body: str, told: str) ->
     assert web.get(f"/v1/queues/{queue}").status == 404
 
 
+def test_what_was_given_can_be_put_as_it_is(web: Web, queue: str) -> None:
+    web.post(f"/v1/queues/{queue}/items", b"\xff" * 100, darnerpy_flags="7")
+    path = f"/v1/queues/{queue}/items"
+    line = web.get(f"{path}/peek", accept="application/jsonl").body
+    assert web.post(path, line, content_type="application/jsonl").json == {"ids": [2]}
+    other = json.loads(web.get(f"{path}/peek?offset=1", accept="application/jsonl").body)
+    first = json.loads(line)
+    assert (other["data"], other["flags"]) == (first["data"], 7)
+    cut = web.get(f"{path}/peek?bytes=10", accept="application/jsonl").body
+    said = web.post(path, cut, content_type="application/jsonl")
+    assert said.status == 400
+    assert said.detail == "line 1: it has 10 of the 100 bytes of an item"
+
+
 def test_too_many_lines(web: Web, queue: str) -> None:
     line = '{"text":""}\n'
     said = web.post(f"/v1/queues/{queue}/items", line * 10_001, **LINES)

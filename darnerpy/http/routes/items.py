@@ -75,11 +75,17 @@ async def _put_lines(call: Call) -> Answer:
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """What an item was at another place is taken no notice of: lines that were given can be put."""
+
     data: bytes | None = None  # base64
     text: str | None = None
     flags: Annotated[int, msgspec.Meta(ge=0, le=_MOST_FLAGS)] | None = None
     ttl: str | None = None
     delay: str | None = None
+    id: int | None = None
+    attempts: int | None = None
+    age: float | None = None
+    size: int | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -93,6 +99,10 @@ def _item_of(text: bytes, at: int, traits: Traits) -> New:
         raise Problem(400, f"line {at}: {error}") from None
     if (line.data is None) is (line.text is None):
         raise Problem(400, f"line {at}: expected either data, in base64, or text")
+    if line.size is not None and line.data is not None and line.size != len(line.data):
+        raise Problem(
+            400, f"line {at}: it has {len(line.data)} of the {line.size} bytes of an item"
+        )
     data = (line.text or "").encode() if line.data is None else line.data
     flags = traits.flags if line.flags is None else line.flags
     ttl = traits.ttl if line.ttl is None else _time("ttl", line.ttl, at, 1)
