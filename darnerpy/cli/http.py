@@ -31,9 +31,10 @@ def front_beside(server: Server, loop: asyncio.AbstractEventLoop) -> "Front | No
     try:
         from ..http.front import Front
     except ModuleNotFoundError as error:
-        if error.name not in ("uvicorn", "httptools"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("uvicorn", "httptools"):
             raise
-        why = f"HTTP needs the extra darnerpy[http]: there is no {error.name}"
+        why = f"HTTP needs the extra darnerpy[http]: there is no {missing}"
         if settings.http != "auto":
             raise UnavailableError(f"http: {why}") from None
         log.info("no HTTP: %s", why)

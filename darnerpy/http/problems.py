@@ -3,6 +3,8 @@
 Owns which status an error of ours has. Knows no connection.
 """
 
+import errno
+import os
 from http import HTTPStatus
 
 import msgspec
@@ -12,6 +14,7 @@ from ..errors import (
     ConflictError,
     DarnerError,
     ItemTooLargeError,
+    JournalError,
     LeaseEndedError,
     OutOfDiskError,
     QueueFullError,
@@ -41,6 +44,9 @@ _STATUS: tuple[tuple[type[DarnerError], int], ...] = (
 )
 """The first that fits."""
 
+_NO_ROOM = os.strerror(errno.ENOSPC)
+"""What journals say of a disk that is full before `min_free_disk` was noticed."""
+
 _RETRY = ((b"retry-after", b"1"),)
 """What is full, paused or being opened anew may not be in a second."""
 
@@ -58,6 +64,8 @@ def problem_of(error: DarnerError) -> Problem:
     if isinstance(error, Problem):
         return error
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, JournalError) and _NO_ROOM in str(error):
+        status = 507
     return Problem(status, str(error), _RETRY if status in (429, 503) else ())
 
 

@@ -2,13 +2,15 @@
 
 import re
 import socket
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeServer
 from tests.http.web import Web
-from tests.servers import DARNERPY, ServerProcess, Wire
+from tests.servers import PYTHON, ServerProcess, Wire
 
 SERVERS = {name: {"loop": name, "http": "127.0.0.1:0"} for name in ("uvloop", "asyncio", "pump")}
 
@@ -90,6 +92,40 @@ def test_a_port_that_is_taken(tmp_path: Path, make_server: MakeServer) -> None:
         server.wait_for_exit(5)
 
 
+def test_the_default_port_may_be_taken(tmp_path: Path, make_server: MakeServer) -> None:
+    with socket.socket() as taken, suppress(OSError):  # somebody else on this machine may have it
+        taken.bind(("127.0.0.1", 2223))
+        taken.listen()
+        server = make_server(http="")
+        assert " warning no HTTP: cannot listen on 127.0.0.1:2223: " in server.wait_for_log(
+            "no HTTP"
+        )
+        with server.connect() as wire:
+            wire.put("q", b"x")
+
+
+WITHOUT = """
+import sys
+sys.modules["uvicorn"] = None
+from darnerpy.cli.main import main
+sys.exit(main())
+"""
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    serve = (PYTHON, "-P", "-c", WITHOUT, "serve", f"--data={tmp_path}", "--listen=127.0.0.1:0")
+    wanted = subprocess.run((*serve, "--http=127.0.0.1:0"), capture_output=True, text=True)
+    assert wanted.returncode == 5
+    assert "http: HTTP needs the extra darnerpy[http]: there is no uvicorn" in wanted.stderr
+    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        lines = iter(running.stderr.readline, "")
+        assert any(" info no HTTP: HTTP needs the extra" in line for line in lines)
+        assert any(" listening address=" in line for line in lines)
+        running.terminate()
+    assert running.returncode == 0
+
+
 def test_nothing_of_it_is_imported_when_it_is_off(make_server: MakeServer) -> None:
     server = make_server(environ={"PYTHONVERBOSE": "1", "PYTHONUNBUFFERED": "1"})
     server.wait_for_log("import 'darnerpy.server.server'")
@@ -97,4 +133,9 @@ def test_nothing_of_it_is_imported_when_it_is_off(make_server: MakeServer) -> No
     for name in ("darnerpy.http", "uvicorn", "httptools", "click"):
         assert f"import '{name}" not in server.log()
     server.kill()
-    assert DARNERPY
+
+
+def test_the_library_imports_nothing_of_it() -> None:
+    told = "import darnerpy, sys; darnerpy.Queue; print(*sys.modules)"
+    names = subprocess.check_output((PYTHON, "-P", "-c", told), text=True).split()
+    assert not {"darnerpy.http", "uvicorn", "httptools", "click"} & set(names)
