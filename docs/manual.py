@@ -73,6 +73,8 @@ def _write(folder: Path, page: Any, sections: dict[str, str]) -> None:
         page.add_section(heading, "=", text)
     # It puts the title of a group on the line after the macro, and a line between paragraphs of its own.
     text = re.sub(r"(?m)^\.SH\n", ".SH ", str(page)).replace("\n\n", "\n")
+    # And a text that begins like a macro as it is.
+    text = re.sub(r"(?m)^(?='|\.(?!(?:TH|SH|SS|TP|B|RS|RE|UR|UE|nf|fi)\b))", r"\\&", text)
     (folder / f"{page.prog}.1").write_text(text)
 
 

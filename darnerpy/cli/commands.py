@@ -33,6 +33,8 @@ COMMANDS = {
     "check": "tell whether the queues on disk are whole, and repair those that are not",
     "convert": "have queues on disk kept by another engine",
     "config": "check a configuration, or show where each of its values comes from",
+    "queues": "list the queues",
+    "top": "watch all queues in a live table",
     "completion": "print what has a shell complete these commands",
 }
 

@@ -21,6 +21,9 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 needs_tmux = needs("tmux")
 
+_LEFT = "it has left with "
+_RUN = f'"$@"; echo "{_LEFT}$? "; exec sleep 600'
+
 
 class Screen:
     """A program in a terminal of its own. It sees no tmux, and no settings of whoever runs the tests."""
@@ -32,12 +35,12 @@ class Screen:
         self._tmux = ("tmux", "-L", Path(self._folder.name).name, "-f", "/dev/null")
         named = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"} | dict(environ)
         # What tmux itself passes on is not all: it has a PATH of its own.
-        self._command = ("env", *(f"{name}={value}" for name, value in named.items()), *command)
+        variables = (f"{name}={value}" for name, value in named.items())
+        self._command = ("env", *variables, "sh", "-c", _RUN, "sh", *command)
         self._size = (f"-x{columns}", f"-y{rows}")
 
     def __enter__(self) -> Self:
-        keep = ("start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";")
-        self._do(*keep, "new-session", "-d", *self._size, "--", *self._command)
+        self._do("new-session", "-d", *self._size, "--", *self._command)
         return self
 
     def __exit__(
@@ -47,8 +50,11 @@ class Screen:
         self._folder.cleanup()
 
     def type(self, *keys: str) -> None:
-        """By tmux's names for keys, such as Enter; all else is text."""
+        """Keys, by tmux's names for them: q, Enter, C-c."""
         self._do("send-keys", *keys)
+
+    def write(self, text: str) -> None:
+        self._do("send-keys", "-l", "--", text)
 
     def resize(self, columns: int, rows: int) -> None:
         self._do("resize-window", f"-x{columns}", f"-y{rows}")
@@ -67,11 +73,7 @@ class Screen:
 
     def wait_until_left(self) -> int:
         """Until the program has ended; its exit code."""
-        wait_until(lambda: self._shown("pane_dead") == "1", TIMEOUT)
-        return int(self._shown("pane_dead_status"))
-
-    def _shown(self, name: str) -> str:
-        return self._do("display-message", "-p", f"#{{{name}}}").strip()
+        return int(self.wait_for(_LEFT).rpartition(_LEFT)[2].split()[0])
 
     def _do(self, *words: str) -> str:
         return subprocess.check_output((*self._tmux, *words), text=True)

@@ -63,7 +63,7 @@ def screen(
 
 def completed(screen: Screen, typed: str, wanted: str) -> None:
     """What was typed becomes what is wanted by Tab, and is taken back."""
-    screen.type("-l", typed)
+    screen.write(typed)
     screen.type("Tab")
     screen.wait_for(wanted)
     screen.type("C-u")
@@ -86,17 +86,17 @@ def test_names_of_queues(screen: Screen) -> None:
 
 
 def test_all_that_fit_are_listed(screen: Screen) -> None:
-    screen.type("-l", "darnerpy get mail-")
+    screen.write("darnerpy get mail-")
     screen.type("Tab", "Tab")
     screen.wait_for("mail-in", "mail-out")
 
 
 def test_no_name_is_taken_for_code(screen: Screen, tmp_path: Path) -> None:
     for begun in ("", "'$('", "x"):
-        screen.type("-l", f"darnerpy get {begun}")
+        screen.write(f"darnerpy get {begun}")
         screen.type("Tab", "Tab")
         screen.type("C-u")
-    screen.type("-l", "darnerpy get x")
+    screen.write("darnerpy get x")
     screen.type("Tab", "Enter")
     screen.type("echo al''l done", "Enter")
     screen.wait_for("all done")

@@ -1,0 +1,217 @@
+"""A small client of the server's HTTP interface.
+
+Owns one connection, and what the commands make of an answer: an error of the server's is raised with the
+server's own words, and what was asked for is returned. What is not there is `Missing`, what the server
+refuses `Refused`, a server that cannot be talked to `Unreachable`. Knows nothing of commands and printing.
+"""
+
+import json
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from types import TracebackType
+from typing import Any, NamedTuple, NoReturn, Self
+from urllib.parse import quote, quote_from_bytes
+
+from ..errors import DarnerError
+from ..units import UnixAddress
+from .client import PIECE_BYTES, Refused, Unreachable
+from .web_arguments import WebAddress
+
+__all__ = ["Missing", "Reply", "Web", "path_of", "split_consumer"]
+
+_MAX_TIMEOUT_S = 2_147_000.0
+
+
+class Missing(DarnerError):
+    """What was asked about is not there (any more)."""
+
+
+class Reply(NamedTuple):
+    """headers: their names are in lower case. response: what is left to read of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    response: HTTPResponse
+
+    def data(self) -> bytes:
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        while piece := self.response.read(PIECE_BYTES):
+            yield piece
+
+
+class Web:
+    """A context manager, which closes the connection. token: "" is none."""
+
+    def __init__(self, address: WebAddress, timeout_ms: int, token: str = "") -> None:
+        self._address = address
+        self._token = token
+        self._timeout_s = timeout_ms / 1000
+        at = address.at
+        self._connection: HTTPConnection
+        if isinstance(at, UnixAddress):
+            self._connection = _UnixConnection(at.path, self._seconds())
+        else:
+            kind = HTTPSConnection if address.secure else HTTPConnection
+            self._connection = kind(at.host, at.port, timeout=self._seconds())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Whoever reads in another thread is told that the connection is lost."""
+        connected = self._connection.sock
+        if connected is not None:
+            try:
+                connected.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self._connection.close()
+
+    def ask(
+        self,
+        method: str,
+        *path: bytes | str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        wait_ms: int = 0,
+        accept: str = "application/json",
+    ) -> Reply:
+        """Send a request and return what answers it. body: is sent as JSON. wait_ms: that the server may
+        take longer. What of the query is None is left out.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Accept": f"{accept}, application/problem+json"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        self._connection.timeout = self._seconds(wait_ms)
+        target = self._address.prefix + path_of(path, query or {})
+        try:
+            if self._connection.sock is not None:
+                self._connection.sock.settimeout(self._connection.timeout)
+            self._connection.request(method, target, data, headers)
+            response = self._connection.getresponse()
+            named = {name.lower(): value for name, value in response.getheaders()}
+            reply = Reply(response.status, named, response)
+            if reply.status >= 400:
+                _refuse(reply.status, reply.data())
+        except (OSError, UnicodeError, HTTPException) as error:
+            self._fail(error)
+        return reply
+
+    def json(self, method: str, *path: bytes | str, **asked: Any) -> Any:
+        """As `ask`; returns what the answer says, None if it says nothing."""
+        reply = self.ask(method, *path, **asked)
+        try:
+            data = reply.data()
+            return json.loads(data) if data else None
+        except (OSError, HTTPException) as error:
+            self._fail(error)
+        except ValueError:
+            self._fail("what it answers is no JSON")
+
+    def lines_of(self, reply: Reply) -> Iterator[bytes]:
+        """Line by line what an answer says, as it comes."""
+        try:
+            while line := reply.response.readline():
+                yield line
+        except (OSError, HTTPException, ValueError) as error:
+            self._fail(error)
+
+    def queues(self, glob: str = "", limit: int = 1000) -> Iterator[dict[str, Any]]:
+        """What is said of each queue whose name fits, page by page."""
+        after: str | None = None
+        while True:
+            # It is percent-encoded already, which it must not be twice.
+            query = {"glob": glob or None, "limit": limit, "after": _Encoded.of(after)}
+            page = self.json("GET", "v1", "queues", query=query)
+            yield from page["queues"]
+            after = page["next"]
+            if after is None:
+                return
+
+    def _seconds(self, more_ms: int = 0) -> float:
+        return min(self._timeout_s + more_ms / 1000, _MAX_TIMEOUT_S)
+
+    def _fail(self, cause: BaseException | str) -> NoReturn:
+        if isinstance(cause, TimeoutError):
+            cause = "no answer in time"
+        elif isinstance(cause, UnicodeError):
+            cause = "no such host"
+        elif isinstance(cause, HTTPException):
+            cause = f"does not speak HTTP: {str(cause) or type(cause).__name__}"[:200]
+        elif isinstance(cause, OSError):
+            cause = cause.strerror or str(cause)
+        raise Unreachable(f"cannot reach {self._address}: {cause}") from None
+
+
+class _UnixConnection(HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _Encoded(str):
+    """Percent-encoded text."""
+
+    @classmethod
+    def of(cls, text: str | None) -> "_Encoded | None":
+        return None if text is None else cls(text)
+
+
+def path_of(path: Iterable[bytes | str], query: Mapping[str, object]) -> str:
+    """A path of the interface: bytes are names, text is as it is."""
+    parts = (part if isinstance(part, str) else _encoded(part) for part in path)
+    asked = "&".join(f"{k}={_in_query(v)}" for k, v in query.items() if v is not None)
+    return "/" + "/".join(parts) + (f"?{asked}" if asked else "")
+
+
+def split_consumer(name: bytes) -> tuple[bytes, bytes | None]:
+    """QUEUE+CONSUMER as the interface has it: a queue, and None or a consumer for the query."""
+    queue, plus, consumer = name.partition(b"+")
+    return queue, consumer if plus else None
+
+
+def _encoded(name: bytes) -> str:
+    text = quote_from_bytes(name, safe="")
+    return text.replace(".", "%2E") if name in (b".", b"..") else text
+
+
+def _in_query(value: object) -> str:
+    if isinstance(value, _Encoded):
+        return value
+    if isinstance(value, bytes):
+        return quote_from_bytes(value, safe="")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quote(str(value), safe="", errors="surrogateescape")
+
+
+def _refuse(status: int, said: bytes) -> NoReturn:
+    try:
+        problem = json.loads(said)
+        detail = str(problem["detail"] if "detail" in problem else problem["title"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"the server answers {status}"
+    if status == 401:
+        detail += "; give it by --token-file or DARNERPY_TOKEN"
+    if status in (404, 410):
+        raise Missing(detail)
+    raise Refused(detail)
