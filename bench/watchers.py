@@ -98,7 +98,7 @@ def watched(address: str, streams: int) -> Iterator[None]:
 
     def scrape() -> None:
         connection = HTTPConnection(address, timeout=30)
-        while not over.wait(1):
+        while not over.wait(1):  # as Prometheus does
             connection.request("GET", "/metrics")
             connection.getresponse().read()
         connection.close()

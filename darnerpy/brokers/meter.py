@@ -1,12 +1,14 @@
 """How long things take, in histograms: writing a batch, answering a command, an item in its queue.
 
 Owns what is measured, and that nothing is where there is no meter. It is fed once a turn, not by each
-command: what many clients ask together is answered together. So these are samples: of a turn one command,
-and of what it confirms in a queue the age of the last item, which stands for all of them. Knows nothing of
-who wants to know.
+command: what many clients ask together is answered together. And of many turns in a second only some are
+measured, each of which stands for those around it. So these are samples: of a turn one command, and of
+what it confirms in a queue the age of the last item, which stands for all of them. Knows nothing of who
+wants to know.
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
@@ -17,6 +19,9 @@ from ..queues.queue import Queue
 from .local import LocalBroker
 
 __all__ = ["Histogram", "Meter"]
+
+_ENOUGH: Final = 200
+"""Turns that are measured in a second, about."""
 
 _MS: Final = 1000
 _S: Final = 1000 * 1000
@@ -51,12 +56,13 @@ class Histogram:
 class _Answer(Dependent):
     """A command that waits for a commit in a thread."""
 
-    def __init__(self, histogram: Histogram, began: float) -> None:
+    def __init__(self, histogram: Histogram, began: float, times: int) -> None:
         self._histogram = histogram
         self._began = began
+        self._times = times
 
     def release(self) -> None:
-        self._histogram.add(_since(self._began))
+        self._histogram.add(_since(self._began), self._times)
 
 
 class Meter:
@@ -66,7 +72,17 @@ class Meter:
     confirmed.
     """
 
-    __slots__ = ("_at_turn_end", "_began", "_broker", "_clock", "command", "commit", "queue_time")
+    __slots__ = (
+        "_at_turn_end",
+        "_began",
+        "_broker",
+        "_clock",
+        "_every",
+        "_turns",
+        "command",
+        "commit",
+        "queue_time",
+    )
 
     def __init__(self, broker: LocalBroker, clock: Clock) -> None:
         self.commit = Histogram(SHORT)
@@ -75,16 +91,27 @@ class Meter:
         self._broker = broker
         self._clock = clock
         self._began = 0.0
+        self._turns = 0
+        self._every = 1
         self._at_turn_end = broker.at_turn_end
 
     def start(self) -> None:
         self._broker.at_turn_end = self._begin
         self._broker.tell_commits(self._wrote)
 
-    def _begin(self, end_turn: object) -> None:
+    def pace(self) -> None:
+        """A second has passed: measure as many turns of the next one as there need be."""
+        self._every = max(1, self._turns // _ENOUGH)
+        self._turns = 0
+
+    def _begin(self, end_turn: Callable[[], None]) -> None:
         """A turn has changed something, and is to be ended."""
-        self._began = perf_counter()
-        self._at_turn_end(self._end)
+        self._turns += 1
+        if self._turns % self._every:
+            self._at_turn_end(end_turn)
+        else:
+            self._began = perf_counter()
+            self._at_turn_end(self._end)
 
     def _end(self) -> None:
         broker = self._broker
@@ -106,10 +133,10 @@ class Meter:
 
     def _ended(self, first: Batch, ending: float) -> None:
         if first.ended:
-            self.commit.add(_since(ending))
-            self.command.add(_since(self._began))
+            self.commit.add(_since(ending), self._every)
+            self.command.add(_since(self._began), self._every)
         else:
-            first.dependents.append(_Answer(self.command, self._began))
+            first.dependents.append(_Answer(self.command, self._began, self._every))
 
     def _look(self, queue: Queue, now: int) -> None:
         for consumer in queue.consumers.values():
@@ -120,7 +147,7 @@ class Meter:
                     last = undo[-2]
                 if isinstance(last, Item):
                     age = max(0, now - last.created)
-                    self.queue_time.add(age * _MS, len(undo))
+                    self.queue_time.add(age * _MS, len(undo) * self._every)
 
     def _wrote(self, seconds: float) -> None:
         self.commit.add(int(seconds * _S))

@@ -56,6 +56,23 @@ async def test_one_observation_a_turn_however_many_queues_and_commands(tmp_path:
         assert sum(meter.command.counts) == 2
 
 
+async def test_of_many_turns_some_are_measured_and_stand_for_all(tmp_path: Path) -> None:
+    async with House(tmp_path, sync=NEVER) as house:
+        await house.put(b"q", b"first")
+        meter = metered(house.broker, ClockHand())
+        for _ in range(800):
+            await house.put(b"q", b"x")
+        assert sum(meter.command.counts) == 800
+        meter.pace()
+        for _ in range(800):
+            await house.put(b"q", b"x")
+        assert sum(meter.command.counts) == 1600
+        meter.pace()
+        meter.pace()
+        await house.put(b"q", b"x")
+        assert sum(meter.command.counts) == 1601
+
+
 async def test_a_command_lasts_until_its_sync_is_done(tmp_path: Path) -> None:
     async with House(tmp_path, sync=ALWAYS) as house:
         await house.put(b"q", b"first")

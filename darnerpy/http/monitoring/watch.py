@@ -261,6 +261,7 @@ class Watch:
             forget(place)
 
     def _look_around(self) -> None:
+        self.meter.pace()
         self.process = look()
         self.disk_free = self.host.broker.space.free()
         counts = list(self.meter.commit.counts)
