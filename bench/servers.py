@@ -158,7 +158,13 @@ class Server:
         began = time.monotonic()
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                cwd=self.directory,
+                # Not a flag: an older program, which has no HTTP, would not know it.
+                env=os.environ | {"DARNERPY_HTTP": "off"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         while not self.ask(question).startswith(answer):
             if self._process.poll() is not None or time.monotonic() - began > timeout:

@@ -5,13 +5,14 @@ client has taken the one before it.
 """
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.utils import formatdate
 from typing import Any
 
 import msgspec
 
 from ..journals.workers import Workers
+from ..sessions.contract import Host
 from .ending import Ending
 from .exchange import Exchange
 from .files import read_piece
@@ -22,6 +23,7 @@ __all__ = ["Answer", "Sender", "empty", "json", "of_problem", "raw", "stream"]
 Headers = list[tuple[bytes, bytes]]
 
 _PIECE = 256 * 1024
+_SMALL_PIECE = 16 * 1024
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -90,12 +92,12 @@ def of_problem(problem: Problem) -> Answer:
 
 
 class Sender:
-    """files: threads that read large items. ending: streams end with it. clock: seconds since the epoch."""
+    """files: threads that read large items. ending: streams end with it."""
 
-    def __init__(self, files: Workers, ending: Ending, clock: Callable[[], int]) -> None:
+    def __init__(self, host: Host, files: Workers, ending: Ending) -> None:
+        self._host = host
         self._files = files
         self._ending = ending
-        self._clock = clock
         self._date = (0, b"")
 
     async def send(self, exchange: Exchange, answer: Answer) -> None:
@@ -135,7 +137,9 @@ class Sender:
         await exchange.start(answer.status, headers)
         offset = 0
         while offset < answer.size:
-            piece = await read_piece(self._files, handle, offset, min(_PIECE, answer.size - offset))
+            # When memory is short, those who do not read must not have much of it.
+            most = _PIECE if self._host.output_limit else _SMALL_PIECE
+            piece = await read_piece(self._files, handle, offset, min(most, answer.size - offset))
             if not piece:
                 exchange.hang_up()
                 return
@@ -143,7 +147,7 @@ class Sender:
             await exchange.send(piece, offset < answer.size)
 
     def _now(self) -> bytes:
-        now = self._clock()
+        now = self._host.clock.now_ms() // 1000
         if self._date[0] != now:
             self._date = (now, formatdate(now, usegmt=True).encode())
         return self._date[1]

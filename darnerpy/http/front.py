@@ -80,7 +80,7 @@ class Front:
         self._safety = Safety(lambda: host.settings, read_tokens(host.settings.http_token_file))
         self._monitor = Monitor(host, host.settings.history_memory)
         means = Means(host, files, self._ending, self._monitor)
-        sender = Sender(files, self._ending, lambda: host.clock.now_ms() // 1000)
+        sender = Sender(host, files, self._ending)
         app = App(means, Router(every_route()), self._safety, sender)
         config = Config(
             _unused,
