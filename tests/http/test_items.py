@@ -143,13 +143,15 @@ def test_several_need_lines(web: Web, queue: str) -> None:
 
 
 def test_ttl_and_delay(web: Web, queue: str) -> None:
-    web.post(f"/v1/queues/{queue}/items", b"late", Darnerpy_Delay="300ms")
+    web.post(f"/v1/queues/{queue}/items", b"much later", Darnerpy_Delay="1h")
     web.post(f"/v1/queues/{queue}/items", b"short", Darnerpy_TTL="1ms")
     web.post(f"/v1/queues/{queue}/items", b"now", Darnerpy_TTL="1h")
     assert web.get(f"/v1/queues/{queue}").json["delayed"] == 1
     time.sleep(0.01)
     assert web.post(f"/v1/queues/{queue}/take").body == b"now"
-    said = web.post(f"/v1/queues/{queue}/take?wait=10s")
+    assert web.post(f"/v1/queues/{queue}/take").status == 204
+    web.post(f"/v1/queues/{queue}-soon/items", b"late", Darnerpy_Delay="300ms")
+    said = web.post(f"/v1/queues/{queue}-soon/take?wait=10s")
     assert (said.body, float(said.headers["darnerpy-age"]) >= 0.25) == (b"late", True)
 
 
