@@ -57,7 +57,9 @@ def test_charts_of_what_happens(server: ServerProcess, open_page: OpenPage) -> N
 
 
 def items_of(page: Page) -> list[str]:
-    return page.locator("table.peek tr:not(.whole) th[scope=row]").all_inner_texts()
+    rows = page.locator("table.peek tr:not(.whole) th[scope=row]")
+    found: list[str] = rows.all_inner_texts()
+    return found
 
 
 def test_looking_at_items_takes_none(
@@ -189,7 +191,8 @@ def test_settings_and_where_they_come_from(
         found = page.locator("table.settings tbody tr").filter(
             has=page.get_by_text(name, exact=True)
         )
-        return found.locator("th, td").all_inner_texts()
+        cells: list[str] = found.locator("th, td").all_inner_texts()
+        return cells
 
     expect(page.get_by_text("max_items", exact=True)).to_be_visible()
     name, value, origin = row("max_items")

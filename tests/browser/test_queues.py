@@ -20,7 +20,8 @@ def rows(page: Page) -> Locator:
 
 
 def names(page: Page) -> list[str]:
-    return page.locator("table.queues a.name").all_inner_texts()
+    found: list[str] = page.locator("table.queues a.name").all_inner_texts()
+    return found
 
 
 def cell(page: Page, queue: str, column: str) -> Locator:
