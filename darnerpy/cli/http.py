@@ -6,14 +6,15 @@ line of the log says so. Imports nothing of HTTP before it is needed.
 
 import asyncio
 import logging
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..config import Settings
+from ..config import Address, Settings, UnixAddress
 from ..errors import ListenError, UnavailableError
 from ..server.closing import Closing
+from ..server.liveness import keep_alive
 from ..server.server import Server
-from ..server.sockets import listen
+from ..server.sockets import Listening, listen
 
 if TYPE_CHECKING:
     from ..http.front import Front
@@ -39,7 +40,16 @@ def front_beside(server: Server, loop: asyncio.AbstractEventLoop) -> "Front | No
             raise UnavailableError(f"http: {why}") from None
         log.info("no HTTP: %s", why)
         return None
-    listening = partial(listen, loop, settings=settings, pumped=False)
+
+    async def listening(
+        address: Address | UnixAddress, connect: Callable[[], asyncio.BaseProtocol]
+    ) -> Listening:
+        listener = await listen(loop, address, connect, settings, pumped=False)
+        if isinstance(address, Address):  # who waits, and whose machine has gone, is noticed
+            for listened in listener.sockets:
+                keep_alive(listened, settings)
+        return listener
+
     return Front(server.host, loop, server.files, server.flow, server.admission, listening, Closing)
 
 

@@ -120,7 +120,7 @@ class Sender:
         self, exchange: Exchange, pieces: AsyncIterator[bytes], endless: bool
     ) -> None:
         try:
-            while True:
+            while exchange.method != "HEAD":
                 coming = _next(pieces)
                 piece = await (self._ending.unless_stopping(coming) if endless else coming)
                 if piece is None:
@@ -136,6 +136,9 @@ class Sender:
         assert handle is not None
         await exchange.start(answer.status, headers)
         offset = 0
+        if exchange.method == "HEAD" or not answer.size:
+            await exchange.send(b"", False)
+            return
         while offset < answer.size:
             # When memory is short, those who do not read must not have much of it.
             most = _PIECE if self._host.output_limit else _SMALL_PIECE

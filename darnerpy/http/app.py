@@ -18,7 +18,8 @@ __all__ = ["App"]
 
 log = logging.getLogger("darnerpy.http")
 
-_SECURITY = (
+_ALWAYS = (
+    (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -40,7 +41,7 @@ class App:
         try:
             answer = await self._answer_of(exchange)
             said = dict(answer.headers)
-            answer.headers += [each for each in _SECURITY if each[0] not in said]
+            answer.headers += [each for each in _ALWAYS if each[0] not in said]
             await self._sender.send(exchange, answer)
         except asyncio.CancelledError:
             if not exchange.is_gone():

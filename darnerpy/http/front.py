@@ -7,6 +7,7 @@ longer than `_LAST_WORDS_S`, whatever clients do.
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -73,6 +74,7 @@ class Front:
         self._listen = listen
         self._ending = Ending()
         self._listeners: list[Listener] = []
+        self._sockets: list[str] = []
         self._open: set[Connection] = set()
         self._inside: set[Connection] = set()
         self._alone = asyncio.Event()
@@ -113,6 +115,8 @@ class Front:
             for address in addresses:
                 listener = await self._listen(address, self._connect)
                 self._listeners.append(listener)
+                if isinstance(address, UnixAddress):
+                    self._sockets.append(address.path)
                 for taken in _taken(address, listener):
                     log.info("listening for HTTP", extra={"address": taken})
         except BaseException:
@@ -150,6 +154,10 @@ class Front:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        for path in self._sockets:
+            with suppress(OSError):
+                os.unlink(path)
+        self._sockets.clear()
 
     # -- connections -------------------------------------------------------------------------------
 

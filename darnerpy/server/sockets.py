@@ -18,7 +18,7 @@ from ..errors import ConfigError, ListenError
 from .liveness import Link
 from .pump import Listener, PumpLoop
 
-__all__ = ["listen"]
+__all__ = ["Listening", "listen"]
 
 _BACKLOG = 4096
 

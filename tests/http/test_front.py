@@ -104,6 +104,25 @@ def test_the_default_port_may_be_taken(tmp_path: Path, make_server: MakeServer) 
             wire.put("q", b"x")
 
 
+def test_a_unix_socket(tmp_path: Path, make_server: MakeServer) -> None:
+    path = tmp_path / "http.sock"
+    server = make_server(http=f"unix:{path}")
+    with Wire(f"unix:{path}") as wire:
+        wire.send(b"POST /push HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
+        assert wire.read_line() == b"HTTP/1.1 201 Created\r\n"
+    server.stop()
+    assert not path.exists()
+
+
+def test_head_is_as_get_without_a_body(web: Web, wire: Wire, queue: str) -> None:
+    wire.put(queue, bytes(300_000))
+    for path in ("/v1/events", f"/v1/queues/{queue}/items/peek", "/v1/queues", "/"):
+        said = web.ask("HEAD", path)
+        assert (said.status, said.body) == (200, b""), path
+    assert web.ask("HEAD", f"/v1/queues/{queue}/items/peek").headers["content-length"] == "300000"
+    assert web.get("/v1/queues").headers["cache-control"] == "no-store"
+
+
 WITHOUT = """
 import sys
 sys.modules["uvicorn"] = None
