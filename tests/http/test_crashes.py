@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_kill_9_under_load(make_server: MakeServer, sync: str) -> None:
                         if said.status == 201:
                             leased[said.body] = said.headers["location"]
                     count += 1
-            except OSError:
+            except (OSError, HTTPException):
                 return  # the server is gone
 
     users = [threading.Thread(target=use, args=(number,)) for number in range(4)]
