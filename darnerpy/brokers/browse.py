@@ -21,7 +21,8 @@ _READS = 16
 
 
 class Browse:
-    """offset: how many waiting items to pass over. now: milliseconds since the epoch.
+    """offset: how many waiting items to pass over, of those whose ids are above `after`. now: milliseconds
+    since the epoch.
 
     most, most_bytes: so many are looked for, or fewer if they have so many bytes. done: called once, with
     the items, or with none and the error if there is one.
@@ -36,11 +37,12 @@ class Browse:
         done: Callable[[list[Item], ServerError | None], None],
         most: int = 1,
         most_bytes: int = 1,
+        after: int = 0,
     ) -> None:
         self._stored = stored
         self._waiting = Waiting(consumer, now)
         self._left = offset
-        self._at = 1
+        self._at = after + 1
         self._found: list[Item] = []
         self._most = most
         self._bytes = most_bytes

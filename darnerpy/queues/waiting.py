@@ -37,6 +37,20 @@ class Waiting:
             self._confirmed = Positions(self._position, 0, self._spans)
         return self._confirmed.next_unconfirmed(item_id)
 
+    def first_of_last(self, number: int, stop: int) -> int:
+        """The id from which on so many wait below `stop`, or all there are. Those that have expired count."""
+        if number <= 0:
+            return stop
+        begins = [self._position, *(span.stop for span in self._spans)]
+        ends = [*(span.first for span in self._spans), stop]
+        for at in range(len(begins) - 1, -1, -1):
+            for item_id in range(ends[at] - 1, begins[at] - 1, -1):
+                if item_id not in self._away:
+                    number -= 1
+                    if number == 0:
+                        return item_id
+        return self._position
+
     def has(self, item: Item) -> bool:
         """Whether it waits: nobody has confirmed or holds it, and its time is neither over nor to come."""
         return (

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -25,6 +26,7 @@ _LONGEST_MS = 3650 * _DAY_MS
 _MOST_LINES_BYTES = 4 * 1024 * 1024
 _LINES = (LINES, "application/x-ndjson")
 _MOST_FLAGS = 2**32 - 1
+_MOST_ID = 2**63 - 1
 
 WAIT = query("wait", duration(0, _DAY_MS), "Wait so long for an item to come.", 0)
 CONSUMER_OF = query("consumer", CONSUMER, "Read as this consumer of the queue.", b"")
@@ -134,9 +136,16 @@ async def take_items(call: Call) -> Answer:
 async def peek_items(call: Call) -> Answer:
     number_of = call["n"]
     lines = wants_lines(call, number_of)
-    steps = looks.look(call.host, call.queue, call["consumer"], call["offset"], number_of)
-    given = await call.run(steps)
-    return answer_of(call, given, lines, call["bytes"]) if given else empty()
+    after, last = call["after"], call["last"]
+    if last is not None and (after or call["offset"]):
+        raise Problem(400, "last: goes with neither after nor offset")
+    steps = looks.look(
+        call.host, call.queue, call["consumer"], call["offset"], number_of, after, last
+    )
+    seen = await call.run(steps)
+    answer = answer_of(call, seen.given, lines, call["bytes"]) if seen.given else empty()
+    answer.headers.append((b"darnerpy-next-id", b"%d" % seen.next_id))
+    return answer
 
 
 def _bytes(value: bytes) -> int:
@@ -150,6 +159,8 @@ _GIVEN = (
     Reply(200, "An item as it is; or, if asked for, a line of JSON for each.", _ITEM, ITEM_HEADERS),
     Reply(204, "There is none."),
 )
+_NEXT = Header("Darnerpy-Next-Id", "What the next item put will get.", {"type": "integer"})
+_SEEN = tuple(replace(reply, headers=(*reply.headers, _NEXT)) for reply in _GIVEN)
 
 ROUTES = (
     Route(
@@ -188,9 +199,11 @@ ROUTES = (
         peek_items,
         "Look at items and leave them there",
         "items",
-        _GIVEN,
+        _SEEN,
         (
             query("offset", number(0, 10**9), "Pass over so many.", 0),
+            query("after", number(0, _MOST_ID), "Only items put after the one of that id.", 0),
+            query("last", number(0, looks.MOST), "Only so many, the ones put last."),
             query("n", number(1, looks.MOST), "At most so many; more than one in lines.", 1),
             query("bytes", _BYTES, "Of each item only so many bytes."),
             CONSUMER_OF,

@@ -1,16 +1,19 @@
 """Items that a request looks at and leaves where they are: any run of those that wait."""
 
+from typing import NamedTuple
+
 from ...brokers.browse import Browse
 from ...brokers.turn import standing
 from ...errors import JournalError, ServerError
 from ...queues.items import Item
+from ...queues.waiting import Waiting
 from ..contract import Host
 from ..signal import Signal
 from ..steps import Steps
 from .given import Given
 from .waiting import readable
 
-__all__ = ["MOST", "MOST_BYTES", "look"]
+__all__ = ["MOST", "MOST_BYTES", "Seen", "look"]
 
 MOST = 1000
 """Items at once."""
@@ -19,14 +22,31 @@ MOST_BYTES = 4 * 1024 * 1024
 """Once so many were found, no more are looked for."""
 
 
-def look(host: Host, name: bytes, consumer: bytes, offset: int, most: int) -> Steps[list[Given]]:
+class Seen(NamedTuple):
+    """next_id: what the next item would have got when it was looked."""
+
+    given: list[Given]
+    next_id: int
+
+
+def look(
+    host: Host,
+    name: bytes,
+    consumer: bytes,
+    offset: int,
+    most: int,
+    after: int = 0,
+    last: int | None = None,
+) -> Steps[Seen]:
     """So many items at most from behind so many others on. What is held, or delayed, does not wait.
 
+    after: only those with higher ids. last: only so many, the ones put last; it goes before `after`.
     Raises `UnknownQueueError`, `UnknownConsumerError`, and `ServerError`.
     """
     stored, place = yield from readable(host, name, consumer, waits=False)
     if host.guard.no_reads is not None:
         raise host.guard.no_reads
+    next_id = stored.queue.next_id
     over = Signal()
     items: list[Item] = []
     errors: list[ServerError] = []
@@ -38,7 +58,9 @@ def look(host: Host, name: bytes, consumer: bytes, offset: int, most: int) -> St
         over.give()
 
     now = host.clock.now_ms()
-    browse = Browse(stored, place, offset, now, found, most, MOST_BYTES)
+    if last is not None:
+        after = Waiting(place, now).first_of_last(last, next_id) - 1
+    browse = Browse(stored, place, offset, now, found, most, MOST_BYTES, after)
     try:
         browse.go_on()
         yield over.wait
@@ -63,4 +85,4 @@ def look(host: Host, name: bytes, consumer: bytes, offset: int, most: int) -> St
     if not given:
         host.counters.misses += 1
         host.counters.peeks += 1
-    return given
+    return Seen(given, next_id)
