@@ -16,6 +16,7 @@ from ..units import Address, UnixAddress, parse_address, parse_duration, write_d
 __all__ = [
     "DEFAULT_SERVER",
     "MAX_WAIT_MS",
+    "add_answer_arguments",
     "add_connection_arguments",
     "add_data_argument",
     "add_server_argument",
@@ -47,6 +48,11 @@ def add_server_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_connection_arguments(parser: argparse.ArgumentParser, timeout: str = _TIMEOUT) -> None:
     add_server_argument(parser)
+    add_answer_arguments(parser, timeout)
+
+
+def add_answer_arguments(parser: argparse.ArgumentParser, timeout: str = _TIMEOUT) -> None:
+    """How long an answer may take, and the form it is printed in."""
     parser.add_argument(
         "--timeout",
         type=duration(least_ms=1, most_ms=MAX_WAIT_MS),

@@ -1,4 +1,4 @@
-"""`darnerpy consumers`: the consumers of a queue and how far each is, or the end of one of them.
+"""`darnerpy consumers`: the consumers of a queue and how far each is; a new one, or the end of one.
 
 The first line is the queue's own consumer, which whoever reads the queue by its name reads for.
 """
@@ -10,13 +10,16 @@ from collections.abc import Mapping
 
 from ..errors import ClientError
 from ..names import split
-from .arguments import add_connection_arguments, plain_queue_name
+from .arguments import plain_queue_name
 from .client import Client
+from .confirming import add_yes_argument
 from .counts import by_queue, numbers
 from .delete import delete
 from .known import why_not_there
 from .table import table
 from .terminal import complain, say
+from .web import Web, encoded
+from .web_arguments import add_either_arguments, of_http, of_memcache, read_token
 
 _COLUMNS = {
     "waiting": "items",
@@ -33,11 +36,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drop", metavar="CONSUMER", help="delete this one; the queue and the others stay"
     )
-    add_connection_arguments(parser)
+    parser.add_argument(
+        "--make",
+        metavar="CONSUMER",
+        help="make this one, over HTTP; the queue too if there is none",
+    )
+    parser.add_argument(
+        "--start",
+        choices=("head", "tail"),
+        help="with --make: at the first item that is still there, or at the next one that is put",
+    )
+    parser.add_argument(
+        "--copy-from", metavar="CONSUMER", help="with --make: where that consumer is"
+    )
+    add_yes_argument(parser)
+    add_either_arguments(parser)
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     name = os.fsdecode(args.queue)
+    if args.make is not None:
+        return _make(args)
+    if args.start or args.copy_from:
+        args.usage_error("--start and --copy-from are for --make, the name of a consumer")
+    args.server = of_memcache(args)
     if args.drop is not None:
         return _drop(args)
     with Client(args.server, args.timeout) as server:
@@ -53,6 +76,22 @@ def run(args: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
+def _make(args: argparse.Namespace) -> int:
+    consumer = os.fsencode(args.make)
+    how = {"start": args.start}
+    if args.copy_from is not None:
+        how["copy_from"] = encoded(os.fsencode(args.copy_from))
+    body = {word: value for word, value in how.items() if value is not None}
+    with Web(of_http(args), args.timeout, read_token(args)) as server:
+        path = ("v1", "queues", args.queue, "consumers", consumer)
+        reply = server.ask("PUT", *path, body=body)
+        reply.data()
+    if args.json:
+        name = os.fsdecode(args.queue + b"+" + consumer)
+        print(json.dumps({"queue": name, "made": reply.status == 201}))
+    return 0
+
+
 def _drop(args: argparse.Namespace) -> int:
     consumer = args.queue + b"+" + os.fsencode(args.drop)
     try:
@@ -60,7 +99,7 @@ def _drop(args: argparse.Namespace) -> int:
     except ClientError as error:
         raise ClientError(f"--drop {args.drop}: {error}") from None
     with Client(args.server, args.timeout) as server:
-        missing = delete(server, consumer)
+        missing = delete(server, args, consumer)
     if args.json:
         print(json.dumps({"queue": os.fsdecode(consumer), "deleted": not missing}))
     if missing:

@@ -9,13 +9,30 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 from .arguments import MAX_WAIT_MS, duration
-from .client import Item
 from .progress import Bar, following
 from .terminal import Screen
+
+
+class Fetched(Protocol):
+    """An item that is here, or on its way."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def flags(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def pieces(self) -> Iterator[bytes]: ...
+
+    def data(self) -> bytes: ...
 
 
 class Output:
@@ -47,12 +64,13 @@ class Output:
         if self._path and self._stream:
             self._stream.close()
 
-    def write(self, queue: bytes, item: Item) -> None:
+    def write(self, queue: bytes, item: Fetched, **more: str | int | float) -> None:
+        """more: what else there is to say about it in JSON."""
         if self._stream is None:
             path = self._path
             self._stream = open(path, "wb") if path else sys.stdout.buffer  # noqa: SIM115
         if self._as_json:
-            self._stream.write(_as_json(queue, item))
+            self._stream.write(_as_json(queue, item, more))
         elif self._stream.isatty():
             screen = Screen(self._stream)
             for piece in item.pieces():
@@ -82,13 +100,14 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="write to FILE, not to standard output")
 
 
-def _as_json(queue: bytes, item: Item) -> bytes:
+def _as_json(queue: bytes, item: Fetched, more: Mapping[str, str | int | float]) -> bytes:
     data = item.data()
-    shown: dict[str, str | int] = {
+    shown: dict[str, str | int | float] = {
         "queue": os.fsdecode(queue),
         "id": item.id,
         "flags": item.flags,
         "bytes": item.size,
+        **more,
     }
     try:
         shown["text"] = data.decode()

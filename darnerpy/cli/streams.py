@@ -6,9 +6,10 @@ that an item is not confirmed because /dev/null took it; only complaints may go 
 """
 
 import os
+import select
 import sys
 
-__all__ = ["open_standard_streams"]
+__all__ = ["leave_if_nobody_reads", "open_standard_streams"]
 
 
 def open_standard_streams() -> None:
@@ -23,3 +24,11 @@ def open_standard_streams() -> None:
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def leave_if_nobody_reads() -> None:
+    """Who reads our output may be gone long before there is anything to write."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if any(what & select.POLLERR for _, what in poll.poll(0)):
+        raise BrokenPipeError

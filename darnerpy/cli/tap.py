@@ -7,8 +7,6 @@ until it is stopped, also while there is no server; what it had no time to read 
 import argparse
 import json
 import os
-import select
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from ..server.events import Event
 from ..units import counted
 from .arguments import data_directory, queue_name
 from .following import Follower
+from .streams import leave_if_nobody_reads
 from .terminal import complain, say
 
 _NUMBERS = {"flush": "items", "delete": "items"}
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         if text:
             say(text.removesuffix("\n"))
         elif not events:
-            _leave_if_nobody_reads()
+            leave_if_nobody_reads()
         if follower.is_settled and not (lines.wanted or has_doubted):
             # The ring does not say which queues are tapped: perhaps just nothing happens there.
             complain(
@@ -70,14 +69,6 @@ def run(args: argparse.Namespace) -> int:
             )
             has_doubted = True
     raise AssertionError("there is always more to come")
-
-
-def _leave_if_nobody_reads() -> None:
-    """Who reads our output may be gone long before there is anything to write."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    if any(what & select.POLLERR for _, what in poll.poll(0)):
-        raise BrokenPipeError
 
 
 class _Lines:

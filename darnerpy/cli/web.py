@@ -18,7 +18,7 @@ from ..units import UnixAddress
 from .client import PIECE_BYTES, Refused, Unreachable
 from .web_arguments import WebAddress
 
-__all__ = ["Missing", "Reply", "Web", "path_of", "split_consumer"]
+__all__ = ["Missing", "Reply", "Web", "encoded", "path_of", "split_consumer"]
 
 _MAX_TIMEOUT_S = 2_147_000.0
 
@@ -178,7 +178,7 @@ class _Encoded(str):
 
 def path_of(path: Iterable[bytes | str], query: Mapping[str, object]) -> str:
     """A path of the interface: bytes are names, text is as it is."""
-    parts = (part if isinstance(part, str) else _encoded(part) for part in path)
+    parts = (part if isinstance(part, str) else encoded(part) for part in path)
     asked = "&".join(f"{k}={_in_query(v)}" for k, v in query.items() if v is not None)
     return "/" + "/".join(parts) + (f"?{asked}" if asked else "")
 
@@ -189,7 +189,8 @@ def split_consumer(name: bytes) -> tuple[bytes, bytes | None]:
     return queue, consumer if plus else None
 
 
-def _encoded(name: bytes) -> str:
+def encoded(name: bytes) -> str:
+    """A name as the interface has it."""
     text = quote_from_bytes(name, safe="")
     return text.replace(".", "%2E") if name in (b".", b"..") else text
 

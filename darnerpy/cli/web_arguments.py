@@ -12,13 +12,17 @@ from typing import NamedTuple
 
 from ..errors import ConfigError
 from ..units import Address, UnixAddress, parse_address
-from .arguments import MAX_WAIT_MS, duration
+from .arguments import DEFAULT_SERVER, add_answer_arguments
 
 __all__ = [
     "DEFAULT_HTTP_SERVER",
     "WebAddress",
+    "add_either_arguments",
     "add_token_argument",
     "add_web_arguments",
+    "either_address",
+    "of_http",
+    "of_memcache",
     "read_token",
     "web_address",
     "web_default",
@@ -26,7 +30,6 @@ __all__ = [
 
 DEFAULT_HTTP_SERVER = "http://127.0.0.1:2223"
 
-_TIMEOUT = "30s"
 _ADDRESS = re.compile(r"(https?)://([^/?#]+)(/[^?#]*)?")
 _PORTS = {"http": 80, "https": 443}
 _UNIX = "http+unix:"
@@ -67,7 +70,7 @@ def web_default() -> str:
     return os.environ.get("DARNERPY_HTTP_SERVER") or DEFAULT_HTTP_SERVER
 
 
-def add_web_arguments(parser: argparse.ArgumentParser, timeout: str = _TIMEOUT) -> None:
+def add_web_arguments(parser: argparse.ArgumentParser, timeout: str = "30s") -> None:
     parser.add_argument(
         "--server",
         type=web_address,
@@ -77,14 +80,59 @@ def add_web_arguments(parser: argparse.ArgumentParser, timeout: str = _TIMEOUT) 
         + DEFAULT_HTTP_SERVER,
     )
     add_token_argument(parser)
+    add_answer_arguments(parser, timeout)
+
+
+def add_either_arguments(parser: argparse.ArgumentParser) -> None:
+    """For a command of which a part needs HTTP; `of_http` and `of_memcache` say where it is asked."""
     parser.add_argument(
-        "--timeout",
-        type=duration(least_ms=1, most_ms=MAX_WAIT_MS),
-        default=timeout,
-        metavar="DURATION",
-        help=f"give up when the server does not answer for this long; default {timeout}",
+        "--server",
+        type=either_address,
+        metavar="ADDRESS",
+        help="http://HOST:PORT, default DARNERPY_HTTP_SERVER, for what needs HTTP; HOST:PORT or "
+        "unix:/path of the memcache port, default DARNERPY_SERVER, for all else",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_token_argument(parser)
+    add_answer_arguments(parser)
+
+
+def of_http(args: argparse.Namespace) -> WebAddress:
+    """Where HTTP is; leaves, as argparse does, if another port was given."""
+    if args.server is None:
+        try:
+            return web_address(web_default())
+        except argparse.ArgumentTypeError as error:
+            args.usage_error(f"DARNERPY_HTTP_SERVER: {error}")
+    if not isinstance(args.server, WebAddress):
+        args.usage_error(f"argument --server: this needs HTTP, http://HOST:PORT: {args.server}")
+    found: WebAddress = args.server
+    return found
+
+
+def of_memcache(args: argparse.Namespace) -> Address | UnixAddress:
+    """Where the memcache port is; leaves, as argparse does, if another one was given."""
+    if args.server is None:
+        text = os.environ.get("DARNERPY_SERVER") or DEFAULT_SERVER
+        try:
+            return parse_address(text)
+        except ValueError:
+            args.usage_error(f"DARNERPY_SERVER: HOST:PORT or unix:/path was expected: {text}")
+    if isinstance(args.server, WebAddress):
+        args.usage_error(f"argument --server: HOST:PORT or unix:/path was expected: {args.server}")
+    found: Address | UnixAddress = args.server
+    return found
+
+
+def either_address(text: str) -> WebAddress | Address | UnixAddress:
+    """Read the address of either port."""
+    if text.startswith("http"):
+        return web_address(text)
+    try:
+        return parse_address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"http://HOST:PORT, HOST:PORT or unix:/path was expected: {text}"
+        ) from None
 
 
 def add_token_argument(parser: argparse.ArgumentParser) -> None:

@@ -2,18 +2,23 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from typing import Any
 
 from ...errors import ConfigError, DarnerError
-from ...units import Address, UnixAddress, parse_address
-from ..arguments import DEFAULT_SERVER, MAX_WAIT_MS, duration
+from ..arguments import MAX_WAIT_MS, duration
 from ..client import Unreachable
 from ..table import table
 from ..terminal import say
-from ..web_arguments import WebAddress, add_token_argument, read_token, web_address, web_default
+from ..web_arguments import (
+    WebAddress,
+    add_token_argument,
+    either_address,
+    of_http,
+    of_memcache,
+    read_token,
+)
 from .snapshots import Lost, Row, Snapshot, Totals
 from .sources import Places, updates
 from .view import COLUMNS, Order, age_of, chosen, described
@@ -32,7 +37,7 @@ _NAMES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
-        type=_address,
+        type=either_address,
         metavar="ADDRESS",
         help="http://HOST:PORT for HTTP, HOST:PORT or unix:/path for the memcache port; default "
         "DARNERPY_HTTP_SERVER, or where there is no HTTP, DARNERPY_SERVER",
@@ -91,27 +96,9 @@ def run(args: argparse.Namespace) -> int:
     return show(places, order)
 
 
-def _address(text: str) -> WebAddress | Address | UnixAddress:
-    if text.startswith("http"):
-        return web_address(text)
-    try:
-        return parse_address(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"http://HOST:PORT, HOST:PORT or unix:/path was expected: {text}"
-        ) from None
-
-
 def _places(args: argparse.Namespace) -> Places:
-    web: WebAddress | None = None
-    memcache: Address | UnixAddress | None = None
-    if args.server is None:
-        web = web_address(web_default())
-        memcache = parse_address(os.environ.get("DARNERPY_SERVER") or DEFAULT_SERVER)
-    elif isinstance(args.server, WebAddress):
-        web = args.server
-    else:
-        memcache = args.server
+    web = None if args.server and not isinstance(args.server, WebAddress) else of_http(args)
+    memcache = None if isinstance(args.server, WebAddress) else of_memcache(args)
     token = "" if web is None else read_token(args)
     return Places(web, memcache, args.timeout, args.interval / 1000, token)
 

@@ -1,0 +1,110 @@
+"""`darnerpy lease`: takes an item that comes back by itself unless it is confirmed, for scripts.
+
+    id=$(darnerpy lease work --output job) && process job && darnerpy lease --confirm "$id"
+
+Nothing stays connected meanwhile: the server keeps a lease until it is confirmed, given back, or over.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+
+from ..units import write_duration
+from .arguments import MAX_WAIT_MS, duration, queue_name
+from .items import Output
+from .terminal import say
+from .web import Reply, split_consumer
+from .web_arguments import add_web_arguments
+from .web_queues import connected
+
+_TTL = "30s"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "queue",
+        type=queue_name,
+        nargs="?",
+        metavar="QUEUE",
+        help="take an item of QUEUE or QUEUE+CONSUMER; what is printed is the id of its lease",
+    )
+    ending = parser.add_mutually_exclusive_group()
+    ending.add_argument("--confirm", metavar="ID", help="the item is done with")
+    ending.add_argument("--abort", metavar="ID", help="give the item back, with one attempt more")
+    ending.add_argument("--extend", metavar="ID", help="have it last for --ttl from now on")
+    parser.add_argument(
+        "--ttl",
+        type=duration(least_ms=100, most_ms=43_200_000),
+        default=_TTL,
+        metavar="DURATION",
+        help=f"how long the lease lasts; default {_TTL}, at most 12h",
+    )
+    parser.add_argument(
+        "--wait",
+        type=duration(most_ms=MAX_WAIT_MS),
+        default=0,
+        metavar="DURATION",
+        help="wait this long for an item, such as 500ms or 10s",
+    )
+    parser.add_argument("--output", metavar="FILE", help="where the item is written")
+    add_web_arguments(parser)
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(args: argparse.Namespace) -> int:
+    ended = args.confirm or args.abort or args.extend
+    if bool(args.queue) == bool(ended):
+        args.usage_error("either a queue, or one of --confirm, --abort and --extend is expected")
+    if ended:
+        return _end(args, ended)
+    if not (args.output or args.json):
+        args.usage_error("--output or --json is expected, for the item")
+    queue, consumer = split_consumer(args.queue)
+    query = {
+        "ttl": write_duration(args.ttl),
+        "wait": write_duration(args.wait),
+        "consumer": consumer,
+    }
+    with connected(args) as server, Output(args.output, args.json, line_ends=False) as output:
+        path = ("v1", "queues", queue, "leases")
+        reply = server.ask("POST", *path, query=query, accept="*/*", wait_ms=args.wait)
+        if reply.status == 204:
+            return 1
+        lease = reply.headers["location"].rpartition("/")[2]
+        output.write(
+            args.queue,
+            _Leased(reply),
+            lease=lease,
+            attempts=int(reply.headers["darnerpy-attempts"]),
+        )
+    if not args.json:
+        say(lease)
+    return 0
+
+
+def _end(args: argparse.Namespace, lease: str) -> int:
+    at = ("v1", "leases", lease.encode())
+    with connected(args) as server:
+        if args.confirm:
+            server.json("DELETE", *at)
+        elif args.abort:
+            server.json("POST", *at, "abort")
+        else:
+            server.json("POST", *at, "extend", query={"ttl": write_duration(args.ttl)})
+    if args.json:
+        print(json.dumps({"lease": lease}))
+    return 0
+
+
+class _Leased:
+    def __init__(self, reply: Reply) -> None:
+        self.id = int(reply.headers["darnerpy-id"])
+        self.flags = int(reply.headers["darnerpy-flags"])
+        self.size = int(reply.headers["content-length"])
+        self._reply = reply
+
+    def pieces(self) -> Iterator[bytes]:
+        return self._reply.pieces()
+
+    def data(self) -> bytes:
+        return self._reply.data()
