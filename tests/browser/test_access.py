@@ -61,9 +61,7 @@ def complaints(page: Page, within: str = "html") -> list[str]:
 def ready(page: Page) -> None:
     expect(page.locator(".connection")).to_have_text("Live")
     expect(page.locator(".loading:visible")).to_have_count(0)
-    page.wait_for_function(
-        "() => !document.querySelector('.chart') || document.querySelector('canvas')"
-    )
+    expect(page.locator(".chart .plot:empty")).to_have_count(0)
 
 
 def complaints_in_both_colours(page: Page, within: str = "html") -> list[str]:

@@ -83,6 +83,10 @@ def test_looking_at_items_takes_none(
     expect(page.get_by_label("Data of item 2", exact=True)).to_have_text(hostile.decode())
     third.click()
     expect(page.get_by_label("Data of item 3", exact=True)).to_contain_text("00000000  00 ff 20 62")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save item 3 as a file").click()
+    assert waiting.value.suggested_filename == "peeked-3.bin"
+    assert Path(waiting.value.path()).read_bytes() == b"\x00\xff binary"
     page.get_by_label("Show data as").select_option("Text")
     expect(data).to_have_text('{"b":1,"a":[12345678901234567890]}')
     page.get_by_label("Show data as").select_option("Hex")
@@ -113,7 +117,7 @@ def test_attempts_of_an_item(server: ServerProcess, open_page: OpenPage, wire: W
     page = open_page(server, "#/q/tried/items")
     expect(page.locator("table.peek tr").nth(1).locator("td").nth(1)).to_have_text("2")
     page.locator("button.glimpse").click()
-    expect(page.get_by_text("delivered 2 times before")).to_be_visible()
+    expect(page.get_by_text("came back 2 times")).to_be_visible()
 
 
 def test_pushing(server: ServerProcess, open_page: OpenPage, wire: Wire, tmp_path: Path) -> None:

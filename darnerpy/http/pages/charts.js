@@ -11,7 +11,13 @@ const HEIGHT = 168;
 const CHARTS = [
   { title: "Depth", unit: "items that wait", series: [["Depth", "--chart-1", 1]], text: count },
   { title: "Rates", unit: "items a second", series: [["In", "--chart-2", 2], ["Out", "--chart-3", 3]], text: rate },
-  { title: "Age", unit: "of the oldest item", series: [["Age", "--chart-4", 4]], text: (value) => duration(value === null ? undefined : value * 1000) },
+  {
+    title: "Age",
+    unit: "of the oldest item",
+    series: [["Age", "--chart-4", 4]],
+    text: (value) => duration(value === null || value === undefined ? undefined : value * 1000),
+    steps: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, ...[1, 2, 5, 10, 20, 50, 100].map((days) => days * 86400)],
+  },
 ];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -132,7 +138,7 @@ export class Charts {
         scales: { x: { time: true }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
         axes: [
           { ...axis, font, size: 26, space: 64, values: (u, ticks) => ticks.map((value) => hour(value * 1000)) },
-          { ...axis, font, size: 58, space: 32, values: (u, ticks) => ticks.map((value) => chart.text(value)) },
+          { ...axis, font, size: 58, space: 32, incrs: chart.steps, values: (u, ticks) => ticks.map((value) => chart.text(value)) },
         ],
         series: [
           { value: (u, value) => clock(value ? value * 1000 : undefined) },

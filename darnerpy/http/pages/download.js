@@ -27,7 +27,7 @@ export class Download {
     setText(this.told, "Downloading …");
     try {
       const { blob, items } = await this.gather();
-      this.save(blob);
+      save(blob, `${this.page.text}.jsonl`);
       this.page.say(`Downloaded ${exact(items)} items of ${this.page.text}, ${size(blob.size)}.`);
     } catch (error) {
       const cancelled = this.stop.signal.aborted;
@@ -90,11 +90,11 @@ export class Download {
     const line = pieces.join("");
     if (line) yield line;
   }
+}
 
-  save(blob) {
-    const address = URL.createObjectURL(blob);
-    const plain = this.page.text.replace(/[^A-Za-z0-9._+-]/g, "_").slice(0, 100);
-    el("a", { href: address, download: `${plain}.jsonl` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60_000);
-  }
+/** Hands data to the browser as a file. */
+export function save(blob, name) {
+  const address = URL.createObjectURL(blob);
+  el("a", { href: address, download: name.replace(/[^A-Za-z0-9._+-]/g, "_").slice(-120) }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

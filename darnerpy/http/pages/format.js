@@ -60,10 +60,14 @@ export function duration(ms) {
   if (seconds < 10) return `${tenths.format(Math.floor(ms / 100) / 10)} s`;
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} m ${seconds % 60} s`;
+  if (minutes < 60) return both(minutes, "m", seconds % 60, "s");
   const hours = Math.floor(minutes / 60);
-  if (hours < 24) return `${hours} h ${minutes % 60} m`;
-  return `${whole.format(Math.floor(hours / 24))} d ${hours % 24} h`;
+  if (hours < 24) return both(hours, "h", minutes % 60, "m");
+  return both(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+function both(large, unit, small, rest) {
+  return `${whole.format(large)} ${unit}${small ? ` ${small} ${rest}` : ""}`;
 }
 
 /** Some milliseconds, to the tenth. */

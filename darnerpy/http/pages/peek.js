@@ -4,6 +4,7 @@
 
 import { ask, Encoded, of } from "./api.js";
 import { el, set, setText } from "./dom.js";
+import { save } from "./download.js";
 import { clock, duration, exact, size, some } from "./format.js";
 import { bytesOf, glimpse, view, VIEWS } from "./data.js";
 import { shown } from "./names.js";
@@ -225,15 +226,31 @@ export class Peek {
     const { text, as } = view(item.bytes, this.as);
     const full = item.size ?? item.bytes.length;
     const facts = [
-      `${some(full, "byte")}, shown as ${as === "none" ? "nothing" : VIEWS[as].toLowerCase()}`,
+      as === "none" ? some(full, "byte") : `${some(full, "byte")}, shown as ${VIEWS[as]}`,
       `flags ${item.flags}`,
-      `delivered ${some(item.attempts, "time")} before`,
+      item.attempts ? `came back ${some(item.attempts, "time")}` : "never came back",
       item.bytes.length < full ? `only the first ${size(item.bytes.length)} of it` : null,
     ].filter(Boolean);
+    const save = el("button", { type: "button", onclick: () => this.save(item) }, "Save");
+    set(save, "aria-label", `Save item ${item.id} as a file`);
     place.replaceChildren(
-      el("p", { class: "hint" }, facts.join(" · ")),
+      el("div", { class: "about" }, el("p", { class: "hint" }, facts.join(" · ")), save),
       el("pre", { tabindex: "0", "aria-label": `Data of item ${item.id}` }, el("code", {}, text)),
     );
+  }
+
+  /** All of its data, if it has not left its place since. */
+  async save(item) {
+    const { page } = this;
+    try {
+      const response = await ask("GET", of(page.key, "items", "peek"), {
+        parameters: { offset: this.offset + this.items.indexOf(item), consumer: this.consumer && new Encoded(this.consumer) },
+      });
+      if (response.headers.get("Darnerpy-Id") !== String(item.id)) throw new Error("it is not where it was; refresh first");
+      save(await response.blob(), `${page.text}-${item.id}.bin`);
+    } catch (error) {
+      page.say(`Item ${item.id} cannot be saved: ${error.message}`, "failed");
+    }
   }
 
   close() {

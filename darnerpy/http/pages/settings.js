@@ -4,6 +4,11 @@
 
 import { el } from "./dom.js";
 
+/** A name that goes on in the next line behind an underscore, where there is no room for it. */
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part) => [part, el("wbr")]);
+}
+
 export class SettingsPart {
   constructor(page) {
     this.page = page;
@@ -49,7 +54,7 @@ export class SettingsPart {
         el(
           "tr",
           { class: from === "default" ? "default" : null },
-          el("th", { scope: "row" }, name),
+          el("th", { scope: "row" }, breakable(name)),
           el("td", {}, el("code", {}, typeof value === "string" ? value || "–" : JSON.stringify(value))),
           el("td", {}, from),
         ),

@@ -50,6 +50,7 @@ export class Store {
     this.all = new Counted();
     this.time = undefined;
     this.fresh = null;
+    this.recalled = false;
     this.watchers = new Set();
   }
 

@@ -6,6 +6,7 @@ import { count, duration, exact, latency, rate, size } from "./format.js";
 import { el, set, setText } from "./dom.js";
 import { Sparkline } from "./sparkline.js";
 import { TREND } from "./store.js";
+import { recall } from "./trends.js";
 
 const TOTALS = [
   ["Depth", "Items that wait in all queues", (store) => count(store.all.stats.items), (store) => exact(store.all.stats.items)],
@@ -24,6 +25,7 @@ export class Totals {
     this.store = store;
     this.values = TOTALS.map(() => el("dd", {}, "…"));
     this.trend = new Sparkline();
+    recall(store);
     const tiles = TOTALS.map(([label, title], at) =>
       el("div", { class: "tile", title }, el("dt", {}, label), this.values[at]),
     );

@@ -1,11 +1,24 @@
-// What the server remembers of the last minute, for the small lines of queues that come into sight.
+// What the server remembers of the last minute, for the small lines: of all, and of queues that come into
+// sight.
 //
-// Owns that each queue is asked for once, many in one request, and not more often than once a second.
+// Owns that each is asked for once, many in one request, and not more often than once a second.
 
 import { json } from "./api.js";
 
 const MOST = 100;
 const REST = 1000;
+
+/** Of all together. */
+export async function recall(store) {
+  if (store.recalled) return;
+  store.recalled = true;
+  try {
+    const { items } = await json("GET", "v1/history", { parameters: { range: "1m" } });
+    store.all.remember(items);
+  } catch {
+    // The line begins now, then.
+  }
+}
 
 export class Trends {
   constructor(store) {
