@@ -27,7 +27,7 @@ PYTEST := $(PY) -m pytest -n 3 --dist worksteal
 BEHAVIOUR = $(sort $(shell grep -lrE 'tests\.(servers|shell|conftest)' --include 'test_*.py' \
     $(addprefix tests/,integration crash hostile inspection migration)))
 
-.PHONY: install serve test test-compiled test-browser thorough lint bench bench-library bench-ring bench-watchers compare profile soak fuzz test-image man clean
+.PHONY: install serve test test-compiled test-browser screenshots thorough lint bench bench-library bench-ring bench-watchers compare profile soak fuzz test-image man clean
 
 install: $(STAMP)
 
@@ -72,6 +72,10 @@ test-compiled: $(STAMP) $(COMPILED)
 # The dashboard in a real browser, which the system has to have: `apt-get install chromium`.
 test-browser: $(BROWSER)
 	$(PY) -m pytest $(or $(ARGS),tests/browser)
+
+# The pictures of README and docs, of a server that has had load for ten minutes.
+screenshots: $(BROWSER)
+	$(PY) -m tests.browser.screenshots $(ARGS)
 
 # All that `make test` only samples: every cut, every flipped bit, thousands of examples. It takes hours.
 thorough: $(STAMP)

@@ -25,6 +25,7 @@ const events = new Events("v1/events", told, stateIs);
 const main = document.querySelector("#main");
 let page = null;
 let waiting = false;
+let lost = false;
 
 function told(name, value) {
   if (name === "stats") store.take(value);
@@ -37,10 +38,11 @@ function told(name, value) {
 async function stateIs(state) {
   header.state(state);
   document.body.classList.toggle("stale", state.is === "lost" || state.is === "again");
-  if (state.is === "open") {
-    await learn();
-    page?.again?.();
-  }
+  if (state.is === "lost") lost = true;
+  if (state.is !== "open") return;
+  await learn();
+  if (lost) page?.again?.();
+  lost = false;
 }
 
 /** What server this is; another one may be there after each loss. */
