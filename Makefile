@@ -19,15 +19,15 @@ PROJECT := pyproject.toml hatch_build.py
 IN_C := $(shell find darnerpy -name '*.[ch]')
 SOURCES := $(shell find darnerpy -type f ! -name '*.pyc' ! -name '*.so')
 
-# Three for two cores: much of the time a test waits, for a disk, the kernel or a timer. Who is done early
+# Four for two cores: much of the time a test waits, for a disk, the kernel or a timer. Who is done early
 # takes over from who has the long ones, which lie side by side.
-PYTEST := $(PY) -m pytest -n 3 --dist worksteal
+PYTEST := $(PY) -m pytest -n 4 --dist worksteal
 
 # Those that run the program as a user does: of these folders, what knows how it is started.
 BEHAVIOUR = $(sort $(shell grep -lrE 'tests\.(servers|shell|conftest)' --include 'test_*.py' \
     $(addprefix tests/,integration crash hostile inspection migration)))
 
-.PHONY: install serve test test-compiled test-browser screenshots thorough lint bench bench-library bench-ring bench-watchers compare profile soak fuzz test-image man clean
+.PHONY: install compile serve test test-compiled test-browser screenshots thorough lint bench bench-library bench-ring bench-watchers compare profile soak fuzz test-image man clean
 
 install: $(STAMP)
 
@@ -58,6 +58,8 @@ $(SERVED) $(COMPILED): .venv-%/.$(BUILD): $(PROJECT) $(SOURCES) | .venv-%/bin/py
 	@$(@D)/bin/darnerpy --version | grep -q compiled || echo \
 	    "(faster where a C compiler and Python's headers are: docs/deployment.md)"
 	touch $@
+
+compile: $(COMPILED)
 
 serve: $(SERVED) $(SERVING)
 	.venv-serve/bin/darnerpy serve --data data --listen 127.0.0.1:22133 $(ARGS)
