@@ -7,7 +7,7 @@ take back what a batch that fails has confirmed. Knows nothing of journals: what
 
 from collections import deque
 from collections.abc import Sequence
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import Final
 
 from ..config import QueueSettings
@@ -16,6 +16,7 @@ from .counters import Counters
 from .items import Item, bare, weight_of
 from .leases import Leased, Leases
 from .line import Line
+from .open_reads import OpenRead
 from .order import Order
 from .positions import Positions, Span, span_of
 from .windows import Windows
@@ -23,6 +24,9 @@ from .windows import Windows
 __all__ = ["Consumer"]
 
 _ENDLESS: Final = 1 << 62
+
+_MOST_STALE: Final = 500
+"""Of `kept`, beside as many as are open."""
 
 Undo = Item | Span | Positions | Returned | Leased
 """What to take back if a batch fails: a confirmation, where a consumer stood before a flush, that the
@@ -173,6 +177,16 @@ class Consumer(Order):
             self.leases = Leases()
         self.leases.begin(lease)
 
+    def note_kept(self, held: OpenRead) -> None:
+        """What is open has a time of its own; those that it had before, and those of others that were let go
+        before their time, are not many.
+        """
+        kept = self.kept
+        if len(kept) > 2 * len(self.open) + _MOST_STALE:
+            kept[:] = [(each.until, i) for i, each in self.open.items() if each.until]
+            heapify(kept)
+        heappush(kept, (held.until, held.item.id))
+
     # -- forgetting --------------------------------------------------------------------------------
 
     def forget_waiting(self, next_id: int) -> None:
@@ -265,8 +279,10 @@ class Consumer(Order):
             self.returns[step.id] = step
         elif isinstance(step, Leased):
             self._lease_again(step)
-        else:
-            self.positions.unconfirm(span_of(step) if isinstance(step, Item) else step)
+        elif isinstance(step, Span):
+            self.positions.unconfirm(step)
+        elif self.positions.is_confirmed(step.id):  # else nobody was given it after all
+            self.positions.unconfirm(span_of(step))
 
     def _lease_again(self, was: Leased) -> None:
         held = was.held
@@ -278,7 +294,7 @@ class Consumer(Order):
         elif self.open.get(item_id) is not held:
             return  # its lease was over before all failed
         held.until = was.until
-        heappush(self.kept, (was.until, item_id))
+        self.note_kept(held)
         self.begin_lease(was.lease)
 
     def missing(self, written: int) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ lease is called outside, nor how long one may be.
 """
 
 from collections.abc import Mapping
-from heapq import heapify, heappush
+from heapq import heapify
 
 from .batches import Batch, Lease
 from .consumer import Consumer
@@ -67,7 +67,7 @@ class Holding(Delivery):
     def keep(self, held: OpenRead, until: int) -> None:
         """Have an open read come back at a time (monotonic milliseconds), whatever the settings say."""
         held.until = until
-        heappush(self.consumers[held.consumer].kept, (until, held.item.id))
+        self.consumers[held.consumer].note_kept(held)
         self.on_alarm(until)
 
     def hold_again(self, held: OpenRead) -> bool:

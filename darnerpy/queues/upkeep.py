@@ -68,9 +68,9 @@ def _end_kept(queue: Queue, consumer: Consumer, now: int) -> None:
     left = _STEPS
     while kept and kept[0][0] <= now and left:
         until, item_id = heappop(kept)
+        left -= 1
         held = consumer.open.get(item_id)
         if held is not None and held.until == until:  # else it was kept for longer, or let go
-            left -= 1
             consumer.counters.timeouts += 1
             queue.end_kept(held, counted=True, why=TIMEOUT)
     if kept:

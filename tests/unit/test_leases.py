@@ -73,6 +73,21 @@ def test_it_lapses_when_it_is_due_and_not_when_the_settings_say() -> None:
     assert (counters.timeouts, counters.aborts) == (1, 1)
 
 
+def test_leases_that_are_over_before_their_time_take_no_memory_until_then() -> None:
+    keeper = filled(items=5000)
+    queue = keeper.queue
+    first = lease(keeper, 3_600_000)
+    for _ in range(4000):
+        queue.confirm_leased(leased(queue, lease(keeper, 3_600_000)))
+    for _ in range(4000):
+        queue.extend(leased(queue, first), 3_600_000)
+    assert len(queue.own.kept) < 1000
+    queue.extend(leased(queue, first), 100)
+    keeper.commit()
+    keeper.wait(100)
+    assert queue.leased(b"", first) is None
+
+
 def test_what_lapsed_is_in_its_place_with_an_attempt_more() -> None:
     keeper = filled()
     lease(keeper, 100)
