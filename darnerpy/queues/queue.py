@@ -254,7 +254,7 @@ class Queue(Holding):
         consumer.put_back(item)
 
     def untake(self, consumer: Consumer, item: Item, back: Returned | None) -> None:
-        """Undo a `take` that is written, or in no sealed batch: nobody has the item after all.
+        """Undo a `take` of another turn: nobody has the item after all.
 
         back: what was known of its attempts. Nothing written since may have been trimmed by.
         """
@@ -262,7 +262,6 @@ class Queue(Holding):
             return
         batch = self._touch()
         batch.lasting = True
-        consumer.undo = [each for each in consumer.undo if each is not item and each is not back]
         self.tell(RETURN, consumer, item.id, item.size)
         consumer.positions.unconfirm(span_of(item))
         consumer.counters.passed -= 1

@@ -72,7 +72,8 @@ class _Taken:
     def confirm(self) -> list[Given]:
         queue, consumer, now = self._stored.queue, self._consumer, self._host.clock.now_ms()
         given = []
-        for handed in self.handed:
+        all_handed, self.handed = self.handed, []
+        for handed in all_handed:
             held = handed.held
             item = held.item
             attempts, _ = standing(consumer, item)
@@ -82,6 +83,7 @@ class _Taken:
                 handed.give_back()
                 continue
             self.batch = batch
+            self.handed.append(handed)
             self._known.append((item, back))
             given.append(Given(item, attempts, now - item.created, handed.handle))
         return given
