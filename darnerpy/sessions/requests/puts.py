@@ -259,7 +259,10 @@ def _write(
         while not ended:
             yield moved.wait
     except BaseException:
-        incoming.discard()
+        if not ended:
+            incoming.discard()
+        elif ended[0] is None:  # whole by now
+            incoming.remove()
         raise
     if ended[0] is not None:
         raise ended[0]
