@@ -26,7 +26,7 @@ COPY darnerpy darnerpy
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca-certificates.crt,target=/etc/ssl/certs/ca-certificates.crt \
     python3 -m venv --without-pip /opt/darnerpy \
-    && python3 -m pip --python /opt/darnerpy install --no-cache-dir '.[fast,http]'
+    && python3 -m pip --python /opt/darnerpy install --no-cache-dir '.[fast,http,top]'
 
 
 FROM ${BASE}
