@@ -19,6 +19,8 @@ Headers = list[tuple[bytes, bytes]]
 _SMALL_REST = 256 * 1024
 """So much of a body that nobody wants is read and thrown away, so that the connection can be kept."""
 
+_RETRY = ((b"retry-after", b"1"),)
+
 
 class Line(Protocol):
     """The connection. who: for the log. inline: bytes of a body that may be kept."""
@@ -58,6 +60,8 @@ class Exchange:
         self._line = line
         self._cycle = cycle
         self._received = 0
+        self._kept = 0  # of this, in memory as far as is known
+        self._keeps = True
         self._then: Callable[[], None] | None = None
         self._problem: Problem | None = None
 
@@ -87,14 +91,30 @@ class Exchange:
         return self._then is not None
 
     def take(self) -> bytes:
-        """What has come since; b"" if nothing has. Raises what prevents the rest from coming."""
+        """What has come since; b"" if nothing has. Raises what prevents the rest from coming.
+
+        It counts as memory until there is more than may be kept: whoever takes it does not keep it then.
+        """
+        data = self._take()
+        if self._received > self.inline:
+            self._keeps = False
+        if not self._keeps:
+            self.let_go()
+        return data
+
+    def let_go(self) -> None:
+        """What was taken is not in memory any more, or soon will not be."""
+        kept, self._kept = self._kept, 0
+        self._line.keep(-kept)
+
+    def _take(self) -> bytes:
         if self._problem is not None:
             raise self._problem
         cycle = self._cycle
         data = bytes(cycle.body)
         if data:
             self._received += len(data)
-            self._line.keep(-len(data))
+            self._kept += len(data)
             cycle.body = bytearray()
         return data
 
@@ -123,14 +143,16 @@ class Exchange:
         self.arrived()
 
     async def body(self, most: int) -> bytes:
-        """All of it. Raises `Problem` if it is more than so many bytes."""
+        """All of it, which stays in memory. Raises `Problem` if it is more than so many bytes, or than may
+        be kept while memory is short.
+        """
         loop = asyncio.get_running_loop()
         pieces: list[bytes] = []
         size = 0
         if self.size is not None and self.size > most:
             raise _too_large(most)
         while not self.ended:
-            piece = self.take()
+            piece = self._take()
             if not piece:
                 came = loop.create_future()
                 self.more(lambda came=came: came.done() or came.set_result(None))  # type: ignore[misc]
@@ -139,6 +161,8 @@ class Exchange:
             size += len(piece)
             if size > most:
                 raise _too_large(most)
+            if size > self.inline and self.inline < _SMALL_REST:
+                raise Problem(503, "buffer_memory is taken by other clients", _RETRY)
             pieces.append(piece)
         return b"".join(pieces)
 

@@ -94,7 +94,7 @@ class Connection(HttpToolsProtocol):
         self._task: asyncio.Task[None] | None = None
         self._unparsed = memoryview(b"")
         self._begun = False  # a head was, and is not complete
-        self._head = 0  # bytes of it, or a piece more
+        self._head = 0  # bytes of it, or of what is none of the body, or a piece more
         self._since = loop.time()  # when what it is waiting for began, or last moved
         self._unread = 0
         self._kept = self._held = 0
@@ -169,10 +169,9 @@ class Connection(HttpToolsProtocol):
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.feed_data(head)
                 continue
-            if self._begun:
-                self._head += len(piece)
-                if self._head > _MOST_HEAD + _PIECE:
-                    self._refuse(_head_too_large())
+            self._head += len(piece)
+            if self._head > _MOST_HEAD + _PIECE:
+                self._refuse(_head_too_large() if self._begun else _rest_too_large())
             return
 
     def on_message_begin(self) -> None:
@@ -186,6 +185,10 @@ class Connection(HttpToolsProtocol):
         if len(self.url) > _MOST_TARGET:
             self._refuse(Problem(414, f"the address is longer than {_MOST_TARGET} bytes"))
             raise _Refused
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._begun:  # else it is behind the body, where nobody looks for any
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -211,6 +214,7 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
         before = len(cycle.body)
+        self._head = 0
         super().on_body(body)
         self.keep(len(cycle.body) - before)
         if cycle is self._running and self.exchange is not None:
@@ -244,8 +248,10 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        running, self._running, self.exchange = self._running, None, None
-        self._task = None
+        running, exchange = self._running, self.exchange
+        self._running = self.exchange = self._task = None
+        if exchange is not None:
+            exchange.let_go()
         if running is not None:
             self.keep(-len(running.body))
             running.body = bytearray()
@@ -358,3 +364,7 @@ class Connection(HttpToolsProtocol):
 
 def _head_too_large() -> Problem:
     return Problem(431, f"the head of the request is larger than {_MOST_HEAD} bytes")
+
+
+def _rest_too_large() -> Problem:
+    return Problem(431, f"more than {_MOST_HEAD} bytes of chunks or trailers are none of the body")

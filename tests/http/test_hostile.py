@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,52 @@ def test_a_head_that_stops_is_told_so(hasty: Inside) -> None:
         status, body = read_answer(wire)
         assert (status, b"no whole head" in body) == (408, True)
         wire.expect_closed()
+
+
+@pytest.mark.parametrize("trailer", [b"", b"X: y\r\n"])
+def test_trailers_that_never_end(inside: Inside, trailer: bytes) -> None:
+    with inside.connect() as wire:
+        wire.send(post("/v1/queues/q/items", b"", "Transfer-Encoding: chunked"))
+        wire.send(b"5\r\nhello\r\n0\r\n" + (trailer * 20_000 or b"X: " + b"y" * 100_000))
+        status, body = read_answer(wire)
+        assert (status, b"none of the body" in body) == (431, True)
+        wire.expect_closed()
+    with Web(inside.address) as web:
+        assert web.get("/v1/queues/q").status == 404
+
+
+def test_trailers_are_no_headers(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send(post("/v1/queues/q/items", b"", "Transfer-Encoding: chunked"))
+        wire.send(b"5\r\nhello\r\n0\r\nDarnerpy-Flags: many\r\nHost: elsewhere\r\n\r\n" + LIST)
+        assert [read_answer(wire)[0] for _ in range(2)] == [201, 200]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_what_is_kept_of_bodies_is_memory_of_buffers(
+    loop: str, tmp_path: Path, lines: bool
+) -> None:
+    kind = "application/jsonl" if lines else "text/plain"
+    how = f"Content-Type: {kind}", "Content-Length: 200001"
+    part = post("/v1/queues/q/items", b"", *how) + b" " * 200_000
+    with (
+        Inside(tmp_path / "data", loop, LONG, buffer_memory="1MiB") as inside,
+        ExitStack() as stack,
+    ):
+        flow = inside.server.flow
+        wires = [stack.enter_context(inside.connect()) for _ in range(3)]
+        for number, wire in enumerate(wires[:2], 1):
+            wire.send(part)
+            wait_until(partial(lambda kept: flow.reserved == kept, number * 200_000))
+        wires[2].send(part)  # this is more than half of it
+        if lines:
+            status, body = read_answer(wires[2])
+            assert (status, b"buffer_memory" in body) == (503, True)
+        wait_until(lambda: flow.reserved == 400_000)
+        for wire in wires[: 2 if lines else 3]:
+            wire.send(b" ")
+            assert read_answer(wire)[0] == 201
+        wait_until(lambda: flow.reserved == 0)
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from typing import Annotated, Any
 
 import msgspec
@@ -63,7 +64,7 @@ async def _put_lines(call: Call) -> Answer:
     body = await call.exchange.body(_MOST_LINES_BYTES)
     pace = Pace()
     items: list[New] = []
-    for at, line in enumerate(body.split(b"\n"), 1):
+    for at, line in enumerate(BytesIO(body), 1):
         if pace.is_over():
             await asyncio.sleep(0)
         if not line or line.isspace():
