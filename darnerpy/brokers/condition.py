@@ -88,8 +88,10 @@ class Condition:
     def unused(self) -> bool:
         """Whether nothing was ever stored, nobody waits, and nothing is on its way to be stored."""
         queue = self.queue
-        waited_for = self._callbacks or queue.own.line or self._handle.uploads
-        return not (self.stored or waited_for or queue.unwritten or self.deletion)
+        if self.stored or self._callbacks or self._handle.uploads or queue.unwritten:
+            return False
+        waited_for = any(consumer.line for consumer in queue.consumers.values())
+        return not (waited_for or self.deletion)
 
     @property
     def in_use(self) -> bool:

@@ -9,6 +9,7 @@ lease is called outside, nor how long one may be.
 
 from collections.abc import Mapping
 from heapq import heapify
+from typing import Final
 
 from .batches import Batch, Lease
 from .consumer import Consumer
@@ -19,7 +20,10 @@ from .items import Item
 from .leases import Leased
 from .open_reads import OpenRead
 
-__all__ = ["Holding"]
+__all__ = ["MAX_LEASE_MS", "Holding"]
+
+MAX_LEASE_MS: Final = 12 * 60 * 60 * 1000
+"""Nobody asks for longer: what seems to last longer was given when the wall clock was wrong."""
 
 
 class Holding(Delivery):
@@ -159,7 +163,8 @@ class Holding(Delivery):
                     leases.end(lease.id)
                 elif lease.id not in consumer.open:
                     held = OpenRead(consumer.name, item, here, None)
-                    held.until = max(1, here + max(0, lease.deadline - now))
+                    left = min(max(0, lease.deadline - now), MAX_LEASE_MS)
+                    held.until = max(1, here + left)
                     consumer.hold(held)
                     consumer.counters.let_go -= 1  # it was given by another process
                     consumer.kept.append((held.until, lease.id))

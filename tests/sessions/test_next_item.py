@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from darnerpy.config import QueueRule
 from darnerpy.errors import (
     JournalError,
     NotAllowedError,
@@ -16,6 +17,7 @@ from darnerpy.errors import (
 from darnerpy.queues.batches import PAUSED_GETS
 from darnerpy.sessions.contract import Host
 from darnerpy.sessions.guard import Status
+from darnerpy.sessions.requests.leases import lease
 from darnerpy.sessions.requests.waiting import Handed, next_item, readable
 from darnerpy.sessions.steps import Steps
 from tests.brokers.house import House, until
@@ -87,6 +89,33 @@ async def test_a_wait_ends_and_leaves_no_queue_behind(tmp_path: Path) -> None:
         with pytest.raises(UnknownConsumerError, match="no consumer audit of queue work"):
             await drive(ask(host, Client(), 60_000, b"audit"))
         assert b"work" not in house.broker.queues
+
+
+async def test_a_queue_that_nobody_may_read_is_not_made(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        host = host_of(house)
+        steps = lease(host, Client(), b"work", b"", 1000, 60_000)
+        assert next(steps) is not None  # for the key of leases
+        steps.close()
+        assert b"work" not in house.broker.queues
+        host.guard.set(Status.QUIESCENT)
+        with pytest.raises(NotAllowedError):
+            await drive(ask(host, Client(), 60_000))
+        assert b"work" not in house.broker.queues
+
+
+async def test_a_queue_that_others_wait_for_stays_when_a_wait_ends(tmp_path: Path) -> None:
+    rules = (QueueRule(b"work", {"consumers": (b"audit",)}),)
+    async with House(tmp_path, queue_rules=rules) as house:
+        host = host_of(house)
+        asked = asyncio.ensure_future(drive(ask(host, Client(), 60_000, b"audit")))
+        await until(lambda: b"work" in house.broker.queues)
+        await until(lambda: len(house.queue(b"work").consumers[b"audit"].line) == 1)
+        assert await drive(ask(host, Client(), 1)) is None
+        await house.put(b"work", b"one")
+        handed = await asked
+        assert handed is not None
+        assert handed.held.item.data == b"one"
 
 
 async def test_a_request_that_is_closed_takes_nothing(tmp_path: Path) -> None:

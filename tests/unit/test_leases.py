@@ -7,6 +7,7 @@ from darnerpy.errors import ServerError
 from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Lease
 from darnerpy.queues.events import ABORT
+from darnerpy.queues.holding import MAX_LEASE_MS
 from darnerpy.queues.open_reads import OpenRead
 from darnerpy.queues.positions import Span
 from darnerpy.queues.queue import Queue
@@ -86,6 +87,17 @@ def test_leases_that_are_over_before_their_time_take_no_memory_until_then() -> N
     keeper.commit()
     keeper.wait(100)
     assert queue.leased(b"", first) is None
+
+
+def test_a_lease_that_was_given_in_another_year_does_not_last_until_then() -> None:
+    keeper = filled()
+    under = lease(keeper, 1000)
+    keeper.clock.set(-365 * 24 * MAX_LEASE_MS)  # while the server was down
+    keeper = again(keeper)
+    keeper.wait(MAX_LEASE_MS - 1)
+    assert keeper.queue.leased(b"", under) is not None
+    keeper.wait(1)
+    assert keeper.queue.leased(b"", under) is None
 
 
 def test_what_lapsed_is_in_its_place_with_an_attempt_more() -> None:

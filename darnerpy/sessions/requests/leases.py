@@ -15,6 +15,7 @@ from ...brokers.turn import standing
 from ...errors import ClientError, LeaseEndedError
 from ...queues.batches import Completion
 from ...queues.events import ABORT, RETURN
+from ...queues.holding import MAX_LEASE_MS
 from ...queues.open_reads import OpenRead
 from ...units import write_duration
 from ..contract import Host
@@ -28,7 +29,7 @@ from .waiting import Handed, next_item, readable
 __all__ = ["MAX_TTL_MS", "MIN_TTL_MS", "abort", "confirm", "extend", "lease"]
 
 MIN_TTL_MS: Final = 100
-MAX_TTL_MS: Final = 12 * 60 * 60 * 1000
+MAX_TTL_MS: Final = MAX_LEASE_MS
 
 
 def lease(
@@ -39,8 +40,8 @@ def lease(
     Raises `ClientError`, among them `UnknownQueueError` and `UnknownConsumerError`, or `ServerError`.
     """
     _check(ttl_ms)
-    stored, place = yield from readable(host, name, consumer, wait_ms > 0)
     yield from _have_key(host, make=True)
+    stored, place = yield from readable(host, name, consumer, wait_ms > 0)
     handed = yield from next_item(host, caller, stored, place, wait_ms)
     if handed is None:
         return None

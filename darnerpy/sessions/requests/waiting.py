@@ -61,6 +61,15 @@ def next_item(
     What it is held by may be written yet: see `OpenRead.commit`. Raises `PausedError` and other
     `ServerError`.
     """
+    try:
+        return (yield from _next(host, caller, stored, consumer, wait_ms))
+    finally:
+        host.broker.forget(stored)
+
+
+def _next(
+    host: Host, caller: Caller, stored: StoredQueue, consumer: Consumer, wait_ms: int
+) -> Steps[Handed | None]:
     queue = stored.queue
     if host.guard.no_reads is not None:
         raise host.guard.no_reads
@@ -80,8 +89,6 @@ def next_item(
     except BaseException:
         waiter.withdraw()
         raise
-    finally:
-        host.broker.forget(stored)
     handed, error = waiter.handed, waiter.error or stored.error
     if handed is not None and (error is not None or not waiter.has_item):
         commit = handed.held.commit
