@@ -353,6 +353,27 @@ async def test_to_a_queue_that_is_no_more(tmp_path: Path) -> None:
         assert await house.drain(WORK) == [b"1"]
 
 
+async def test_nothing_is_taken_out_of_a_queue_that_is_deleted_meanwhile(tmp_path: Path) -> None:
+    async with House(tmp_path, queue_rules=DEAD_LETTERS) as house:
+        await house.put(WORK, b"1")
+        await fail(house)
+        await until(lambda: FAILED in house.broker.queues and house.queue(FAILED).written == 2)
+        steps = redrive(host_of(house), "me", FAILED)
+        read, work = asyncio.Event(), await house.usable(WORK)
+        wait = next(steps)
+        assert wait is not None
+        wait(read.set)
+        await read.wait()
+        work.queue.put(b"2", 1, 0, 0)
+        work.hold_back()  # as if it were much
+        assert next(steps) is not None
+        await house.delete(FAILED)
+        await until(lambda: work.ready)
+        with pytest.raises(UnknownQueueError, match="deleted meanwhile"):
+            await drive(steps)
+        assert await house.drain(WORK) == [b"2"]
+
+
 # -- what is refused
 
 

@@ -168,6 +168,7 @@ class _Moving:
 
     def _go(self, departures: list[Departure]) -> None:
         """Off with those that still wait: others had their turn meanwhile."""
+        self._walk.check()
         party, queue = self._party, self._stored.queue
         items = queue.that_wait(self._consumer, [each.item for each in departures])
         waiting = {item.id for item in items}
