@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
         page = _page(command, f"darnerpy-{name}", COMMANDS[name])
         _write(folder, page, {"exit status": _list(_EXIT), "see also": _see(["darnerpy"])})
     # What there is to say of each command is on its own page, and not on this one as well.
-    parser, _ = parser_of(())
+    parser, _ = parser_of(COMMANDS, declared=False)
     parser._action_groups = parser._action_groups[1:]
     page = _page(parser, "darnerpy", "a persistent queue server, and commands to use one")
     sections = {

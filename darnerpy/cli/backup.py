@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from ..units import counted
 from .arguments import add_connection_arguments, backup_name, count, plain_queue_name
+from .busy import Busy
 from .client import Client, Unreachable
 from .known import why_not_there
-from .progress import Busy
 from .table import table
 from .terminal import complain, say
 

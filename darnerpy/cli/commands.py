@@ -4,7 +4,7 @@ A command's arguments are declared in its own file, and read from there by whoev
 of the one that runs, `completion` and the manual those of all.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from importlib import import_module
 
 from .. import build
@@ -47,10 +47,10 @@ COMMANDS = {
 }
 
 
-def parser_of(declared: Collection[str]) -> tuple[Parser, dict[str, Parser]]:
-    """The parser of everything, and by name those of the commands, which have the arguments of these alone.
+def parser_of(listed: Iterable[str], declared: bool = True) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of these commands, and by name those of each; declared: with what they declare.
 
-    A name that is no command's is nobody's business here.
+    Each costs time, also without: who wants one command lists it alone.
     """
     parser = Parser(
         prog="darnerpy",
@@ -62,11 +62,12 @@ def parser_of(declared: Collection[str]) -> tuple[Parser, dict[str, Parser]]:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     parsers = {}
-    for name, purpose in COMMANDS.items():
+    for name in listed:
+        purpose = COMMANDS[name]
         command = commands.add_parser(
             name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False
         )
-        if name in declared:
+        if declared:
             module = import_module(f"darnerpy.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)

@@ -9,7 +9,6 @@ import sys
 
 from ..nearest import nearest
 from .client import Client
-from .counts import by_queue
 from .terminal import complain
 
 __all__ = ["hint", "queue_names", "tell_a_person", "why_not_there"]
@@ -36,6 +35,9 @@ def why_not_there(server: Client, queue: bytes) -> str:
 
 def queue_names(server: Client) -> list[str]:
     """The names of all queues, their consumers and the aliases."""
+    # Only who has mistyped a name needs them, and `get` should start fast.
+    from .counts import by_queue
+
     return list(by_queue(server.stats())[1])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import DarnerError
 from .codes import INTERRUPTED, LEFT, NOTHING, USAGE, exit_code
-from .commands import parser_of, refuse_unknown
+from .commands import COMMANDS, parser_of, refuse_unknown
 from .streams import open_standard_streams
 from .terminal import complain
 
@@ -39,9 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
-    parser, _ = parser_of(words[:1])
-    if words and not words[0].startswith("-"):
-        refuse_unknown(parser, words[0])
+    if words and words[0] in COMMANDS:
+        parser, _ = parser_of(words[:1])
+    else:
+        parser, _ = parser_of(COMMANDS, declared=False)
+        if words and not words[0].startswith("-"):
+            refuse_unknown(parser, words[0])
     return parser.parse_args(words)
 
 

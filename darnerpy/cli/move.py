@@ -7,8 +7,8 @@ from typing import Any
 
 from ..units import counted
 from .arguments import count, plain_queue_name, queue_name
+from .busy import Busy
 from .confirming import add_yes_argument, confirm
-from .progress import Busy
 from .terminal import complain, say
 from .web import split_consumer
 from .web_arguments import add_web_arguments

@@ -6,8 +6,8 @@ import os
 
 from ..units import counted, write_duration
 from .arguments import count, duration, queue_name
+from .busy import Busy
 from .confirming import add_yes_argument, confirm
-from .progress import Busy
 from .terminal import say
 from .web import split_consumer
 from .web_arguments import add_web_arguments

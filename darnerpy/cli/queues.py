@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from .progress import Busy
+from .busy import Busy
 from .table import table
 from .terminal import say
 from .web_arguments import add_web_arguments

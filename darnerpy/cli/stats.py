@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 
 from .arguments import add_connection_arguments, queue_name
+from .busy import Busy
 from .client import Client
 from .counts import by_queue, numbers
 from .known import why_not_there
-from .progress import Busy
 from .table import table
 from .terminal import complain, say
 

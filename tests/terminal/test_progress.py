@@ -64,7 +64,7 @@ def test_lines_that_come_slowly_are_counted(
 
 @needs_tmux
 def test_for_how_long_is_shown_of_what_says_nothing(tmp_path: Path, server: ServerProcess) -> None:
-    program = "import time; from darnerpy.cli.progress import Busy\n"
+    program = "import time; from darnerpy.cli.busy import Busy\n"
     program += "with Busy('waiting'):\n    time.sleep(2.5)\nprint('over')\ntime.sleep(60)"
     with Screen(*script(tmp_path, program), environ={}) as screen:
         screen.wait_for("2 s waiting")
