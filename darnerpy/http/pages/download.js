@@ -1,7 +1,7 @@
 // Saves what waits in a queue as JSON lines, without taking it.
 //
-// Owns going through the queue page by page. Items that leave meanwhile move the others up, so each id is
-// written once, and what has gone before its turn is not in the file.
+// Owns going through the queue page by page, each from where the one before ended, until one is empty: of large
+// items the server gives fewer. What leaves before its turn is not in the file.
 
 import { ask, Encoded, of } from "./api.js";
 import { el, set, setText } from "./dom.js";
@@ -48,20 +48,18 @@ export class Download {
       parts = [];
       gathered = 0;
     };
-    for (let offset = 0; ; offset += PAGE) {
+    for (;;) {
       let found = 0;
-      for await (const line of this.lines(offset)) {
+      for await (const line of this.lines(last)) {
         found += 1;
-        const id = Number(/^\{"id":(\d+)/.exec(line)[1]);
-        if (id <= last) continue;
-        last = id;
+        last = /^\{"id":(\d+)/.exec(line)[1];
         items += 1;
         parts.push(`${line}\n`);
         gathered += line.length;
         if (gathered > GATHERED) keep();
         if (items % 100 === 0) setText(this.told, `Downloading … ${exact(items)} items, ${size(blob.size + gathered)}`);
       }
-      if (found < PAGE) {
+      if (found === 0) {
         keep();
         return { blob, items };
       }
@@ -69,9 +67,9 @@ export class Download {
   }
 
   /** As they come: one may be of many megabytes, and all of them too much to have at once. */
-  async *lines(offset) {
+  async *lines(after) {
     const response = await ask("GET", of(this.page.key, "items", "peek"), {
-      parameters: { offset, n: PAGE, consumer: this.consumer && new Encoded(this.consumer) },
+      parameters: { after, n: PAGE, consumer: this.consumer && new Encoded(this.consumer) },
       headers: { Accept: "application/jsonl" },
       signal: this.stop.signal,
     });

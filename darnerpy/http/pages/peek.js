@@ -63,7 +63,8 @@ export class Peek {
     this.whoseField = el("div", { class: "field" }, el("label", { for: "consumer" }, "For"), this.whose);
     this.range = el("span", { class: "range", role: "status" });
     this.before = el("button", { type: "button", onclick: () => this.go(Math.max(0, this.offset - this.count)) }, "Previous");
-    this.after = el("button", { type: "button", onclick: () => this.go(this.offset + this.count) }, "Next");
+    this.after = el("button", { type: "button", onclick: () => this.go(this.offset + this.items.length) }, "Next");
+    this.latest = el("button", { type: "button", onclick: () => this.load(true) }, "Newest");
     this.fresh = el("button", { type: "button", onclick: () => this.load() }, "Refresh");
     this.body = el("tbody");
     this.table = el(
@@ -100,7 +101,7 @@ export class Peek {
       this.trouble,
       this.table,
       this.empty,
-      el("nav", { class: "pager", "aria-label": "Pages of items" }, this.range, el("div", { class: "buttons" }, this.before, this.after)),
+      el("nav", { class: "pager", "aria-label": "Pages of items" }, this.range, el("div", { class: "buttons" }, this.before, this.after, this.latest)),
     );
     this.looked();
   }
@@ -121,12 +122,23 @@ export class Peek {
     this.download.consumer = this.consumer;
   }
 
+  /** How many wait, as far as is known. */
+  get total() {
+    const { consumers, stats } = this.page;
+    const whose = this.consumer ? consumers.find((consumer) => consumer.name === this.consumer) : stats;
+    return whose?.items ?? 0;
+  }
+
   go(offset, count = this.count) {
-    this.offset = offset;
     this.count = count;
+    this.place(offset);
+    this.load();
+  }
+
+  place(offset) {
+    this.offset = offset;
     this.from.value = offset;
     this.remember();
-    this.load();
   }
 
   remember() {
@@ -141,13 +153,15 @@ export class Peek {
     );
   }
 
-  async load() {
+  /** newest: those that were put last, wherever they are. */
+  async load(newest = false) {
     this.stop?.abort();
     this.stop = new AbortController();
     const { signal } = this.stop;
     set(this.table, "aria-busy", "true");
     try {
-      this.items = await this.ask(signal);
+      this.items = await this.ask(signal, newest);
+      if (newest) this.place(Math.max(0, this.total - this.count));
       this.trouble.hidden = true;
     } catch (error) {
       if (signal.aborted) return;
@@ -161,9 +175,10 @@ export class Peek {
     this.show();
   }
 
-  async ask(signal) {
+  async ask(signal, newest) {
+    const which = newest ? { last: this.count } : { offset: this.offset };
     const response = await ask("GET", of(this.page.key, "items", "peek"), {
-      parameters: { offset: this.offset, n: this.count, bytes: GLANCE, consumer: this.consumer && new Encoded(this.consumer) },
+      parameters: { ...which, n: this.count, bytes: GLANCE, consumer: this.consumer && new Encoded(this.consumer) },
       headers: { Accept: "application/jsonl" },
       signal,
     });
@@ -185,7 +200,8 @@ export class Peek {
     const until = this.offset + found;
     setText(this.range, found ? `Places ${exact(this.offset)} to ${exact(until - 1)}, as of ${clock(this.time)}` : `Looked at ${clock(this.time)}`);
     set(this.before, "disabled", this.offset === 0);
-    set(this.after, "disabled", found < this.count);
+    // Of large items fewer come than were asked for.
+    set(this.after, "disabled", found === 0 || (found < this.count && until >= this.total));
   }
 
   rows(item, open) {
