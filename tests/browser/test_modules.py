@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chromium import Browser, Page
+from tests.browser.chromium import Browser, Guard, Page, expect
 from tests.servers import ServerProcess
 
 SERVERS = {"pump": {"http": "127.0.0.1:0"}}
@@ -31,6 +31,32 @@ def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
         page = context.new_page()
         page.goto(f"http://{server.http_address}/static/icon.svg")
         yield page
+
+
+@pytest.mark.parametrize(
+    ("does", "complaint"),
+    [
+        ("console.error('oh')", "error: oh"),
+        ("setTimeout(() => nothing.there)", "nothing is not defined"),
+        ("document.body.setAttribute('style', 'color: red')", "Content Security Policy"),
+        ("import('data:text/javascript,1').catch(() => {})", "Content Security Policy"),
+        ("fetch('http://127.0.0.1:9/').catch(() => {})", "Content Security Policy"),
+        ("location.assign('http://127.0.0.1:9/')", "asked for http://127.0.0.1:9/"),
+    ],
+)
+def test_what_a_page_must_not_do_is_noticed(
+    browser: Browser, server: ServerProcess, does: str, complaint: str
+) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        guard = Guard(page, f"http://{server.http_address}")
+        page.goto(f"http://{server.http_address}/")
+        expect(page.locator(".connection")).to_have_text("Live")
+        guard.check()
+        page.evaluate(f"() => {{ {does} }}")
+        page.wait_for_timeout(100)
+    with pytest.raises(AssertionError, match=complaint):
+        guard.check()
 
 
 @pytest.mark.parametrize(
