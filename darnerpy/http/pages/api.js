@@ -60,11 +60,12 @@ export function url(path, parameters = {}) {
   return query ? `${path}${path.includes("?") ? "&" : "?"}${query}` : path;
 }
 
-/** The answer, if the server agreed; else throws a Problem. */
-export async function ask(method, path, { parameters, headers, body, signal } = {}) {
+/** The answer, if the server agreed; else throws a Problem. asking, asked: called around each request. */
+export async function ask(method, path, { parameters, headers, body, signal, asking, asked } = {}) {
   for (;;) {
     const used = token.value;
     let response;
+    asking?.();
     try {
       response = await fetch(url(path, parameters), {
         method,
@@ -77,6 +78,8 @@ export async function ask(method, path, { parameters, headers, body, signal } = 
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Problem(0, TITLES[0], "No answer came from the server. It may be down, or the network is.");
+    } finally {
+      asked?.();
     }
     if (response.ok) return response;
     if (response.status !== 401) throw await problemOf(response);

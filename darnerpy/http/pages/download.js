@@ -75,8 +75,11 @@ export class Download {
     });
     if (response.status === 204) return;
     let pieces = [];
-    for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
-      const lines = piece.split("\n");
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const lines = value.split("\n");
       while (lines.length > 1) {
         pieces.push(lines.shift());
         const line = pieces.join("");

@@ -6,7 +6,7 @@
 import { ask } from "./api.js";
 
 const WAITS = [500, 1000, 2000, 4000, 8000];
-const SILENCE = 20000; // the server says something every 15 s
+const SILENCE = 10000; // the server says something every second
 
 /** Takes a text/event-stream apart. told: given each event's name and data. */
 export class Parser {
@@ -80,12 +80,15 @@ export class Events {
     let timer = 0;
     const alive = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => stop.abort(new Error("Nothing has come from the server for 20 s.")), SILENCE);
+      timer = setTimeout(() => stop.abort(new Error("Nothing has come from the server for 10 s.")), SILENCE);
     };
+    const rest = () => clearTimeout(timer); // a person may be asked for a token, and take time
     try {
       const response = await ask("GET", this.path, {
         headers: { Accept: "text/event-stream" },
         signal: stop.signal,
+        asking: alive,
+        asked: rest,
       });
       const parser = new Parser((name, data) => this.told(name, JSON.parse(data)));
       const text = new TextDecoder();
@@ -100,7 +103,7 @@ export class Events {
         parser.feed(text.decode(value, { stream: true }));
       }
     } finally {
-      clearTimeout(timer);
+      rest();
       stop.abort();
     }
   }
