@@ -22,11 +22,11 @@ from tests.servers import ServerProcess
 # hundred are taken.
 QUEUES = {
     "billing": (6, 0.5, 120, 100),
-    "mail-out": (90, 0.5, 150, 99),
+    "mail-out": (90, 0.5, 150, 96),
     "orders": (40, 0.3, 90, 100),
-    "search-index": (160, 0.6, 210, 101),
-    "thumbnails": (25, 0.8, 60, 96),
-    "webhooks": (55, 0.4, 100, 98),
+    "search-index": (160, 0.6, 210, 99),
+    "thumbnails": (25, 0.8, 60, 80),
+    "webhooks": (55, 0.4, 100, 92),
     "analytics-events": (220, 0.4, 180, 100),
     "sms-out": (4, 0.9, 75, 100),
 }
@@ -50,6 +50,7 @@ PAGES = {
     "settings": "#/q/mail-out/settings",
     "server": "#/server",
 }
+PICTURES: tuple[tuple[Scheme, str, int], ...] = (("light", "queues", 750), ("dark", "queue", 590))
 _TICK_S = 0.1
 
 
@@ -131,12 +132,9 @@ def main() -> None:
         try:
             time.sleep(args.minutes * 60)
             browser = playwright.chromium.launch(executable_path=CHROMIUM)
-            for scheme in SCHEMES:
+            for scheme, name, height in PICTURES:
                 path = args.into / f"dashboard-{scheme}.png"
-                page = opened(
-                    browser, server, PAGES["queues" if scheme == "light" else "queue"], scheme
-                )
-                page.screenshot(path=path)
+                opened(browser, server, PAGES[name], scheme, 1280, height).screenshot(path=path)
                 print(f"{path}: {path.stat().st_size} bytes")
             if args.all:
                 every_page(browser, server, args.into)
@@ -155,9 +153,13 @@ def every_page(browser: Browser, server: ServerProcess, into: Path) -> None:
 
 
 def opened(
-    browser: Browser, server: ServerProcess, hash: str, scheme: Scheme, width: int = 1280
+    browser: Browser,
+    server: ServerProcess,
+    hash: str,
+    scheme: Scheme,
+    width: int = 1280,
+    height: int = 760,
 ) -> Page:
-    height = 740 if width < 500 else 760
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
     page.goto(f"http://{server.http_address}/{hash}")
     expect(page.locator(".connection")).to_have_text("Live")

@@ -1,12 +1,11 @@
 """Whether all can use the dashboard: axe's rules in both colours, the keyboard, a phone's width."""
 
 from collections.abc import Iterator
-from importlib.resources import files
-from typing import Any
 
 import pytest
 
 from tests.browser.chromium import OpenPage, Page, expect
+from tests.browser.complaints import complaints, complaints_in_both_colours
 from tests.browser.load import Load
 from tests.servers import ServerProcess
 
@@ -43,33 +42,10 @@ def load(server: ServerProcess) -> Iterator[None]:
         yield
 
 
-def complaints(page: Page, within: str = "html") -> list[str]:
-    """What axe has found, of any weight."""
-    if not page.evaluate("'axe' in window"):
-        # `evaluate` is not subject to the page's policy, a script tag would be.
-        page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
-    found: dict[str, Any] = page.evaluate(
-        "where => axe.run(where, { resultTypes: ['violations'] })", within
-    )
-    assert len(found["passes"]) > 5
-    return [
-        f"{each['impact']} {each['id']}: {[node['html'][:200] for node in each['nodes']]}"
-        for each in found["violations"]
-    ]
-
-
 def ready(page: Page) -> None:
     expect(page.locator(".connection")).to_have_text("Live")
     expect(page.locator(".loading:visible")).to_have_count(0)
     expect(page.locator(".chart .plot:empty")).to_have_count(0)
-
-
-def complaints_in_both_colours(page: Page, within: str = "html") -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        found += [f"{scheme}: {each}" for each in complaints(page, within)]
-    return found
 
 
 def test_axe_finds_what_is_wrong(server: ServerProcess, open_page: OpenPage) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import OpenPage, Page, expect
+from tests.browser.complaints import complaints_in_both_colours
 from tests.conftest import MakeServer
 from tests.servers import ServerProcess, free_port
 
@@ -43,6 +44,7 @@ def test_a_lost_connection_is_shown_and_heals(make_server: MakeServer, open_page
         ).to_be_visible()
     expect(page.locator("body")).to_have_class("stale")
     depth(page, "3")  # what was known stays to be read
+    assert complaints_in_both_colours(page) == []
     server.start()
     fill(server, "work", 2)
     for each in (page, items):
