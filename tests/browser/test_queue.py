@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.chromium import Locator, OpenPage, Page, expect
 from tests.browser.load import Load
+from tests.conftest import MakeServer
 from tests.http.web import Web
 from tests.servers import ServerProcess, Wire, wait_until
 
@@ -54,6 +55,27 @@ def test_charts_of_what_happens(server: ServerProcess, open_page: OpenPage) -> N
         page.get_by_role("link", name="Server").click()
         expect(page.locator(".chart canvas")).to_have_count(3)
         expect(page.get_by_text("Version", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("memory", "note"),
+    [
+        ("16MiB", ""),
+        ("100KiB", "Kept more coarsely, since other queues are busier: a point is 10 s."),
+        ("64KiB", "Nothing is kept of this queue"),
+    ],
+)
+def test_history_that_is_kept_coarsely_says_so(
+    make_server: MakeServer, open_page: OpenPage, memory: str, note: str
+) -> None:
+    server = make_server(http="127.0.0.1:0", history_memory=memory)
+    with Load(server, "charted"):
+        page = open_page(server)
+        page.get_by_role("link", name="charted").click()
+        expect(page.locator(".chart canvas")).to_have_count(3)
+        expect(page.locator(".charts .hint")).to_have_text(re.compile(f"^{re.escape(note)}"))
+        if not note:
+            expect(page.locator(".charts .hint")).to_have_text("")
 
 
 def items_of(page: Page) -> list[str]:

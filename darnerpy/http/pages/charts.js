@@ -78,13 +78,18 @@ export class Charts {
       if (this.closed.signal.aborted) return;
       setText(this.note, `The history cannot be shown: ${error.message}`);
     }
-    this.timer = setTimeout(() => this.load(), SPANS[history.span].again);
+    this.timer = setTimeout(() => this.load(), history.again);
   }
 
+  /** What is kept depends on how busy a queue is beside the others. */
   coarseness() {
-    const { coarse, step } = this.history;
-    const every = duration(step * 1000);
-    setText(this.note, coarse ? `Kept more coarsely, since other queues are busier: a point is ${every}.` : "");
+    const { detail, step } = this.history;
+    const notes = {
+      coarse: `Kept more coarsely, since other queues are busier: a point is ${duration(step * 1000)}.`,
+      depth: "Only the depth is kept, and only of the last minute, since other queues are busier.",
+      none: "Nothing is kept of this queue, since other queues are busier; the charts begin now.",
+    };
+    setText(this.note, notes[detail] ?? "");
   }
 
   /** A moment more, as of the stream: { time, items, puts, gets, age }, in seconds. */

@@ -18,15 +18,20 @@ export class History {
     this.queue = queue;
     this.span = span;
     this.step = 1;
-    this.coarse = false;
+    this.detail = "fine";
     this.columns = NAMES.map(() => []);
+  }
+
+  /** When to load it anew, in milliseconds: fine spans are added to meanwhile. */
+  get again() {
+    return this.step > 1 ? Math.min(60, this.step) * 1000 : SPANS[this.span].again;
   }
 
   async load(signal) {
     const parameters = { queue: this.queue && new Encoded(this.queue), range: this.span };
     const told = await json("GET", "v1/history", { parameters, signal });
     this.step = told.step;
-    this.coarse = told.coarse;
+    this.detail = told.detail;
     this.columns = NAMES.map((name) => told[name]);
   }
 
