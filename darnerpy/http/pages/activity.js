@@ -36,7 +36,10 @@ export class Activity {
     const name = decoded(queue) + (consumer ? `+${decoded(consumer)}` : "");
     const rest = Object.entries(more)
       .filter(([, value]) => value !== null && value !== "")
-      .map(([key, value]) => ` ${key}=${typeof value === "object" ? JSON.stringify(value) : shown(String(value))}`);
+      .map(
+        ([key, value]) =>
+          ` ${key}=${typeof value === "object" ? JSON.stringify(value) : shown(String(value))}`,
+      );
     return el(
       "li",
       {},

@@ -10,7 +10,9 @@ import { shown, typed } from "./names.js";
 
 /** One queue as the acts need it. key: its encoded name. stats: the last that is known of it. */
 function facts({ stats, store }) {
-  const age = stats.items ? duration(store.queue(stats.name) ? store.age(store.queue(stats.name)) : stats.age) : "–";
+  const age = stats.items
+    ? duration(store.queue(stats.name) ? store.age(store.queue(stats.name)) : stats.age)
+    : "–";
   return [
     ["Waiting", `${some(stats.items, "item")}, ${size(stats.bytes)}`],
     ["Oldest", age],
@@ -26,17 +28,31 @@ const target = (name, required, list) => {
   const id = `${name}-queues`;
   return [
     el("input", { type: "text", name, required, autocomplete: "off", spellcheck: "false", list: id }),
-    el("datalist", { id }, list.map((text) => el("option", { value: text }))),
+    el(
+      "datalist",
+      { id },
+      list.map((text) => el("option", { value: text })),
+    ),
   ];
 };
 
 function others({ key, store }) {
-  return [...store.queues.values()].filter((queue) => queue.key !== key).map((queue) => queue.stats.text).slice(0, 500);
+  return [...store.queues.values()]
+    .filter((queue) => queue.key !== key)
+    .map((queue) => queue.stats.text)
+    .slice(0, 500);
 }
 
 export function purge(queue) {
   const first = number("first", 100);
-  const older = el("input", { type: "text", name: "older", value: "1h", pattern: "[0-9]+(ms|s|m|h|d)", title: "Such as 30s, 10m, 1h or 7d", required: true });
+  const older = el("input", {
+    type: "text",
+    name: "older",
+    value: "1h",
+    pattern: "[0-9]+(ms|s|m|h|d)",
+    title: "Such as 30s, 10m, 1h or 7d",
+    required: true,
+  });
   first.setAttribute("aria-label", "How many");
   older.setAttribute("aria-label", "Older than");
   const which = choice("which", "Which items", [
@@ -66,7 +82,11 @@ export function purge(queue) {
           ? `Purge what is older than ${given.older}`
           : `Purge all ${some(queue.stats.items, "item")}`,
     run: async (given) => {
-      const parameters = { all: { all: "true" }, first: { first: given.first }, older: { older_than: given.older } }[given.which];
+      const parameters = {
+        all: { all: "true" },
+        first: { first: given.first },
+        older: { older_than: given.older },
+      }[given.which];
       const told = await json("DELETE", of(queue.key, "items"), { parameters });
       queue.say(`Purged ${some(told?.purged, "item")} from ${queue.text}.`);
     },
@@ -78,7 +98,8 @@ export function remove(queue) {
     title: "Delete",
     subject: queue.text,
     facts: [...facts(queue), ["Consumers", exact(queue.consumers.length)]],
-    warning: "The queue, its items and its consumers are gone for good; open reads of it end, and waiters get nothing.",
+    warning:
+      "The queue, its items and its consumers are gone for good; open reads of it end, and waiters get nothing.",
     word: queue.text,
     danger: true,
     action: `Delete the queue with ${some(queue.stats.items, "item")}`,
@@ -95,18 +116,22 @@ export function move(queue) {
     title: "Move items of",
     subject: queue.text,
     facts: facts(queue),
-    warning: "The oldest go first and get new ids; a queue that is not there is made. It stops where the other queue is full.",
+    warning:
+      "The oldest go first and get new ids; a queue that is not there is made. It stops where the other queue is full.",
     fields: [
       field("To the queue", to),
       list,
       field("How many items", number("n", Math.max(1, queue.stats.items))),
     ],
     word: queue.text,
-    action: (given) => `Move ${some(Number(given.n) || 0, "item")}${given.to ? ` to ${shown(given.to.trim())}` : ""}`,
+    action: (given) =>
+      `Move ${some(Number(given.n) || 0, "item")}${given.to ? ` to ${shown(given.to.trim())}` : ""}`,
     run: async (given) => {
       const parameters = { to: new Encoded(typed(given.to)), n: given.n };
       const told = await json("POST", of(queue.key, "move"), { parameters });
-      queue.say(`Moved ${some(told.moved, "item")} from ${queue.text} to ${shown(given.to.trim())}; ${exact(told.left)} left.`);
+      queue.say(
+        `Moved ${some(told.moved, "item")} from ${queue.text} to ${shown(given.to.trim())}; ${exact(told.left)} left.`,
+      );
     },
   });
 }
@@ -121,7 +146,8 @@ export function redrive(queue) {
       ["Came as dead", exact(queue.stats.cameDead)],
       ["Came as expired", exact(queue.stats.cameExpired)],
     ],
-    warning: "Each item goes back to the queue it came from, with its attempts counted anew. One whose origin is not known stays, unless you say where it is to go.",
+    warning:
+      "Each item goes back to the queue it came from, with its attempts counted anew. One whose origin is not known stays, unless you say where it is to go.",
     fields: [
       field("How many items", number("n", Math.max(1, queue.stats.items))),
       field("To another queue (left out: where each came from)", to),
@@ -133,7 +159,9 @@ export function redrive(queue) {
       const parameters = { n: given.n, to: given.to ? new Encoded(typed(given.to)) : "" };
       const told = await json("POST", of(queue.key, "redrive"), { parameters });
       const unknown = told.unknown ? ` Of ${some(told.unknown, "item")} the origin is not known.` : "";
-      queue.say(`Redrove ${some(told.moved, "item")} from ${queue.text}; ${exact(told.left)} left.${unknown}`);
+      queue.say(
+        `Redrove ${some(told.moved, "item")} from ${queue.text}; ${exact(told.left)} left.${unknown}`,
+      );
     },
   });
 }
@@ -143,7 +171,8 @@ export function pause(queue) {
     title: "Pause",
     subject: queue.text,
     facts: facts(queue),
-    warning: "It stays paused through restarts, until it is resumed. Open reads can still be confirmed; clients that wait go on waiting.",
+    warning:
+      "It stays paused through restarts, until it is resumed. Open reads can still be confirmed; clients that wait go on waiting.",
     fields: [
       choice("what", "What is paused", [
         ["", "Puts and gets"],
@@ -161,7 +190,9 @@ export function pause(queue) {
 }
 
 export function resume(queue) {
-  const paused = Object.entries(queue.stats.paused ?? {}).filter(([, is]) => is).map(([what]) => what);
+  const paused = Object.entries(queue.stats.paused ?? {})
+    .filter(([, is]) => is)
+    .map(([what]) => what);
   return ask({
     title: "Resume",
     subject: queue.text,
@@ -185,9 +216,15 @@ export function make(queue) {
   return ask({
     title: "Make a consumer of",
     subject: queue.text,
-    facts: [["Consumers", exact(queue.consumers.length)], ["Waiting", some(queue.stats.items, "item")]],
+    facts: [
+      ["Consumers", exact(queue.consumers.length)],
+      ["Waiting", some(queue.stats.items, "item")],
+    ],
     fields: [
-      field("Name", el("input", { type: "text", name: "name", required: true, autocomplete: "off", spellcheck: "false" })),
+      field(
+        "Name",
+        el("input", { type: "text", name: "name", required: true, autocomplete: "off", spellcheck: "false" }),
+      ),
       choice("start", "Where it begins", [
         ["tail", "Behind all that waits: it sees what is put from now on"],
         ["head", "With the oldest item that is there"],
@@ -214,7 +251,8 @@ export function drop(queue, consumer) {
       ["Waiting for it", `${some(consumer.items, "item")}, ${size(consumer.bytes)}`],
       ["Open reads", exact(consumer.open)],
     ],
-    warning: "Its place in the queue is forgotten; one of the same name begins anew. Items that only it had to read are gone.",
+    warning:
+      "Its place in the queue is forgotten; one of the same name begins anew. Items that only it had to read are gone.",
     word: whole,
     danger: true,
     action: `Drop it with ${some(consumer.items, "item")} to read`,

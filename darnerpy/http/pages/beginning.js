@@ -20,10 +20,20 @@ export function beginning({ server }) {
     el(
       "pre",
       {},
-      el("code", {}, `printf 'set work 0 0 5\\r\\nhello\\r\\nquit\\r\\n' | nc ${host.replace(/[[\]]/g, "")} ${port}`),
+      el(
+        "code",
+        {},
+        `printf 'set work 0 0 5\\r\\nhello\\r\\nquit\\r\\n' | nc ${host.replace(/[[\]]/g, "")} ${port}`,
+      ),
     ),
     server.read_only
       ? el("p", { class: "hint" }, "Over HTTP nothing can be pushed here: http_read_only is set.")
-      : el("p", {}, "Or right here: ", el("a", { href: "#/q/work/items" }, "push the first item into a queue work"), "."),
+      : el(
+          "p",
+          {},
+          "Or right here: ",
+          el("a", { href: "#/q/work/items" }, "push the first item into a queue work"),
+          ".",
+        ),
   );
 }

@@ -10,13 +10,40 @@ import { History, SPANS } from "./history.js";
 const HEIGHT = 168;
 const CHARTS = [
   { title: "Depth", unit: "items that wait", series: [["Depth", "--chart-1", 1]], text: count },
-  { title: "Rates", unit: "items a second", series: [["In", "--chart-2", 2], ["Out", "--chart-3", 3]], text: rate },
+  {
+    title: "Rates",
+    unit: "items a second",
+    series: [
+      ["In", "--chart-2", 2],
+      ["Out", "--chart-3", 3],
+    ],
+    text: rate,
+  },
   {
     title: "Age",
     unit: "of the oldest item",
     series: [["Age", "--chart-4", 4]],
     text: (value) => duration(value === null || value === undefined ? undefined : value * 1000),
-    steps: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, ...[1, 2, 5, 10, 20, 50, 100].map((days) => days * 86400)],
+    steps: [
+      1,
+      2,
+      5,
+      10,
+      20,
+      30,
+      60,
+      120,
+      300,
+      600,
+      1200,
+      1800,
+      3600,
+      7200,
+      14400,
+      21600,
+      43200,
+      ...[1, 2, 5, 10, 20, 50, 100].map((days) => days * 86400),
+    ],
   },
 ];
 
@@ -49,7 +76,11 @@ export class Charts {
         el("div", { class: "segmented", role: "group", "aria-label": "Span of the charts" }, this.buttons),
       ),
       this.note,
-      el("div", { class: "figures" }, this.figures.map((figure) => figure.element)),
+      el(
+        "div",
+        { class: "figures" },
+        this.figures.map((figure) => figure.element),
+      ),
     );
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     scheme.addEventListener("change", () => this.plot(), { signal: this.closed.signal });
@@ -66,7 +97,9 @@ export class Charts {
 
   async load() {
     const { history } = this;
-    Object.keys(SPANS).forEach((key, at) => set(this.buttons[at], "aria-pressed", String(key === history.span)));
+    Object.keys(SPANS).forEach((key, at) =>
+      set(this.buttons[at], "aria-pressed", String(key === history.span)),
+    );
     clearTimeout(this.timer);
     try {
       const [module] = await Promise.all([import("./vendor/uPlot.esm.js"), history.load(this.closed.signal)]);
@@ -108,7 +141,8 @@ export class Charts {
         plot.setData(this.data(chart), false);
         plot.setScale("x", scale);
       });
-      if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: times.length - 1 }, false);
+      if (plot.cursor.idx === null || plot.cursor.idx === undefined)
+        plot.setLegend({ idx: times.length - 1 }, false);
       setText(words, `: ${this.words(chart)}`);
     });
   }
@@ -131,7 +165,11 @@ export class Charts {
   plot() {
     if (!this.uPlot) return;
     for (const plot of this.plots) plot.destroy();
-    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour("--muted"),
+      grid: { stroke: colour("--grid"), width: 1 },
+      ticks: { show: false },
+    };
     const font = `11px ${colour("--font") || "system-ui, sans-serif"}`;
     this.plots = this.figures.map(({ chart, place }) => {
       place.replaceChildren();
@@ -142,8 +180,21 @@ export class Charts {
         legend: { live: true, markers: { width: 0, fill: (u, at) => u.series[at].stroke() } },
         scales: { x: { time: true }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
         axes: [
-          { ...axis, font, size: 26, space: 64, values: (u, ticks) => ticks.map((value) => hour(value * 1000)) },
-          { ...axis, font, size: 58, space: 32, incrs: chart.steps, values: (u, ticks) => ticks.map((value) => chart.text(value)) },
+          {
+            ...axis,
+            font,
+            size: 26,
+            space: 64,
+            values: (u, ticks) => ticks.map((value) => hour(value * 1000)),
+          },
+          {
+            ...axis,
+            font,
+            size: 58,
+            space: 32,
+            incrs: chart.steps,
+            values: (u, ticks) => ticks.map((value) => chart.text(value)),
+          },
         ],
         series: [
           { value: (u, value) => clock(value ? value * 1000 : undefined) },

@@ -15,7 +15,12 @@ const COLUMNS = [
   ["Waiters", "Clients that wait for an item", (consumer) => count(consumer.waiters), "small"],
   ["Delayed", "Items that are held back until they are due", (consumer) => count(consumer.delayed), "medium"],
   ["Expired", "Items whose time was over", (consumer) => count(consumer.expired), "medium"],
-  ["Dead", "Items that came back too often and were moved away", (consumer) => count(consumer.dead), "medium"],
+  [
+    "Dead",
+    "Items that came back too often and were moved away",
+    (consumer) => count(consumer.dead),
+    "medium",
+  ],
 ];
 
 class Row {
@@ -23,7 +28,11 @@ class Row {
     this.part = part;
     this.name = el("th", { scope: "row" });
     this.cells = COLUMNS.map(([, , , wide]) => el("td", { class: wide ?? null }));
-    this.drop = el("button", { type: "button", class: "danger", onclick: () => this.part.drop(this.consumer) }, "Drop…");
+    this.drop = el(
+      "button",
+      { type: "button", class: "danger", onclick: () => this.part.drop(this.consumer) },
+      "Drop…",
+    );
     this.last = el("td", { class: "acts" }, this.drop);
     this.element = el("tr", {}, this.name, this.cells, this.last);
   }
@@ -44,9 +53,17 @@ export class ConsumersPart {
   constructor(page) {
     this.page = page;
     this.rows = [];
-    this.make = el("button", { type: "button", onclick: async () => (await make(page)) && page.look() }, "Make a consumer…");
+    this.make = el(
+      "button",
+      { type: "button", onclick: async () => (await make(page)) && page.look() },
+      "Make a consumer…",
+    );
     this.body = el("tbody");
-    this.none = el("p", { class: "hint" }, "There is no named consumer. One reads the same items on its own: get queue+name, or ?consumer=name.");
+    this.none = el(
+      "p",
+      { class: "hint" },
+      "There is no named consumer. One reads the same items on its own: get queue+name, or ?consumer=name.",
+    );
     this.element = el(
       "section",
       { class: "part panel", "aria-labelledby": "consumers" },
@@ -62,7 +79,9 @@ export class ConsumersPart {
             "tr",
             {},
             el("th", { scope: "col" }, "Consumer"),
-            COLUMNS.map(([label, title, , wide]) => el("th", { scope: "col", title, class: wide ?? null }, label)),
+            COLUMNS.map(([label, title, , wide]) =>
+              el("th", { scope: "col", title, class: wide ?? null }, label),
+            ),
             el("td", { class: "acts" }),
           ),
         ),

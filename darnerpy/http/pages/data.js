@@ -61,14 +61,16 @@ export function hexOf(bytes) {
     const pairs = some.map((byte) => byte.toString(16).padStart(2, "0"));
     const left = pairs.slice(0, 8).join(" ").padEnd(24);
     const right = pairs.slice(8).join(" ").padEnd(24);
-    const plain = some.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
+    const plain = some
+      .map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "."))
+      .join("");
     lines.push(`${at.toString(16).padStart(8, "0")}  ${left} ${right} ${plain}`);
   }
   if (bytes.length > BYTES) lines.push(`… ${bytes.length - BYTES} bytes more`);
   return lines.join("\n");
 }
 
-/** { text, as }: the data in that view, and which one it is; "text" of bytes that are none has marks in it. */
+/** { text, as }: data as that view shows it, and which one it is. "text" of bytes that are none has marks in it. */
 export function view(bytes, wanted) {
   if (wanted === "json" || wanted === "auto") {
     const json = jsonOf(bytes);

@@ -62,7 +62,11 @@ export function ask({ title, subject, facts = [], warning, fields = [], word, ac
       { novalidate: true },
       el("h2", { id: "dialog-title" }, title, " ", el("span", { class: "subject" }, bdi(subject))),
       facts.length
-        ? el("dl", { class: "facts" }, facts.map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", {}, text))))
+        ? el(
+            "dl",
+            { class: "facts" },
+            facts.map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", {}, text))),
+          )
         : null,
       warning ? el("p", { class: "warning" }, warning) : null,
       fields,
@@ -70,7 +74,12 @@ export function ask({ title, subject, facts = [], warning, fields = [], word, ac
         ? el(
             "div",
             { class: "field typed" },
-            el("label", { for: "dialog-word" }, "To confirm, type ", el("strong", { class: "word" }, bdi(word))),
+            el(
+              "label",
+              { for: "dialog-word" },
+              "To confirm, type ",
+              el("strong", { class: "word" }, bdi(word)),
+            ),
             name,
           )
         : null,
@@ -103,7 +112,13 @@ export function ask({ title, subject, facts = [], warning, fields = [], word, ac
       event.preventDefault();
       const wrong = [...form.elements].find((element) => element.willValidate && !element.validity.valid);
       if (wrong) return refuse(wrong.validationMessage, wrong);
-      if (!right()) return refuse(name.value.trim() ? "That is another name. Nothing was done." : "Type the name first. Nothing was done.", name);
+      if (!right())
+        return refuse(
+          name.value.trim()
+            ? "That is another name. Nothing was done."
+            : "Type the name first. Nothing was done.",
+          name,
+        );
       set(submit, "disabled", true);
       try {
         await run(given());

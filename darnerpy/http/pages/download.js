@@ -1,7 +1,7 @@
 // Saves what waits in a queue as JSON lines, without taking it.
 //
-// Owns going through the queue page by page, each from where the one before ended, until one is empty: of large
-// items the server gives fewer. What leaves before its turn is not in the file.
+// Owns going through the queue page by page, each from where the one before ended, until one is empty: of
+// large items the server gives fewer. What leaves before its turn is not in the file.
 
 import { ask, Encoded, of } from "./api.js";
 import { el, set, setText } from "./dom.js";
@@ -31,7 +31,10 @@ export class Download {
       this.page.say(`Downloaded ${exact(items)} items of ${this.page.text}, ${size(blob.size)}.`);
     } catch (error) {
       const cancelled = this.stop.signal.aborted;
-      this.page.say(cancelled ? "The download was cancelled." : `The download failed: ${error.message}`, cancelled ? "done" : "failed");
+      this.page.say(
+        cancelled ? "The download was cancelled." : `The download failed: ${error.message}`,
+        cancelled ? "done" : "failed",
+      );
     }
     this.progress.hidden = true;
     set(this.element, "disabled", null);
@@ -57,7 +60,8 @@ export class Download {
         parts.push(`${line}\n`);
         gathered += line.length;
         if (gathered > GATHERED) keep();
-        if (items % 100 === 0) setText(this.told, `Downloading … ${exact(items)} items, ${size(blob.size + gathered)}`);
+        if (items % 100 === 0)
+          setText(this.told, `Downloading … ${exact(items)} items, ${size(blob.size + gathered)}`);
       }
       if (found === 0) {
         keep();

@@ -34,7 +34,11 @@ export class Header {
         { class: "bar" },
         el("a", { class: "brand", href: "#/" }, "darnerpy"),
         this.version,
-        el("nav", { "aria-label": "Pages" }, this.links.map(([, link]) => link)),
+        el(
+          "nav",
+          { "aria-label": "Pages" },
+          this.links.map(([, link]) => link),
+        ),
         this.warnings,
         this.light,
       ),
@@ -71,7 +75,8 @@ export class Header {
     const { server, store } = this.context;
     setText(this.version, server.version ?? "");
     const found = [];
-    if (server.read_only) found.push(["read-only", "plain", "http_read_only is set: nothing can be changed over HTTP"]);
+    if (server.read_only)
+      found.push(["read-only", "plain", "http_read_only is set: nothing can be changed over HTTP"]);
     const status = store.all.stats.status ?? server.status ?? "up";
     if (status !== "up") found.push([status, "warning", "the server's status"]);
     if (store.all.stats.out_of_disk) found.push(["out of disk", "danger", "puts are refused"]);

@@ -13,7 +13,7 @@ const UNSEEN =
 function bytesOf(name) {
   const bytes = [];
   const plain = new TextEncoder();
-  for (let at = 0; at < name.length; ) {
+  for (let at = 0; at < name.length;) {
     const pair = name.slice(at, at + 3);
     if (/^%[0-9A-Fa-f]{2}$/.test(pair)) {
       bytes.push(parseInt(pair.slice(1), 16));
@@ -57,6 +57,10 @@ export function decoded(name) {
   try {
     return shown(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    return shown(Array.from(bytes, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`)).join(""));
+    return shown(
+      Array.from(bytes, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`)).join(
+        "",
+      ),
+    );
   }
 }

@@ -51,7 +51,9 @@ export class Peek {
           this.show();
         },
       },
-      Object.entries(VIEWS).map(([key, label]) => el("option", { value: key, selected: key === this.as }, label)),
+      Object.entries(VIEWS).map(([key, label]) =>
+        el("option", { value: key, selected: key === this.as }, label),
+      ),
     );
     this.whose = el("select", {
       id: "consumer",
@@ -62,8 +64,16 @@ export class Peek {
     });
     this.whoseField = el("div", { class: "field" }, el("label", { for: "consumer" }, "For"), this.whose);
     this.range = el("span", { class: "range", role: "status" });
-    this.before = el("button", { type: "button", onclick: () => this.go(Math.max(0, this.offset - this.count)) }, "Previous");
-    this.after = el("button", { type: "button", onclick: () => this.go(this.offset + this.items.length) }, "Next");
+    this.before = el(
+      "button",
+      { type: "button", onclick: () => this.go(Math.max(0, this.offset - this.count)) },
+      "Previous",
+    );
+    this.after = el(
+      "button",
+      { type: "button", onclick: () => this.go(this.offset + this.items.length) },
+      "Next",
+    );
     this.latest = el("button", { type: "button", onclick: () => this.load(true) }, "Newest");
     this.fresh = el("button", { type: "button", onclick: () => this.load() }, "Refresh");
     this.body = el("tbody");
@@ -77,7 +87,16 @@ export class Peek {
         el(
           "tr",
           {},
-          ["Id", "Age", "Attempts", "Flags", "Size", "Data"].map((label) => el("th", { scope: "col", class: label === "Data" ? "data" : label === "Flags" || label === "Attempts" ? "small" : null }, label)),
+          ["Id", "Age", "Attempts", "Flags", "Size", "Data"].map((label) =>
+            el(
+              "th",
+              {
+                scope: "col",
+                class: label === "Data" ? "data" : label === "Flags" || label === "Attempts" ? "small" : null,
+              },
+              label,
+            ),
+          ),
         ),
       ),
       this.body,
@@ -101,7 +120,12 @@ export class Peek {
       this.trouble,
       this.table,
       this.empty,
-      el("nav", { class: "pager", "aria-label": "Pages of items" }, this.range, el("div", { class: "buttons" }, this.before, this.after, this.latest)),
+      el(
+        "nav",
+        { class: "pager", "aria-label": "Pages of items" },
+        this.range,
+        el("div", { class: "buttons" }, this.before, this.after, this.latest),
+      ),
     );
     this.looked();
   }
@@ -114,10 +138,14 @@ export class Peek {
     const noted = names.join(" ");
     if (noted === this.noted) return;
     this.noted = noted;
-    const texts = Object.fromEntries(this.page.consumers.map((consumer) => [consumer.name, shown(consumer.text)]));
+    const texts = Object.fromEntries(
+      this.page.consumers.map((consumer) => [consumer.name, shown(consumer.text)]),
+    );
     this.whose.replaceChildren(
       el("option", { value: "" }, "the queue itself"),
-      ...names.map((name) => el("option", { value: name, selected: name === this.consumer }, texts[name] ?? name)),
+      ...names.map((name) =>
+        el("option", { value: name, selected: name === this.consumer }, texts[name] ?? name),
+      ),
     );
     this.download.consumer = this.consumer;
   }
@@ -178,7 +206,12 @@ export class Peek {
   async ask(signal, newest) {
     const which = newest ? { last: this.count } : { offset: this.offset };
     const response = await ask("GET", of(this.page.key, "items", "peek"), {
-      parameters: { ...which, n: this.count, bytes: GLANCE, consumer: this.consumer && new Encoded(this.consumer) },
+      parameters: {
+        ...which,
+        n: this.count,
+        bytes: GLANCE,
+        consumer: this.consumer && new Encoded(this.consumer),
+      },
       headers: { Accept: "application/jsonl" },
       signal,
     });
@@ -191,14 +224,21 @@ export class Peek {
   }
 
   show() {
-    const open = new Set([...this.body.querySelectorAll("[aria-expanded=true]")].map((each) => each.dataset.id));
+    const open = new Set(
+      [...this.body.querySelectorAll("[aria-expanded=true]")].map((each) => each.dataset.id),
+    );
     this.body.replaceChildren(...this.items.flatMap((item) => this.rows(item, open.has(String(item.id)))));
     const found = this.items.length;
     this.table.hidden = found === 0;
     this.empty.hidden = found > 0 || !this.trouble.hidden;
     setText(this.empty, this.offset ? "There are no items that far back." : "Nothing waits here.");
     const until = this.offset + found;
-    setText(this.range, found ? `Places ${exact(this.offset)} to ${exact(until - 1)}, as of ${clock(this.time)}` : `Looked at ${clock(this.time)}`);
+    setText(
+      this.range,
+      found
+        ? `Places ${exact(this.offset)} to ${exact(until - 1)}, as of ${clock(this.time)}`
+        : `Looked at ${clock(this.time)}`,
+    );
     set(this.before, "disabled", this.offset === 0);
     // Of large items fewer come than were asked for.
     set(this.after, "disabled", found === 0 || (found < this.count && until >= this.total));
@@ -260,9 +300,13 @@ export class Peek {
     const { page } = this;
     try {
       const response = await ask("GET", of(page.key, "items", "peek"), {
-        parameters: { offset: this.offset + this.items.indexOf(item), consumer: this.consumer && new Encoded(this.consumer) },
+        parameters: {
+          offset: this.offset + this.items.indexOf(item),
+          consumer: this.consumer && new Encoded(this.consumer),
+        },
       });
-      if (response.headers.get("Darnerpy-Id") !== String(item.id)) throw new Error("it is not where it was; refresh first");
+      if (response.headers.get("Darnerpy-Id") !== String(item.id))
+        throw new Error("it is not where it was; refresh first");
       save(await response.blob(), `${page.text}-${item.id}.bin`);
     } catch (error) {
       page.say(`Item ${item.id} cannot be saved: ${error.message}`, "failed");

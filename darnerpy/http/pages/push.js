@@ -9,7 +9,13 @@ import { size } from "./format.js";
 const field = (id, label, input, hint) => {
   set(input, "id", id);
   if (hint) set(input, "aria-describedby", `${id}-hint`);
-  return el("div", { class: "field" }, el("label", { for: id }, label), input, hint && el("p", { class: "hint", id: `${id}-hint` }, hint));
+  return el(
+    "div",
+    { class: "field" },
+    el("label", { for: id }, label),
+    input,
+    hint && el("p", { class: "hint", id: `${id}-hint` }, hint),
+  );
 };
 
 const TIME = "[0-9]+(ms|s|m|h|d)";
@@ -21,8 +27,20 @@ export class Push {
     this.data = el("textarea", { rows: 6, spellcheck: "false" });
     this.file = el("input", { type: "file", onchange: () => this.update() });
     this.flags = el("input", { type: "number", min: 0, max: 4294967295, step: 1, placeholder: "0" });
-    this.ttl = el("input", { type: "text", pattern: TIME, title: "Such as 30s, 10m, 1h or 7d", placeholder: "never", autocomplete: "off" });
-    this.delay = el("input", { type: "text", pattern: TIME, title: "Such as 30s, 10m, 1h or 7d", placeholder: "none", autocomplete: "off" });
+    this.ttl = el("input", {
+      type: "text",
+      pattern: TIME,
+      title: "Such as 30s, 10m, 1h or 7d",
+      placeholder: "never",
+      autocomplete: "off",
+    });
+    this.delay = el("input", {
+      type: "text",
+      pattern: TIME,
+      title: "Such as 30s, 10m, 1h or 7d",
+      placeholder: "none",
+      autocomplete: "off",
+    });
     this.button = el("button", { type: "submit", class: "primary" }, "Push");
     this.told = el("p", { role: "status", class: "told" });
     this.trouble = el("p", { class: "problem", role: "alert", hidden: true });
@@ -42,7 +60,12 @@ export class Push {
       el("div", { class: "buttons" }, this.button),
     );
     this.form = el("form", { onsubmit: (event) => this.submit(event) }, this.set, this.told, this.trouble);
-    this.element = el("section", { class: "panel push", "aria-labelledby": "push" }, el("h2", { id: "push" }, "Push an item"), this.form);
+    this.element = el(
+      "section",
+      { class: "panel push", "aria-labelledby": "push" },
+      el("h2", { id: "push" }, "Push an item"),
+      this.form,
+    );
   }
 
   update() {

@@ -1,7 +1,7 @@
 // The page of one queue: its numbers, what can be done to it, and four parts of which one is open.
 //
-// Owns what is known of the queue beside the stream (settings, consumers), and that it is asked for again when
-// something was done. A queue that is not there has a page, too: its first item can be put on it.
+// Owns what is known of the queue beside the stream (settings, consumers), and that it is asked for again
+// when something was done. A queue that is not there has a page, too: its first item can be put on it.
 
 import * as acts from "./acts.js";
 import { json, of } from "./api.js";
@@ -84,8 +84,16 @@ export class QueuePage {
     this.tabs = TABS.map((tab) =>
       el("a", { href: toQueue(this.key, tab), "aria-current": tab === this.tab && "page" }, LABELS[tab]),
     );
-    this.acts = el("div", { class: "buttons acts-of-queue", role: "group", "aria-label": "Change this queue" }, this.buttons);
-    this.only = el("p", { class: "hint read-only-why", hidden: true }, "Read-only: http_read_only is set, so nothing can be changed over HTTP.");
+    this.acts = el(
+      "div",
+      { class: "buttons acts-of-queue", role: "group", "aria-label": "Change this queue" },
+      this.buttons,
+    );
+    this.only = el(
+      "p",
+      { class: "hint read-only-why", hidden: true },
+      "Read-only: http_read_only is set, so nothing can be changed over HTTP.",
+    );
     this.trouble = el("p", { class: "problem", role: "alert", hidden: true });
     this.element = el(
       "div",
@@ -101,7 +109,11 @@ export class QueuePage {
   }
 
   button(label, act, kind = null) {
-    return el("button", { type: "button", class: kind, onclick: async () => (await act()) && this.look() }, label);
+    return el(
+      "button",
+      { type: "button", class: kind, onclick: async () => (await act()) && this.look() },
+      label,
+    );
   }
 
   async look() {
@@ -116,7 +128,8 @@ export class QueuePage {
       this.absent = error.status === 404;
       if (this.absent) this.detail = null;
       // What the connection has to say, the top of the page says.
-      this.fault = this.absent || error.status === 0 ? "" : `${error.title ?? "The page failed"}. ${error.message}`;
+      this.fault =
+        this.absent || error.status === 0 ? "" : `${error.title ?? "The page failed"}. ${error.message}`;
     }
     this.part.looked?.();
     this.update();
@@ -130,7 +143,9 @@ export class QueuePage {
     const noted = JSON.stringify(found);
     if (noted !== this.noted) {
       this.noted = noted;
-      this.badges.replaceChildren(...found.map(([word, kind]) => el("span", { class: `badge ${kind}` }, word)));
+      this.badges.replaceChildren(
+        ...found.map(([word, kind]) => el("span", { class: `badge ${kind}` }, word)),
+      );
     }
     const { puts, gets } = this.stats.paused ?? {};
     const [pause, resume, ...rest] = this.buttons;
@@ -139,7 +154,10 @@ export class QueuePage {
     for (const button of [pause, resume, ...rest]) set(button, "disabled", this.readOnly || !there);
     this.only.hidden = !this.readOnly;
     const reason = this.detail?.reason ? `This queue cannot be used: ${this.detail.reason}` : "";
-    const missing = this.absent && !there ? "There is no such queue (any more). It is made by the first item that is pushed into it." : "";
+    const missing =
+      this.absent && !there
+        ? "There is no such queue (any more). It is made by the first item that is pushed into it."
+        : "";
     setText(this.trouble, this.fault || reason || missing);
     this.trouble.hidden = !this.trouble.textContent;
     this.trouble.classList.toggle("mild", Boolean(missing));

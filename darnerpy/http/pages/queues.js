@@ -17,7 +17,10 @@ const SIZES = [25, 50, 100, 250];
 function matching(filter) {
   const plain = filter.trim().toLowerCase();
   if (!/[*?]/.test(plain)) return (text) => text.toLowerCase().includes(plain);
-  const escaped = plain.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const escaped = plain
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   const whole = new RegExp(`^${escaped}$`, "s");
   return (text) => whole.test(text.toLowerCase());
 }
@@ -60,7 +63,9 @@ export class QueuesPage {
           this.chosen(1);
         },
       },
-      Object.entries(KINDS).map(([key, [label]]) => el("option", { value: key, selected: key === this.kind }, label)),
+      Object.entries(KINDS).map(([key, [label]]) =>
+        el("option", { value: key, selected: key === this.kind }, label),
+      ),
     );
     this.sizes = el(
       "select",
@@ -153,7 +158,10 @@ export class QueuesPage {
     this.table.show(first, this.size);
     const all = this.store.queues.size;
     const of = found === all ? exact(all) : `${exact(found)} (${exact(all)} in all)`;
-    setText(this.range, found ? `${exact(first + 1)}–${exact(Math.min(first + this.size, found))} of ${of}` : "");
+    setText(
+      this.range,
+      found ? `${exact(first + 1)}–${exact(Math.min(first + this.size, found))} of ${of}` : "",
+    );
     set(this.before, "disabled", this.page <= 1);
     set(this.after, "disabled", this.page >= pages);
     this.showNone(found === 0);
@@ -169,7 +177,15 @@ export class QueuesPage {
     this.none.replaceChildren(
       el("p", {}, "No queue is like that."),
       this.filter && this.kind === "all" && !/[*?/\s]/.test(this.filter)
-        ? el("p", {}, el("a", { href: toQueue(name, "items") }, `Push the first item into a queue ${shown(this.filter)}`))
+        ? el(
+            "p",
+            {},
+            el(
+              "a",
+              { href: toQueue(name, "items") },
+              `Push the first item into a queue ${shown(this.filter)}`,
+            ),
+          )
         : "",
     );
   }

@@ -24,7 +24,12 @@ export class ServerPage {
       el("h1", { tabindex: "-1", class: "unseen" }, "Server"),
       this.totals.element,
       this.charts.element,
-      el("section", { class: "panel", "aria-labelledby": "about" }, el("h2", { id: "about" }, "About"), this.facts),
+      el(
+        "section",
+        { class: "panel", "aria-labelledby": "about" },
+        el("h2", { id: "about" }, "About"),
+        this.facts,
+      ),
     );
     this.end = this.store.watch(() => this.add());
     this.learned();
@@ -49,7 +54,10 @@ export class ServerPage {
       ["Up for", server.uptime === undefined ? undefined : duration(server.uptime * 1000)],
       ["Process", server.pid],
       ["Listens on", server.listen?.join(", ")],
-      ["Changes over HTTP", server.read_only === undefined ? undefined : server.read_only ? "no: http_read_only" : "allowed"],
+      [
+        "Changes over HTTP",
+        server.read_only === undefined ? undefined : server.read_only ? "no: http_read_only" : "allowed",
+      ],
     ].filter(([, value]) => value !== undefined);
     this.facts.replaceChildren(
       ...facts.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, String(value)))),

@@ -13,12 +13,25 @@ export class SettingsPart {
   constructor(page) {
     this.page = page;
     this.body = el("tbody");
-    this.all = el("input", { type: "checkbox", id: "all-settings", checked: true, onchange: () => this.show() });
+    this.all = el("input", {
+      type: "checkbox",
+      id: "all-settings",
+      checked: true,
+      onchange: () => this.show(),
+    });
     this.table = el(
       "table",
       { class: "settings" },
       el("caption", { class: "unseen" }, "Settings of the queue"),
-      el("thead", {}, el("tr", {}, ["Setting", "Value", "From"].map((label) => el("th", { scope: "col" }, label)))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["Setting", "Value", "From"].map((label) => el("th", { scope: "col" }, label)),
+        ),
+      ),
       this.body,
     );
     this.loading = el("p", { class: "loading" }, "Waiting for the server …");

@@ -21,7 +21,8 @@ class Row {
     this.trend = new Sparkline();
     this.cells = COLUMNS.map((column) => {
       const wide = column.from ?? null;
-      if (column.name) return el("th", { scope: "row" }, el("div", { class: "named" }, this.link, this.badges));
+      if (column.name)
+        return el("th", { scope: "row" }, el("div", { class: "named" }, this.link, this.badges));
       if (column.trend) return el("td", { class: `trend ${wide ?? ""}` }, this.trend.element);
       return el("td", { class: wide });
     });
@@ -83,7 +84,11 @@ export class Table {
   head(column) {
     const wide = [column.from, column.middling && "middling"].filter(Boolean).join(" ") || null;
     if (column.trend) return el("th", { scope: "col", class: `trend ${wide ?? ""}` }, column.label);
-    const button = el("button", { type: "button", title: column.title, onclick: () => this.choose(column) }, column.label);
+    const button = el(
+      "button",
+      { type: "button", title: column.title, onclick: () => this.choose(column) },
+      column.label,
+    );
     return el("th", { scope: "col", class: wide }, button);
   }
 
@@ -108,7 +113,9 @@ export class Table {
     if (this.ordered && resting && this.wanted === wanted && this.store.queues.size === this.size) return;
     this.wanted = wanted;
     this.size = this.store.queues.size;
-    this.order = [...this.store.queues.values()].filter(wanted).sort(comparing(this.column, this.store, this.down));
+    this.order = [...this.store.queues.values()]
+      .filter(wanted)
+      .sort(comparing(this.column, this.store, this.down));
     this.ordered = now;
   }
 

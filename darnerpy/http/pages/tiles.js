@@ -11,7 +11,11 @@ const TILES = [
   ["Out/s", "Items taken a second", (page, queue) => rate(queue?.out.value)],
   ["Open reads", "Items that somebody has and has not confirmed", (page) => count(page.stats.open)],
   ["Waiters", "Clients that wait for an item", (page) => count(page.stats.waiters)],
-  ["Oldest", "Age of the oldest item that waits", (page, queue) => duration(queue ? page.store.age(queue) : page.stats.age)],
+  [
+    "Oldest",
+    "Age of the oldest item that waits",
+    (page, queue) => duration(queue ? page.store.age(queue) : page.stats.age),
+  ],
   ["Size", "Bytes of the items that wait", (page) => size(page.stats.bytes)],
   ["Disk", "Bytes that the journal takes", (page) => size(page.stats.disk)],
   ["Delayed", "Items that are held back until they are due", (page) => count(page.stats.delayed)],
@@ -27,7 +31,9 @@ export class Tiles {
     this.element = el(
       "dl",
       { class: "tiles", "aria-label": "Numbers of this queue" },
-      TILES.map(([label, title], at) => el("div", { class: "tile", title }, el("dt", {}, label), this.values[at])),
+      TILES.map(([label, title], at) =>
+        el("div", { class: "tile", title }, el("dt", {}, label), this.values[at]),
+      ),
     );
   }
 

@@ -9,7 +9,12 @@ import { TREND } from "./store.js";
 import { recall } from "./trends.js";
 
 const TOTALS = [
-  ["Depth", "Items that wait in all queues", (store) => count(store.all.stats.items), (store) => exact(store.all.stats.items)],
+  [
+    "Depth",
+    "Items that wait in all queues",
+    (store) => count(store.all.stats.items),
+    (store) => exact(store.all.stats.items),
+  ],
   ["In/s", "Items put a second", (store) => rate(store.all.in.value)],
   ["Out/s", "Items taken a second", (store) => rate(store.all.out.value)],
   ["Open reads", "Items that somebody has and has not confirmed", (store) => count(store.all.stats.open)],
@@ -17,7 +22,11 @@ const TOTALS = [
   ["Oldest", "Age of the oldest item that waits", (store) => duration(store.all.stats.age)],
   ["Disk", "Bytes that the journals take", (store) => size(store.all.stats.disk)],
   ["Memory", "Resident memory of the server", (store) => size(store.all.stats.memory)],
-  ["Commit p99", "99 of 100 commits were faster, of the last ones", (store) => latency(store.all.stats.commit)],
+  [
+    "Commit p99",
+    "99 of 100 commits were faster, of the last ones",
+    (store) => latency(store.all.stats.commit),
+  ],
 ];
 
 export class Totals {

@@ -35,7 +35,9 @@ export class Trends {
     this.next = now + REST;
     for (const key of wanted) this.asked.add(key);
     try {
-      const { queues } = await json("GET", "v1/history", { parameters: { range: "1m", queues: wanted.join(",") } });
+      const { queues } = await json("GET", "v1/history", {
+        parameters: { range: "1m", queues: wanted.join(",") },
+      });
       for (const [name, depths] of Object.entries(queues)) this.store.queue(name)?.remember(depths);
     } catch {
       // The lines begin now, then.
