@@ -313,9 +313,6 @@ def test_a_token_is_shown(make_server: MakeServer, tmp_path: Path) -> None:
     [
         ("purge", "QUEUE", "--all"),
         ("move", "QUEUE", "other"),
-        ("redrive", "QUEUE"),
-        ("pause", "QUEUE"),
-        ("resume", "QUEUE"),
         ("settings", "QUEUE"),
         ("tail", "QUEUE"),
     ],
@@ -384,7 +381,6 @@ def asked(shell: Shell, typed: bytes, *words: str) -> tuple[int, str]:
     "words",
     [
         ("purge", "QUEUE", "--all"),
-        ("purge", "QUEUE", "--first", "1"),
         ("move", "QUEUE", "other"),
         ("flush", "QUEUE"),
         ("delete", "QUEUE"),

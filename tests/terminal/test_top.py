@@ -64,6 +64,7 @@ rows = st.builds(
     st.text(st.characters(codec="utf-8", exclude_characters="+"), min_size=1),
     items=st.integers(0, 10**12),
     puts=st.floats(0, 1e6),
+    gets=st.floats(0, 1e6),
     since=st.none() | st.floats(0, 1e6),
     state=st.sampled_from(["ready", "failed"]),
 )
