@@ -35,7 +35,15 @@ class Acts:
         self._clock = clock
 
     def note(self, act: str, queue: bytes, who: str, **more: object) -> None:
-        log.info("asked to %s", act, extra={"queue": queue, **more, "peer": who})
+        self._note(act, queue, who, "who", more)
+
+    def note_often(self, act: str, queue: bytes, who: str) -> None:
+        """What may be asked thousands of times a second: of lines that say `peer` the log leaves some out."""
+        self._note(act, queue, who, "peer", {})
+
+    def _note(self, act: str, queue: bytes, who: str, called: str, more: dict[str, object]) -> None:
+        # The whole text: by it the log tells what it has left out.
+        log.info(f"asked to {act}", extra={"queue": queue, **more, called: who})
         told = Act(act, queue, who, self._clock.now_ms(), more)
         for watcher in list(self.watchers):
             watcher(told)

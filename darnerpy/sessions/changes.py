@@ -132,7 +132,7 @@ def _note(session: State, act: str, command: Delete | Flush, stored: StoredQueue
     """Note who asks, if there is such a queue or consumer."""
     if stored is not None and (not command.consumer or command.consumer in stored.queue.consumers):
         name = command.queue + (b"+" + command.consumer if command.consumer else b"")
-        session.host.acts.note(act, name, session.outlet.peer)
+        session.host.acts.note_often(act, name, session.outlet.peer)
 
 
 def _check(session: State) -> None:
