@@ -70,7 +70,7 @@ export function hexOf(bytes) {
   return lines.join("\n");
 }
 
-/** { text, as }: data as that view shows it, and which one it is. "text" of bytes that are none has marks in it. */
+/** { text, as }: data as that view shows it, and which it is. Bytes that are no text have marks in it. */
 export function view(bytes, wanted) {
   if (wanted === "json" || wanted === "auto") {
     const json = jsonOf(bytes);
