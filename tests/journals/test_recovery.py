@@ -107,7 +107,11 @@ def test_leases_and_what_is_paused_are_known_again(durable: Kept) -> None:
         assert found.leases == {b"": [Lease(1, 1, 11, 900), Lease(2, 4, 44, 950)]}
         assert found.paused == PAUSED_GETS
         durable.commit_full()
+    assert durable.take(1) == []  # paused
+    durable.queue.pause(0)
     assert durable.take(1) == [b"1"]
+    durable.queue.pause(PAUSED_GETS)
+    durable.commit()
     assert durable.reopen().leases == {b"": [Lease(2, 4, 44, 950)]}
     durable.trim()
     found = durable.reopen()
