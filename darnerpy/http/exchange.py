@@ -4,12 +4,13 @@ Owns what has come of the body and nobody has taken, and whether the client may 
 answer. Is what sessions call a caller, and a source of bytes. Knows no route.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from ..sessions.steps import Steps, Until
+from .driving import drive
 from .problems import Problem
 
 __all__ = ["Exchange", "Line"]
@@ -146,7 +147,6 @@ class Exchange:
         """All of it, which stays in memory. Raises `Problem` if it is more than so many bytes, or than may
         be kept while memory is short.
         """
-        loop = asyncio.get_running_loop()
         pieces: list[bytes] = []
         size = 0
         if self.size is not None and self.size > most:
@@ -154,9 +154,7 @@ class Exchange:
         while not self.ended:
             piece = self._take()
             if not piece:
-                came = loop.create_future()
-                self.more(lambda came=came: came.done() or came.set_result(None))  # type: ignore[misc]
-                await came
+                await drive(_until(self.more))
                 continue
             size += len(piece)
             if size > most:
@@ -195,6 +193,10 @@ class Exchange:
         if cycle.waiting_for_100_continue or self._problem is not None or self.size is None:
             return False
         return self.size - self._received - len(cycle.body) <= _SMALL_REST
+
+
+def _until(until: Until) -> Steps[None]:
+    yield until
 
 
 def _too_large(most: int) -> Problem:

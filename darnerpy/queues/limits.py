@@ -24,13 +24,20 @@ _WARN_AT, _CALM_AT = 0.8, 0.5
 """The share of a limit at which a lagging consumer is reported, and below which it is forgiven."""
 
 
+_OWN: Final = ("max_items", "max_bytes")
+_LAG: Final = ("max_lag_items", "max_lag_bytes")
+
+
 class _Limit(NamedTuple):
-    """items, bytes: what may wait, None if that does not matter. discard: the oldest make room."""
+    """items, bytes: what may wait, None if that does not matter. discard: the oldest make room. options: the
+    two, as they are set.
+    """
 
     consumer: Consumer
     items: int | None
     bytes: int | None
     discard: bool
+    options: tuple[str, str]
 
 
 class Limits:
@@ -51,11 +58,12 @@ class Limits:
             named = consumer is not self._queue.own
             if named is own.fanout_only:
                 discard = own.discard_old_when_full
-                everyone.append(_Limit(consumer, own.max_items, own.max_bytes, discard))
+                everyone.append(_Limit(consumer, own.max_items, own.max_bytes, discard, _OWN))
             if named:
                 lag = consumer.settings
                 discard = lag.lag_action == "discard"
-                everyone.append(_Limit(consumer, lag.max_lag_items, lag.max_lag_bytes, discard))
+                items, size = lag.max_lag_items, lag.max_lag_bytes
+                everyone.append(_Limit(consumer, items, size, discard, _LAG))
         self._limits = tuple(limit for limit in everyone if limit[1:3] != (None, None))
         self.any = (
             bool(self._limits)
@@ -91,7 +99,7 @@ class Limits:
             if self._is_over(limit, items, size):
                 self._queue.pass_over(consumer)  # what has expired does not count
                 if self._is_over(limit, items, size):
-                    self._refuse_unless_discarding(limit, size)
+                    self._refuse_unless_discarding(limit, items, size)
                     full.append(limit)
         for consumer in [only] if only is not None else self._queue.consumers.values():
             if consumer.idle and consumer.settings.lag_action == "refuse":
@@ -113,13 +121,16 @@ class Limits:
             limit.bytes is not None and queue.backlog_bytes(consumer) + size > limit.bytes
         )
 
-    def _refuse_unless_discarding(self, limit: _Limit, size: int) -> None:
+    def _refuse_unless_discarding(self, limit: _Limit, items: int, size: int) -> None:
         consumer = limit.consumer
         never = limit.bytes is not None and size > limit.bytes and consumer is self._queue.own
         if never or not limit.discard:
+            count = self._queue.count(consumer)
+            over = limit.items is not None and count + items > limit.items
+            option, most = limit.options[0 if over else 1], limit.items if over else limit.bytes
             raise QueueFullError(
-                f"{self._name(consumer)} is full: {self._queue.count(consumer)} items of "
-                f"{self._queue.backlog_bytes(consumer)} bytes wait"
+                f"{self._name(consumer)} is full: {count} items of "
+                f"{self._queue.backlog_bytes(consumer)} bytes wait, {option} = {most}"
             )
 
     def _make_room(self, limit: _Limit, items: int, size: int) -> bool:

@@ -11,7 +11,9 @@ from tests.unit.clients import again, hold, is_full, keep, put, take, take_all
 def test_as_many_items_as_the_limit_and_not_one_more() -> None:
     queue = keep(QueueSettings(max_items=2)).queue
     put(queue, b"1", b"2")
-    with pytest.raises(QueueFullError, match="work is full: 2 items of 2 bytes wait"):
+    with pytest.raises(
+        QueueFullError, match="work is full: 2 items of 2 bytes wait, max_items = 2"
+    ):
         put(queue, b"3")
     assert queue.next_id == 3
     assert take(queue) == b"1"
