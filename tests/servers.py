@@ -53,6 +53,11 @@ def wait_until(reached: Callable[[], object], timeout: float = TIMEOUT) -> None:
         time.sleep(0.002)
 
 
+def half_uploads(data: Path) -> list[str]:
+    """Files of items that are not whole. What goes away meanwhile, as a deleted queue does, has none."""
+    return [name for _, _, names in os.walk(data) for name in names if name.endswith(".part")]
+
+
 def free_port() -> int:
     """One that nobody has at the moment, for a server that is to have it again after a restart."""
     with socket.socket() as unused:

@@ -18,9 +18,19 @@ from .exchange import Exchange
 from .files import read_piece
 from .problems import MEDIA_TYPE, Problem, document
 
-__all__ = ["Answer", "Sender", "empty", "json", "of_problem", "raw", "stream"]
+__all__ = ["ALWAYS", "Answer", "Sender", "empty", "json", "of_problem", "raw", "stream"]
 
 Headers = list[tuple[bytes, bytes]]
+
+ALWAYS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""Headers of each answer, unless it has its own."""
 
 _PIECE = 256 * 1024
 _SMALL_PIECE = 16 * 1024

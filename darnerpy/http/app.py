@@ -7,7 +7,7 @@ import asyncio
 import logging
 
 from ..errors import DarnerError
-from .answers import Answer, Sender, of_problem
+from .answers import ALWAYS, Answer, Sender, of_problem
 from .call import Call, Means
 from .exchange import Exchange
 from .problems import Problem, problem_of
@@ -17,15 +17,6 @@ from .safety import Safety
 __all__ = ["App"]
 
 log = logging.getLogger("darnerpy.http")
-
-_ALWAYS = (
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
 
 
 class App:
@@ -41,7 +32,7 @@ class App:
         try:
             answer = await self._answer_of(exchange)
             said = dict(answer.headers)
-            answer.headers += [each for each in _ALWAYS if each[0] not in said]
+            answer.headers += [each for each in ALWAYS if each[0] not in said]
             await self._sender.send(exchange, answer)
         except asyncio.CancelledError:
             if not exchange.is_gone():

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from ..config import Address
+from .answers import ALWAYS
 from .exchange import Exchange
 from .gate import Gate
 from .problems import MEDIA_TYPE, Problem, document, title
@@ -298,10 +299,15 @@ class Connection(HttpToolsProtocol):
 
     def _say(self, problem: Problem) -> None:
         body = document(problem.status, str(problem))
-        self.transport.write(
-            b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (problem.status, title(problem.status).encode(), MEDIA_TYPE, len(body), body)
+        headers = (
+            (b"content-type", MEDIA_TYPE),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *ALWAYS,
         )
+        lines = [b"%b: %b" % header for header in headers]
+        first = f"HTTP/1.1 {problem.status} {title(problem.status)}".encode()
+        self.transport.write(b"\r\n".join([first, *lines, b"", body]))
         self.transport.close()
 
     def _leave(self, transport: asyncio.Transport) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.dialogues import END, STORED, hit
-from tests.servers import ServerProcess, Wire, wait_until
+from tests.servers import ServerProcess, Wire, half_uploads, wait_until
 
 LARGE = b"L" * 300_000
 
@@ -145,6 +145,6 @@ def test_before_any_reply(server: ServerProcess, part: int) -> None:
 
 
 def check_nothing_stays(server: ServerProcess, wire: Wire) -> None:
-    wait_until(lambda: not list(server.data.rglob("*.part")))
+    wait_until(lambda: not half_uploads(server.data))
     assert wire.stats()["curr_connections"] == "1"
     assert wire.stats("q")["open_transactions"] == "0"

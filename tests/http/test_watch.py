@@ -1,6 +1,7 @@
 """What one look a second finds, and what is remembered of it."""
 
 import math
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,21 @@ async def test_a_history_has_gaps_where_nobody_looked(tmp_path: Path) -> None:
         column = watched.monitor.history.of(place_of(watched, b"q"), 600).columns["items"]
         gaps = "".join("-" if math.isnan(value) else "x" for value in column[-9:])
         assert gaps == "-xx----xx"
+
+
+async def test_a_second_that_is_looked_at_twice_is_written_once(tmp_path: Path) -> None:
+    with watching(tmp_path, memory=FINE.size * 5 // 2) as watched:
+        await watched.put(b"q")
+        watched.clock.now += 3000 - watched.clock.now % 10_000
+        history, details = watched.monitor.history, set()
+        for _ in range(30):  # coarse at first, and fine within the same second
+            watched.clock.now += 100
+            deque(watched.monitor.watch.look(), 0)
+            await watched.put(b"q")
+            details.add(history.of(place_of(watched, b"q"), 600).detail)
+        assert details == {"coarse", "fine"}
+        rates = known(history.of(place_of(watched, b"q"), 600).columns["puts"])
+        assert rates and all(0 <= rate < 100 for rate in rates)
 
 
 async def test_in_little_memory_the_busiest_are_kept_in_detail(tmp_path: Path) -> None:

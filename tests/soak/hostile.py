@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from tests.hostile.attacks import KINDS, attack
-from tests.servers import ServerProcess, Wire, wait_until
+from tests.servers import ServerProcess, Wire, half_uploads, wait_until
 from tests.soak.prove import inside
 from tests.soak.rounds import Round, Setting
 
@@ -110,7 +110,7 @@ def _settle(server: ServerProcess, wire: Wire) -> Iterator[str]:
     """All are gone: so must be what they began and held."""
     checks = {
         "connections": lambda: wire.stats()["curr_connections"] == "1",
-        "half uploads": lambda: not list(server.data.rglob("*.part")),
+        "half uploads": lambda: not half_uploads(server.data),
         "waiters": lambda: not _sum(wire, "_waiters"),
         "open reads": lambda: not _sum(wire, "_open_transactions"),
     }

@@ -244,7 +244,7 @@ def _write(
 ) -> None:
     """If it is time for it."""
     time = second // ring.step * ring.step
-    if time <= ring.last:
+    if time <= ring.last or second <= ring.seen:  # the other one had it, from which it took over
         return
     last, since, passed = ring.last, ring.since, second - ring.seen
     ring.since, ring.seen = tuple(totals), second

@@ -68,7 +68,9 @@ def confirm(host: Host, lease_id: str) -> Steps[None]:
 
 
 def abort(host: Host, lease_id: str) -> Steps[None]:
-    """Its item is in its place again, with one attempt more. Raises what `confirm` does."""
+    """Its item is in its place again, with one attempt more. Raises what `confirm` does, but after an error
+    of the journal the lease is over all the same; if the process ends before that is written, it lapses.
+    """
     stored, held = yield from _found(host, lease_id)
     yield from committed(stored.queue.end_kept(held, True, ABORT))
 
