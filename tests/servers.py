@@ -23,6 +23,7 @@ __all__ = [
     "ServerProcess",
     "Wire",
     "free_port",
+    "half_uploads",
     "wait_until",
 ]
 

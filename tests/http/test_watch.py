@@ -121,7 +121,8 @@ async def test_a_second_that_is_looked_at_twice_is_written_once(tmp_path: Path) 
             details.add(history.of(place_of(watched, b"q"), 600).detail)
         assert details == {"coarse", "fine"}
         rates = known(history.of(place_of(watched, b"q"), 600).columns["puts"])
-        assert rates and all(0 <= rate < 100 for rate in rates)
+        assert rates
+        assert all(0 <= rate < 100 for rate in rates)
 
 
 async def test_in_little_memory_the_busiest_are_kept_in_detail(tmp_path: Path) -> None:
