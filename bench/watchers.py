@@ -1,9 +1,11 @@
 """`make bench-watchers`: what it costs a server to be watched.
 
-1 000 queues, of which a client uses 200 twice a second each: their journals stay open, and none is left alone
-for so long that it is trimmed, since both cost far more than being watched. Ten dashboards follow the events and a scraper asks for the metrics once a second. In turn with and without them: processor time of the server, and how long gets
-take. In a process of its own: how long the slices are in which the loop does it all, and what a command
-costs when turns are metered. Is started as a file, so that `darnerpy` is the one that the interpreter has.
+1 000 queues, of which a client uses 200 twice a second each: their journals stay open, and none is left
+alone for so long that it is trimmed, since both cost far more than being watched. Ten dashboards follow
+the events and a scraper asks for the metrics once a second. In turn with and without them: processor time
+of the server, and how long gets take. In a process of its own: how long the slices are in which the loop
+does it all, and what a command costs when turns are metered. Is started as a file, so that `darnerpy` is
+the one that the interpreter has.
 """
 
 from __future__ import annotations

@@ -168,10 +168,14 @@ class History:
     def _rank(self) -> Iterator[None]:
         """Decide anew; what follows from it is done bit by bit, those who give memory first."""
         cut = brief()
-        ranks: list[
-            list[Place]
-        ] = []  # who is twice as active is one rank higher, and who is kept finely
-        for number, (place, kept) in enumerate(list(self._places.items())):
+        # Who is twice as active is one rank higher, and who is kept finely.
+        ranks: list[list[Place]] = []
+        for number, place in enumerate(list(self._places)):
+            if number % 32 == 0 and cut.is_over():
+                yield
+            kept = self._places.get(place)
+            if kept is None:
+                continue
             counted = place.totals[0] + place.totals[1]
             kept.active = kept.active * _FORGET + (counted - kept.counted)
             kept.counted = counted
@@ -182,8 +186,6 @@ class History:
             rank = int(kept.active).bit_length() + (kept.detail is FINE)
             ranks += [[] for _ in range(rank + 1 - len(ranks))]
             ranks[rank].append(place)
-            if number % 32 == 0 and cut.is_over():
-                yield
         fine, coarse = self._shares(len(self._places))
         gives: list[tuple[Place, Detail | None]] = []
         takes: list[tuple[Place, Detail | None]] = []
@@ -193,7 +195,7 @@ class History:
             if wanted is not has:
                 less = has is FINE or wanted is None
                 (gives if less else takes).append((place, wanted))
-            if number % 64 == 0 and cut.is_over():
+            if number % 32 == 0 and cut.is_over():
                 yield
         takes.reverse()
         self._moves = takes + gives  # the last of them is the first to be done

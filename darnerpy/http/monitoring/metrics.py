@@ -263,6 +263,12 @@ class Metrics:
         for family, of in _PLACES:
             yield from _lines(to, family, places, samples, of)
         yield from _lines(to, _AGE, places, samples, _seconds)
+        released: tuple[list[Any], ...] = own, places, samples
+        for taken in released:  # to let go of thousands takes its time, too
+            while taken:
+                del taken[-_LINES:]
+                if cut.is_over():
+                    yield ""
 
 
 def _seconds(sample: Sample) -> float:

@@ -29,7 +29,7 @@ __all__ = ["Place", "Sums", "Watch", "Watched"]
 
 log = logging.getLogger("darnerpy.http")
 
-_STEP = 8
+_STEP = 2
 _MEASURE_S = 30
 _NONE = (0.0,) * RATES
 _QUANTILE_S = 60
@@ -183,6 +183,8 @@ class Watch:
             else [0.0] * RATES
         )
         self._look_around()
+        yield
+        self.process = look()
         for tell in self.telling:
             yield
             yield from tell(second)
@@ -253,7 +255,7 @@ class Watch:
                 self.gone.append(watched.name)
                 for place in watched.places.values():
                     self._forget(place)
-            if number % (_STEP * 8) == 0 and cut.is_over():
+            if number % (_STEP * 32) == 0 and cut.is_over():
                 yield
 
     def _forget(self, place: Place) -> None:
@@ -262,7 +264,6 @@ class Watch:
 
     def _look_around(self) -> None:
         self.meter.pace()
-        self.process = look()
         self.disk_free = self.host.broker.space.free()
         counts = list(self.meter.commit.counts)
         before = self._commits[0] if self._commits else [0] * len(counts)
