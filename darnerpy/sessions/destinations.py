@@ -1,17 +1,30 @@
-"""Where an item goes: to a queue, to one of its consumers, or to all that an alias stands for.
+"""Where items go: to a queue, to one of its consumers, or to all that an alias stands for.
 
 Owns that it is let in everywhere or nowhere. Who asks finds the queues, and waits for them if need be.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..brokers.local import LocalBroker
 from ..brokers.stored import StoredQueue
 from ..errors import ClientError
+from ..journals.large import Upload
 from ..queues.batches import Completion
 from ..queues.consumer import Consumer
 
-__all__ = ["BATCH_LIMIT", "Place", "let_in", "must_sync", "names_of", "place_in", "too_large"]
+__all__ = [
+    "BATCH_LIMIT",
+    "New",
+    "Place",
+    "Traits",
+    "let_in",
+    "let_in_all",
+    "must_sync",
+    "names_of",
+    "place_in",
+    "too_large",
+]
 
 BATCH_LIMIT: Final = 4 * 1024 * 1024
 """Bytes that may gather for one commit before those who put have to wait for the disk."""
@@ -22,6 +35,26 @@ class Place(NamedTuple):
 
     stored: StoredQueue
     consumer: Consumer | None
+
+
+class Traits(NamedTuple):
+    """Of an item beside its data. ttl, delay: milliseconds from now, 0 is for ever and at once."""
+
+    flags: int = 0
+    ttl: int = 0
+    delay: int = 0
+
+
+class New:
+    """An item to be put. uploads: its file in each place, if it is large; data is None then. size: bytes."""
+
+    __slots__ = ("data", "size", "traits", "uploads")
+
+    def __init__(self, data: bytes | None, traits: Traits) -> None:
+        self.data = data
+        self.size = 0 if data is None else len(data)
+        self.traits = traits
+        self.uploads: list[Upload] = []
 
 
 def names_of(broker: LocalBroker, queue: bytes, consumer: bytes) -> list[tuple[bytes, bytes]]:
@@ -84,3 +117,29 @@ def let_in(
         items, total = broker.alias_puts.get(queue, (0, 0))
         broker.alias_puts[queue] = (items + 1, total + size)
     return commits
+
+
+def let_in_all(
+    broker: LocalBroker, queue: bytes, places: list[Place], news: Sequence[New], now: int
+) -> tuple[list[int], list[Completion]]:
+    """As `let_in`, of items for which there is room together: their ids in the first place, and the commits.
+
+    now: milliseconds since the epoch. Their files are the queues' from now on, whatever happens.
+    """
+    ids: list[int] = []
+    commits: dict[Completion, None] = {}
+    first = places[0].stored.queue
+    none = [0] * len(places)
+    for new in news:
+        flags, ttl, delay = new.traits
+        files = none
+        if new.uploads:
+            files = [each.number for each in new.uploads]
+            new.uploads.clear()
+        expiry, due = now + ttl if ttl else 0, now + delay if delay else 0
+        for commit in let_in(
+            broker, queue, places, new.data, new.size, flags, expiry, False, files, due
+        ):
+            commits[commit] = None
+        ids.append(first.next_id - 1)
+    return ids, list(commits)

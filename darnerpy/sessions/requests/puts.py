@@ -6,14 +6,21 @@ has not yet taken. What can be told before the body comes is told then. Nothing 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from ...brokers.stored import StoredQueue
 from ...errors import ItemTooLargeError, ServerError
 from ...journals.large import Upload
-from ...queues.batches import Completion
 from ..contract import Host
-from ..destinations import Place, let_in, must_sync, names_of, place_in, too_large
+from ..destinations import (
+    New,
+    Place,
+    Traits,
+    let_in_all,
+    must_sync,
+    names_of,
+    place_in,
+    too_large,
+)
 from ..gathered import Gathered
 from ..signal import Signal
 from ..steps import Steps, committed, usable
@@ -28,21 +35,6 @@ MOST_ITEMS = 10_000
 _AHEAD = 512 * 1024
 _INLINE = 256 * 1024
 """A larger item has a file of its own."""
-
-
-class Traits(NamedTuple):
-    """Of an item beside its data. ttl, delay: milliseconds from now, 0 is for ever and at once."""
-
-    flags: int = 0
-    ttl: int = 0
-    delay: int = 0
-
-
-class New(NamedTuple):
-    """An item to be put."""
-
-    data: bytes
-    traits: Traits
 
 
 def put(host: Host, name: bytes, source: Source, traits: Traits) -> Steps[int]:
@@ -70,7 +62,7 @@ def put(host: Host, name: bytes, source: Source, traits: Traits) -> Steps[int]:
                 return (yield from _put_large(host, name, source, pieces, traits))
         places = yield from _places(host, name)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        return (yield from _put_whole(host, name, places, [_New(data, size, traits, [])]))[0]
+        return (yield from _put_whole(host, name, places, [New(data, traits)]))[0]
     finally:
         _forget(host, places)
 
@@ -79,14 +71,14 @@ def put_many(host: Host, name: bytes, items: Sequence[New]) -> Steps[list[int]]:
     """All or none, in one commit, at least one. Returns their ids. Raises what `put` does."""
     places = yield from _places(host, name)
     host.counters.sets += len(items)
-    news = [_New(item.data, len(item.data), item.traits, []) for item in items]
+    news = list(items)
     with _expected(places):
         try:
             _check(places, sum(new.size for new in news), len(news), max(new.size for new in news))
-            for new in news:
-                if new.size > _INLINE:
-                    data, new.data = new.data, None
-                    yield from _write(places, [data or b""], new.uploads)
+            for at, item in enumerate(items):
+                if item.size > _INLINE:
+                    news[at] = new = New(None, item.traits)
+                    new.size = yield from _write(places, [item.data or b""], new.uploads)
             places = yield from _places_again(host, name, places)
             return (yield from _put_whole(host, name, places, news))
         except BaseException:
@@ -95,20 +87,6 @@ def put_many(host: Host, name: bytes, items: Sequence[New]) -> Steps[list[int]]:
 
 
 # -- deciding --------------------------------------------------------------------------------------
-
-
-class _New:
-    """uploads: its file in each place, if it is large; data is None then."""
-
-    __slots__ = ("data", "size", "traits", "uploads")
-
-    def __init__(
-        self, data: bytes | None, size: int, traits: Traits, uploads: list[Upload]
-    ) -> None:
-        self.data = data
-        self.size = size
-        self.traits = traits
-        self.uploads = uploads
 
 
 def _places(host: Host, name: bytes) -> Steps[list[Place]]:
@@ -159,7 +137,7 @@ def _text(place: Place) -> str:
 
 
 def _put_whole(
-    host: Host, name: bytes, places: list[Place], news: Sequence[_New]
+    host: Host, name: bytes, places: list[Place], news: Sequence[New]
 ) -> Steps[list[int]]:
     """Put what is there, in this turn, and wait until it is written."""
     total = sum(new.size for new in news)
@@ -170,20 +148,8 @@ def _put_whole(
     for place in places:
         if delayed:
             place.stored.queue.check_room(0, place.consumer, delayed, latest)
-    ids: list[int] = []
-    commits: dict[Completion, None] = {}
-    for new in news:
-        flags, ttl, delay = new.traits
-        expiry = now + ttl if ttl else 0
-        due = now + delay if delay else 0
-        files = [each.number for each in new.uploads] or [0] * len(places)
-        new.uploads.clear()  # from now on they are the queues', whatever happens
-        done = let_in(
-            host.broker, name, places, new.data, new.size, flags, expiry, False, files, due
-        )
-        ids.append(places[0].stored.queue.next_id - 1)
-        commits |= dict.fromkeys(done)
-    yield from committed(Gathered(list(commits)))
+    ids, commits = let_in_all(host.broker, name, places, news, now)
+    yield from committed(Gathered(commits))
     return ids
 
 
@@ -195,7 +161,7 @@ def _put_large(
 ) -> Steps[int]:
     """Put an item of which these pieces have come, and more is to come."""
     places = yield from _places(host, name)
-    new = _New(None, 0, traits, [])
+    new = New(None, traits)
     with _expected(places):
         try:
             new.size = yield from _write(places, pieces, new.uploads, source)
