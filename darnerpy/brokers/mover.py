@@ -89,6 +89,11 @@ class Mover:
         result: None,
         error: BaseException | None,
     ) -> None:
+        if not (error or target.ready or target.error or target.deletion):
+            target.when_ready(
+                partial(self._linked, source, departure, target, origin, upload, None, None)
+            )
+            return
         target.end_upload()
         if error is not None or not target.ready:
             target.in_thread(upload.discard, lambda *_: None)

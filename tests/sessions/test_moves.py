@@ -3,9 +3,11 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from darnerpy.brokers import mover
 from darnerpy.config import QueueRule
 from darnerpy.errors import (
     ClientError,
@@ -148,6 +150,37 @@ async def test_a_large_item_that_does_not_fit_leaves_nothing(tmp_path: Path) -> 
         files = tmp_path / "queues" / "other" / "large"
         await until(lambda: not (files.exists() and any(files.iterdir())))
         assert await house.drain(WORK) == [b"L" * 300_000, b"behind"]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_large_item_waits_until_the_other_has_written_what_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deleted: bool
+) -> None:
+    link, loop = mover._link, asyncio.get_running_loop()
+
+    async with House(tmp_path) as house:
+        await house.put_large(WORK, b"L" * 300_000)
+        await house.put(WORK, b"behind")
+        other = await house.usable(OTHER)
+
+        def linked(*given: Any) -> None:
+            link(*given)
+            loop.call_soon_threadsafe(hold_back)
+
+        def hold_back() -> None:
+            other.queue.put(b"before", 6, 0, 0)
+            other.hold_back()
+            if deleted:
+                other.delete()
+
+        monkeypatch.setattr(mover, "_link", linked)
+        moved = await drive(move(host_of(house), "me", WORK, b"", OTHER))
+        if deleted:
+            assert moved == Moved(0, 2, 0)
+            assert await house.drain(WORK) == [b"L" * 300_000, b"behind"]
+        else:
+            assert moved == Moved(2, 0, 0)
+            assert await house.drain(OTHER) == [b"before", b"L" * 300_000, b"behind"]
 
 
 async def test_what_is_too_large_or_too_old_for_the_other_stays(tmp_path: Path) -> None:
