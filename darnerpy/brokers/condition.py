@@ -94,6 +94,11 @@ class Condition:
         return not (waited_for or self.deletion)
 
     @property
+    def untouched(self) -> bool:
+        """Whether its journal was never opened, and is not being."""
+        return self._handle.untried and not self._handle.under_way
+
+    @property
     def in_use(self) -> bool:
         """Whether anything waits, is held or waited for, is on its way in, or is paused."""
         queue = self.queue

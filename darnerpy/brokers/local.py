@@ -109,9 +109,16 @@ class LocalBroker:
         return self.queues.get(name) or self.add(name, stored=False)
 
     def forget(self, stored: StoredQueue) -> None:
-        """Drop a queue in which nothing was ever stored and for which nobody waits any more."""
-        if stored.unused:
-            self.queues.pop(stored.name, None)
+        """Drop a queue in which nothing was ever stored and for which nobody waits any more.
+
+        Whoever asks late may mean one that is dropped already, while another of that name is in use.
+        """
+        if not stored.unused or self.queues.get(stored.name) is not stored:
+            return
+        if stored.untouched:
+            del self.queues[stored.name]
+        else:  # its journal is open, and nobody else may open it before it is gone
+            stored.delete()
 
     def delete(self, name: bytes) -> Completion | None:
         """Delete a queue; None if there is none."""
