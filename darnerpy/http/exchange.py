@@ -35,7 +35,7 @@ class Line(Protocol):
     def is_gone(self) -> bool: ...
 
     def keep(self, change: int) -> None:
-        """So many bytes more (or less) of what the client sent are in memory."""
+        """So many bytes more (or less) are in memory of what the client sent, or of an answer."""
         ...
 
 
@@ -102,6 +102,11 @@ class Exchange:
         if not self._keeps:
             self.let_go()
         return data
+
+    def hold(self, size: int) -> None:
+        """So many bytes of an answer are in memory until it is sent."""
+        self._kept += size
+        self._line.keep(size)
 
     def let_go(self) -> None:
         """What was taken is not in memory any more, or soon will not be."""

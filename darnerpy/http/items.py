@@ -43,6 +43,7 @@ def answer_of(
 ) -> Answer:
     """most: bytes of each item that are said, None is all."""
     handles = [each.handle for each in given if each.handle is not None]
+    call.exchange.hold(sum(len(each.item.data or b"") for each in given))
     if lines:
         media_type = [(b"content-type", LINES.encode())]
         return Answer(200, media_type, _lines(call, given, most), handles=handles)

@@ -69,6 +69,27 @@ def is_well(inside: Inside) -> bool:
         return web.get("/v1/queues").status == 200
 
 
+def test_answers_that_nobody_reads_count_as_memory(loop: str, tmp_path: Path) -> None:
+    ask = "/v1/queues/q/items/peek?n=16"
+    head = f"GET {ask} HTTP/1.1\r\nHost: localhost\r\nAccept: application/jsonl\r\n\r\n"
+    with Inside(tmp_path / "data", loop, LONG, buffer_memory="1MiB") as inside:
+        flow = inside.server.flow
+        with Web(inside.address) as web:
+            for _ in range(16):
+                assert web.post("/v1/queues/q/items", b"x" * 250_000).status == 201
+            with inside.connect() as wire:
+                wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                wire.send(head.encode())
+                wait_until(lambda: flow.reserved == 16 * 250_000)
+                assert web.get(ask, accept="application/jsonl").body.count(b"\n") == 1
+                assert (
+                    web.post("/v1/queues/q/take?n=16", accept="application/jsonl").body.count(b"\n")
+                    == 1
+                )
+            wait_until(lambda: flow.reserved == 0)
+            assert web.get(ask, accept="application/jsonl").body.count(b"\n") == 15
+
+
 # --- slow
 
 

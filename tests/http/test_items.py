@@ -162,6 +162,9 @@ def test_any_run_of_those_that_wait(web: Web, wire: Wire, queue: str) -> None:
     said = web.get(f"{path}?offset=1500&n=3", accept="application/jsonl")
     assert [b64decode(str(line["data"])) for line in lines_of(said)] == [b"1501", b"1502", b"1503"]
     assert len(lines_of(web.get(f"{path}?n=1000", accept="application/jsonl"))) == 1000
+    last = web.get(f"{path}?last=3", accept="application/jsonl")
+    assert [b64decode(str(line["data"])) for line in lines_of(last)] == [b"1997", b"1998", b"1999"]
+    assert web.get(f"{path}?last=3").status == 406
     assert web.get(path).body == b"1"
     assert web.get(f"{path}?offset=1999").status == 204
     head = web.ask("HEAD", path)

@@ -135,9 +135,9 @@ async def take_items(call: Call) -> Answer:
 
 
 async def peek_items(call: Call) -> Answer:
-    number_of = call["n"]
-    lines = wants_lines(call, number_of)
     after, last = call["after"], call["last"]
+    number_of = call["n"] or last or 1
+    lines = wants_lines(call, number_of)
     if last is not None and (after or call["offset"]):
         raise Problem(400, "last: goes with neither after nor offset")
     steps = looks.look(
@@ -205,7 +205,11 @@ ROUTES = (
             query("offset", number(0, 10**9), "Pass over so many.", 0),
             query("after", number(0, _MOST_ID), "Only items put after the one of that id.", 0),
             query("last", number(0, looks.MOST), "Only so many, the ones put last."),
-            query("n", number(1, looks.MOST), "At most so many; more than one in lines.", 1),
+            query(
+                "n",
+                number(1, looks.MOST),
+                "At most so many; more than one in lines. Otherwise as many as last, or one.",
+            ),
             query("bytes", _BYTES, "Of each item only so many bytes."),
             CONSUMER_OF,
         ),

@@ -37,7 +37,8 @@ def _names(value: bytes) -> list[bytes]:
 
 
 _NAMES = Kind(
-    f"names of at most {_MOST} queues, each percent-encoded once more, with commas between them",
+    f"names of at most {_MOST} queues, in an address of at most 8 KiB, each percent-encoded once more, "
+    "with commas between them",
     _names,
     {"type": "string"},
 )

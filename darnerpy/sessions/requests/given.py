@@ -1,10 +1,14 @@
 """An item as a request is given it, and who it is given to. What is said of it is the front's affair."""
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ...queues.items import Item
+from ..contract import Host
 
-__all__ = ["Caller", "Given"]
+__all__ = ["Caller", "Given", "enough_bytes"]
+
+_MOST_BYTES: Final = 4 * 1024 * 1024
+_LEAST_BYTES: Final = 64 * 1024
 
 
 class Caller(Protocol):
@@ -29,3 +33,8 @@ class Given(NamedTuple):
     age: int
     handle: int | None = None
     lease: str = ""
+
+
+def enough_bytes(host: Host) -> int:
+    """Once a request was given so many, it is given no more items: fewer while memory is short."""
+    return _MOST_BYTES if host.output_limit else _LEAST_BYTES

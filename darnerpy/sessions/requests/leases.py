@@ -44,6 +44,7 @@ def lease(
     stored, place = yield from readable(host, name, consumer, wait_ms > 0)
     handed = yield from next_item(host, caller, stored, place, wait_ms)
     if handed is None:
+        host.counters.misses += 1
         return None
     held = handed.held
     try:
@@ -53,6 +54,7 @@ def lease(
     except BaseException:
         _take_back(handed)
         raise
+    host.counters.hits += 1
     item = held.item
     age = host.clock.now_ms() - item.created
     text = host.lease_ids.text_of(LeaseId(name, consumer, under))

@@ -10,16 +10,13 @@ from ...queues.waiting import Waiting
 from ..contract import Host
 from ..signal import Signal
 from ..steps import Steps
-from .given import Given
+from .given import Given, enough_bytes
 from .waiting import readable
 
-__all__ = ["MOST", "MOST_BYTES", "Seen", "look"]
+__all__ = ["MOST", "Seen", "look"]
 
 MOST = 1000
 """Items at once."""
-
-MOST_BYTES = 4 * 1024 * 1024
-"""Once so many were found, no more are looked for."""
 
 
 class Seen(NamedTuple):
@@ -60,7 +57,7 @@ def look(
     now = host.clock.now_ms()
     if last is not None:
         after = Waiting(place, now).first_of_last(last, next_id) - 1
-    browse = Browse(stored, place, offset, now, found, most, MOST_BYTES, after)
+    browse = Browse(stored, place, offset, now, found, most, enough_bytes(host), after)
     try:
         browse.go_on()
         yield over.wait

@@ -127,6 +127,7 @@ class _Moving:
                 if not items:
                     break
                 yield from self._send(items)
+            yield party.settled
         finally:
             for place in [self.only_to, *self._origins.values()]:
                 if place is not None:

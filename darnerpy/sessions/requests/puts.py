@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...brokers.stored import StoredQueue
-from ...errors import ItemTooLargeError, ServerError
+from ...errors import ItemTooLargeError, PausedError, ServerError
 from ...journals.large import Upload
 from ..contract import Host
 from ..destinations import (
@@ -123,7 +123,10 @@ def _check(places: list[Place], size: int, items: int, largest: int = 0) -> None
             raise ItemTooLargeError(
                 f"{items} items are more than max_items = {settings.max_items} of {_text(place)}"
             )
-        place.stored.queue.check_room(size, place.consumer, items)
+        try:
+            place.stored.queue.check_room(size, place.consumer, items)
+        except PausedError:
+            raise PausedError(f"puts of {_text(place)} are paused") from None
 
 
 def _check_size(places: list[Place], size: int) -> None:

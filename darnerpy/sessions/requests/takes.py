@@ -13,16 +13,13 @@ from ...queues.consumer import Consumer
 from ...queues.items import Item
 from ..contract import Host
 from ..steps import Steps, committed
-from .given import Caller, Given
+from .given import Caller, Given, enough_bytes
 from .waiting import Handed, next_item, readable
 
-__all__ = ["MOST", "MOST_BYTES", "take"]
+__all__ = ["MOST", "take"]
 
 MOST = 1000
 """Items at once."""
-
-MOST_BYTES = 4 * 1024 * 1024
-"""Once so many were taken, no more are."""
 
 
 def take(
@@ -35,7 +32,7 @@ def take(
     stored, place = yield from readable(host, name, consumer, wait_ms > 0)
     taken = _Taken(host, stored, place)
     try:
-        while len(taken.handed) < most and taken.size < MOST_BYTES:
+        while len(taken.handed) < most and taken.size < enough_bytes(host):
             handed = yield from next_item(host, caller, stored, place, wait_ms)
             if handed is None:
                 break
