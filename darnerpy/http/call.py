@@ -3,6 +3,7 @@
 Owns how parameters are read from a request. Knows no route: each says what it may be asked.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,10 +21,11 @@ from .kinds import CONSUMER, QUEUE, TEXT, Kind
 from .monitoring.monitor import Monitor
 from .problems import Problem
 
-__all__ = ["Call", "Means", "accepts", "pairs", "place"]
+__all__ = ["Call", "Means", "accepts", "pairs", "place", "unquoted"]
 
 T = TypeVar("T")
 
+_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MOST_JSON = 1024 * 1024
 
 
@@ -91,7 +93,18 @@ def pairs(query: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _decoded(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" ")) if b"%" in text or b"+" in text else text
+    return unquoted(text.replace(b"+", b" ")) if b"%" in text or b"+" in text else text
+
+
+def unquoted(text: bytes) -> bytes:
+    """What is percent-encoded. Raises `Problem`: left as it is, it would be another name."""
+    broken = _BROKEN.search(text)
+    if broken is not None:
+        shown = text.decode("ascii", "backslashreplace")
+        raise Problem(
+            400, f"{shown}: expected two hexadecimal digits behind the % at {broken.start()}"
+        )
+    return unquote_to_bytes(text)
 
 
 def place(name: str, text: bytes) -> Any:
@@ -99,7 +112,7 @@ def place(name: str, text: bytes) -> Any:
     kinds: dict[str, Kind[Any]] = {"queue": QUEUE, "consumer": CONSUMER}
     kind = kinds.get(name, TEXT)
     try:
-        return kind.parse(unquote_to_bytes(text))
+        return kind.parse(unquoted(text))
     except ValueError:
         raise Problem(400, f"{name}: expected {kind.expected}") from None
 

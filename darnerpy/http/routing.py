@@ -142,4 +142,4 @@ def _value(parameter: Parameter, value: bytes) -> Any:
 def _unknown(name: bytes, known: Iterable[bytes]) -> str:
     names = ", ".join(each.decode() for each in known)
     shown = name.decode("utf-8", "backslashreplace")
-    return f"the parameter {shown} is unknown here; known {f'are {names}' if names else 'is none'}"
+    return f"the parameter {shown} is unknown here; {f'known are {names}' if names else 'there are none'}"

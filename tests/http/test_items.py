@@ -155,6 +155,14 @@ def test_ttl_and_delay(web: Web, queue: str) -> None:
     assert (said.body, float(said.headers["darnerpy-age"]) >= 0.25) == (b"late", True)
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/queues/a%zz/items", "/v1/queue/items?queue=a%z", "/v1/queues/q/items?%=1"]
+)
+def test_a_name_that_is_not_percent_encoded_makes_no_queue(web: Web, path: str) -> None:
+    said = web.post(path, b"x")
+    assert (said.status, "two hexadecimal digits behind the %" in said.detail) == (400, True)
+
+
 def test_any_run_of_those_that_wait(web: Web, wire: Wire, queue: str) -> None:
     wire.put(queue, *(b"%d" % number for number in range(2000)))
     assert wire.get(queue) == b"0"

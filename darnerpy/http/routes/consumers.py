@@ -1,13 +1,11 @@
 """The named consumers of a queue: which there are, a new one, one less."""
 
-from urllib.parse import unquote_to_bytes
-
 import msgspec
 
 from ...sessions.requests import consumers
 from .. import schemas
 from ..answers import Answer, empty, json
-from ..call import Call
+from ..call import Call, unquoted
 from ..declared import Body, Reply, Route
 from ..wording import named, sayable
 
@@ -32,7 +30,7 @@ async def get_consumer(call: Call) -> Answer:
 
 async def make_consumer(call: Call) -> Answer:
     how = await call.json(_How, none=_How())
-    copied = None if how.copy_from is None else unquote_to_bytes(how.copy_from)
+    copied = None if how.copy_from is None else unquoted(how.copy_from.encode())
     asked = call.queue, call.places["consumer"], how.start, copied
     new = await call.run(consumers.make_consumer(call.host, call.exchange.who, *asked))
     return json(await _said(call), 201 if new else 200)

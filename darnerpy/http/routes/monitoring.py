@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from ...errors import UnknownConsumerError, UnknownQueueError
 from ..answers import Answer, json, raw, stream
-from ..call import Call
+from ..call import Call, unquoted
 from ..declared import Reply, Route, query
 from ..kinds import CONSUMER, GLOB, QUEUE, Kind, one_of
 from ..monitoring.exposition import format_for
@@ -30,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _names(value: bytes) -> list[bytes]:
-    names = [QUEUE.parse(unquote_to_bytes(part)) for part in value.split(b",")]
+    names = [QUEUE.parse(unquoted(part)) for part in value.split(b",")]
     if len(names) > _MOST:
         raise ValueError(value)
     return names
