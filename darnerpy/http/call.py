@@ -17,6 +17,7 @@ from ..sessions.steps import Steps
 from .driving import drive
 from .ending import Ending
 from .exchange import Exchange
+from .gate import Gate
 from .kinds import CONSUMER, QUEUE, TEXT, Kind
 from .monitoring.monitor import Monitor
 from .problems import Problem
@@ -32,13 +33,14 @@ _MOST_JSON = 1024 * 1024
 @dataclass(frozen=True)
 class Means:
     """What all calls share. files: threads that read files. ending: tells who waits that the server stops.
-    monitor: knows how the server is.
+    monitor: knows how the server is. bulks: lets in one that puts thousands of items a turn.
     """
 
     host: Host
     files: Workers
     ending: Ending
     monitor: Monitor
+    bulks: Gate
 
 
 class Call:

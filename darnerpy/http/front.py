@@ -81,7 +81,7 @@ class Front:
         self._sweeper: asyncio.TimerHandle | None = None
         self._safety = Safety(lambda: host.settings, read_tokens(host.settings.http_token_file))
         self._monitor = Monitor(host, host.settings.history_memory)
-        means = Means(host, files, self._ending, self._monitor)
+        means = Means(host, files, self._ending, self._monitor, Gate(loop, 1))
         sender = Sender(host, files, self._ending)
         app = App(means, Router(every_route()), self._safety, sender)
         config = Config(

@@ -15,10 +15,13 @@ _MOST = 16
 
 
 class Gate:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    """most: may begin in one turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, most: int = _MOST) -> None:
         self._loop = loop
+        self._most = most
         self._waiting: deque[Callable[[], None]] = deque()
-        self._left = _MOST
+        self._left = most
         self._told = False
 
     def enter(self, begin: Callable[[], None]) -> None:
@@ -34,10 +37,10 @@ class Gate:
 
     def _next_turn(self) -> None:
         self._told = False
-        self._left = _MOST
+        self._left = self._most
         while self._left and self._waiting:
             self._left -= 1
             self._waiting.popleft()()
-        if self._left < _MOST:
+        if self._left < self._most:
             self._told = True
             self._loop.call_soon(self._next_turn)

@@ -11,11 +11,13 @@ import msgspec
 from ...sessions.pace import Pace
 from ...sessions.requests import looks, puts, takes
 from ...sessions.requests.puts import New, Traits
+from ...sessions.steps import Steps
 from ...units import parse_size
 from .. import schemas
 from ..answers import Answer, empty, json
 from ..call import Call
 from ..declared import Body, Header, Reply, Route, header, query
+from ..driving import drive
 from ..items import LINES, RAW, answer_of, wants_lines
 from ..kinds import CONSUMER, Kind, duration, number
 from ..problems import Problem
@@ -26,6 +28,9 @@ _DAY_MS = 86_400_000
 _LONGEST_MS = 3650 * _DAY_MS
 _MOST_LINES_BYTES = 4 * 1024 * 1024
 _LINES = (LINES, "application/x-ndjson")
+_MANY = 200
+"""More are enough for a turn."""
+
 _MOST_FLAGS = 2**32 - 1
 _MOST_ID = 2**63 - 1
 
@@ -74,7 +79,13 @@ async def _put_lines(call: Call) -> Answer:
         items.append(_item_of(line, at, traits))
     if not items:
         return json({"ids": []}, 201)
+    if len(items) > _MANY:
+        await drive(_when_let_in(call))
     return json({"ids": await call.run(puts.put_many(call.host, call.queue, items))}, 201)
+
+
+def _when_let_in(call: Call) -> Steps[None]:
+    yield call.means.bulks.enter
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
