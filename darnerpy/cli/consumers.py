@@ -85,7 +85,6 @@ def _make(args: argparse.Namespace) -> int:
     with Web(of_http(args), args.timeout, read_token(args)) as server:
         path = ("v1", "queues", args.queue, "consumers", consumer)
         reply = server.ask("PUT", *path, body=body)
-        reply.data()
     if args.json:
         name = os.fsdecode(args.queue + b"+" + consumer)
         print(json.dumps({"queue": name, "made": reply.status == 201}))

@@ -13,7 +13,7 @@ from ..units import write_duration
 from .arguments import MAX_WAIT_MS, duration, queue_name
 from .items import Output
 from .terminal import say
-from .web import Reply, split_consumer
+from .web import Reply, Web, split_consumer
 from .web_arguments import add_web_arguments
 from .web_queues import connected
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         lease = reply.headers["location"].rpartition("/")[2]
         output.write(
             args.queue,
-            _Leased(reply),
+            _Leased(server, reply),
             lease=lease,
             attempts=int(reply.headers["darnerpy-attempts"]),
         )
@@ -97,14 +97,14 @@ def _end(args: argparse.Namespace, lease: str) -> int:
 
 
 class _Leased:
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, server: Web, reply: Reply) -> None:
         self.id = int(reply.headers["darnerpy-id"])
         self.flags = int(reply.headers["darnerpy-flags"])
         self.size = int(reply.headers["content-length"])
-        self._reply = reply
+        self._pieces = server.pieces_of(reply)
 
     def pieces(self) -> Iterator[bytes]:
-        return self._reply.pieces()
+        return self._pieces
 
     def data(self) -> bytes:
-        return self._reply.data()
+        return b"".join(self._pieces)

@@ -7,7 +7,7 @@ refuses `Refused`, a server that cannot be talked to `Unreachable`. Knows nothin
 
 import json
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Self
@@ -21,6 +21,7 @@ from .web_arguments import WebAddress
 __all__ = ["Missing", "Reply", "Web", "encoded", "path_of", "split_consumer"]
 
 _MAX_TIMEOUT_S = 2_147_000.0
+_CUT_OFF = "connection closed in the middle of an answer"
 
 
 class Missing(DarnerError):
@@ -33,13 +34,6 @@ class Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     response: HTTPResponse
-
-    def data(self) -> bytes:
-        return b"".join(self.pieces())
-
-    def pieces(self) -> Iterator[bytes]:
-        while piece := self.response.read(PIECE_BYTES):
-            yield piece
 
 
 class Web:
@@ -106,29 +100,29 @@ class Web:
             named = {name.lower(): value for name, value in response.getheaders()}
             reply = Reply(response.status, named, response)
             if reply.status >= 400:
-                _refuse(reply.status, reply.data())
+                _refuse(reply.status, b"".join(self.pieces_of(reply)))
         except (OSError, UnicodeError, HTTPException) as error:
             self._fail(error)
         return reply
 
     def json(self, method: str, *path: bytes | str, **asked: Any) -> Any:
         """As `ask`; returns what the answer says, None if it says nothing."""
-        reply = self.ask(method, *path, **asked)
+        data = b"".join(self.pieces_of(self.ask(method, *path, **asked)))
         try:
-            data = reply.data()
             return json.loads(data) if data else None
-        except (OSError, HTTPException) as error:
-            self._fail(error)
         except ValueError:
             self._fail("what it answers is no JSON")
 
+    def pieces_of(self, reply: Reply) -> Iterator[bytes]:
+        """What an answer says, as it comes. Raises `Unreachable`, also if it is cut off."""
+        return self._taken(reply, lambda: reply.response.read(PIECE_BYTES))
+
     def lines_of(self, reply: Reply) -> Iterator[bytes]:
-        """Line by line what an answer says, as it comes."""
-        try:
-            while line := reply.response.readline():
-                yield line
-        except (OSError, HTTPException, ValueError) as error:
-            self._fail(error)
+        """As `pieces_of`, line by line."""
+        for line in self._taken(reply, reply.response.readline):
+            if not line.endswith(b"\n"):
+                self._fail(_CUT_OFF)
+            yield line
 
     def queues(self, glob: str = "", limit: int = 1000) -> Iterator[dict[str, Any]]:
         """What is said of each queue whose name fits, page by page."""
@@ -141,6 +135,16 @@ class Web:
             after = page["next"]
             if after is None:
                 return
+
+    def _taken(self, reply: Reply, take: Callable[[], bytes]) -> Iterator[bytes]:
+        try:
+            while part := take():
+                yield part
+        except (OSError, HTTPException, ValueError) as error:
+            self._fail(error)
+        # A connection that ends early looks like the end of the answer.
+        if reply.response.length:
+            self._fail(_CUT_OFF)
 
     def _seconds(self, more_ms: int = 0) -> float:
         return min(self._timeout_s + more_ms / 1000, _MAX_TIMEOUT_S)

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from darnerpy.cli.client import Unreachable
+from darnerpy.cli.web import Web
+from darnerpy.cli.web_arguments import web_address
 from tests.conftest import MakeServer
 from tests.servers import DARNERPY, ServerProcess, wait_until
-from tests.shell import Shell
+from tests.shell import Canned, Shell
 
 SERVERS = {"http": {"http": "127.0.0.1:0"}}
 
@@ -219,6 +222,27 @@ def test_a_lease_is_waited_for_and_lapses(shell: Shell, queue: str) -> None:
     wait_until(lambda: shell.get(queue) == b"late")
 
 
+HALF = b"""HTTP/1.1 201 Created\r
+Location: /v1/leases/abc\r
+Darnerpy-ID: 1\r
+Darnerpy-Flags: 0\r
+Darnerpy-Attempts: 0\r
+Content-Length: 8\r
+\r
+half"""
+
+
+@pytest.mark.parametrize("words", [("--json",), ("--output", "FILE")])
+def test_a_leased_item_that_is_cut_off_is_none(tmp_path: Path, words: tuple[str, ...]) -> None:
+    job = str(tmp_path / "job")
+    with Canned(HALF) as server:
+        shell = Shell("")
+        shell.environ["DARNERPY_HTTP_SERVER"] = f"http://{server.address}"
+        done = shell.run("lease", "work", *(job if word == "FILE" else word for word in words))
+    assert (done.returncode, done.stdout) == (4, b"")
+    assert b"connection closed in the middle of an answer\n" in done.stderr
+
+
 # --- Tail
 
 
@@ -284,6 +308,17 @@ def test_tail_goes_on_when_the_server_comes_back(make_server: MakeServer) -> Non
         server.restart()
         shell_of(server).push("work", b"2")
         assert process.stdout.readline() == b"2\n"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"Content-Length: 20\r\n\r\n", b"Content-Length: 20\r\n\r\n{}\n", b"\r\n{}\n{"],
+)
+def test_lines_that_are_cut_off(begun: bytes) -> None:
+    with Canned(b"HTTP/1.1 200 OK\r\n" + begun) as server:
+        address = web_address(f"http://{server.address}")
+        with Web(address, 20_000) as web, pytest.raises(Unreachable, match="in the middle"):
+            list(web.lines_of(web.ask("GET")))
 
 
 # --- Who may, and what goes wrong
