@@ -145,6 +145,8 @@ class Web:
         # A connection that ends early looks like the end of the answer.
         if reply.response.length:
             self._fail(_CUT_OFF)
+        # Before Python 3.11.8 and 3.12.2 `readline` leaves an empty one open, and no more can be asked.
+        reply.response.close()
 
     def _seconds(self, more_ms: int = 0) -> float:
         return min(self._timeout_s + more_ms / 1000, _MAX_TIMEOUT_S)

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -266,6 +267,19 @@ def test_tail_shows_the_last_and_then_each_new_one(shell: Shell, queue: str) -> 
         shell.push(queue, b"new\xff", b"newer")
         assert [process.stdout.readline() for _ in range(2)] == [b"new\xff\n", b"newer\n"]
     assert shell.run("get", queue, "--all").stdout.count(b"\n") == 22
+
+
+def test_tail_of_an_idle_queue_says_nothing(shell: Shell, queue: str) -> None:
+    lines(shell, queue, 1)
+    with tail(shell, queue) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"0\n"
+        time.sleep(1)  # it looks three times
+        shell.push(queue, b"new")
+        assert process.stdout.readline() == b"new\n"
+        process.kill()
+        assert process.stderr.read() == b""
 
 
 def test_tail_counts_what_it_missed(shell: Shell, queue: str) -> None:
