@@ -8,7 +8,9 @@ Nothing stays connected meanwhile: the server keeps a lease until it is confirme
 import argparse
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
+from ..errors import DarnerError
 from ..units import write_duration
 from .arguments import MAX_WAIT_MS, duration, queue_name
 from .items import Output
@@ -71,14 +73,17 @@ def run(args: argparse.Namespace) -> int:
         if reply.status == 204:
             return 1
         lease = reply.headers["location"].rpartition("/")[2]
-        output.write(
-            args.queue,
-            _Leased(server, reply),
-            lease=lease,
-            attempts=int(reply.headers["darnerpy-attempts"]),
-        )
-    if not args.json:
-        say(lease)
+        attempts = int(reply.headers["darnerpy-attempts"])
+        try:
+            output.write(args.queue, _Leased(server, reply), lease=lease, attempts=attempts)
+            if not args.json:
+                say(lease)
+        except BaseException:
+            # Nobody has been told of the lease, who could end it.
+            server.close()
+            with suppress(DarnerError):
+                server.json("POST", "v1", "leases", lease.encode(), "abort")
+            raise
     return 0
 
 

@@ -223,6 +223,20 @@ def test_a_lease_is_waited_for_and_lapses(shell: Shell, queue: str) -> None:
     wait_until(lambda: shell.get(queue) == b"late")
 
 
+def test_an_item_that_cannot_be_written_is_given_back(
+    shell: Shell, queue: str, tmp_path: Path
+) -> None:
+    shell.push(queue, b"job")
+    done = shell.run("lease", queue, "--output", f"{tmp_path}/none/job")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"/none/job: No such file or directory" in done.stderr
+    job = str(tmp_path / "job")
+    for words in (("--json",), ("--output", job)):
+        with open("/dev/full", "wb") as full:
+            assert shell.run("lease", queue, *words, stdout=full).returncode == 1
+    assert json.loads(shell.run("lease", queue, "--json").stdout)["attempts"] == 3
+
+
 HALF = b"""HTTP/1.1 201 Created\r
 Location: /v1/leases/abc\r
 Darnerpy-ID: 1\r
