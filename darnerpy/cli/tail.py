@@ -107,13 +107,13 @@ class _Place:
     def _passed(self, headers: Mapping[str, str], items: list[_Item]) -> int:
         """Go on to what was seen; how many there were before it that were not."""
         before, end = self._seen, int(headers.get("darnerpy-next-id", "1")) - 1
-        if items:
-            self._seen = items[-1].id
-        elif before is None or end != before:
-            self._seen = end
-        if before is None or self._seen is None:
+        self._seen = items[-1].id if items else end
+        if before is None:
             return 0
-        # A queue that is made anew begins with 1 again.
+        if self._seen < before:
+            # A queue that is made anew begins with 1 again: all of it is still to be shown.
+            self._seen = 0
+            return 0
         return max(0, self._seen - before - len(items))
 
 

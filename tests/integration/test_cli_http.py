@@ -313,6 +313,18 @@ def test_tail_counts_what_it_missed(shell: Shell, queue: str) -> None:
         assert json.loads(process.stdout.readline())["text"] == "last"
 
 
+def test_tail_shows_all_of_a_queue_that_is_made_anew(shell: Shell, queue: str) -> None:
+    lines(shell, queue, 4)
+    with tail(shell, queue, "-n", "1") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"3\n"
+        process.send_signal(19)
+        assert shell.run("delete", queue).returncode == 0
+        lines(shell, queue, 2)
+        process.send_signal(18)
+        assert [process.stdout.readline() for _ in range(2)] == [b"0\n", b"1\n"]
+
+
 def test_tail_of_what_is_not_there(shell: Shell, queue: str) -> None:
     shell.push(f"{queue}-mails", b"1")
     done = shell.run("tail", f"{queue}-mials")
