@@ -44,6 +44,7 @@ def carry(args: argparse.Namespace, act: str, does: str) -> int:
     which = f"The first {counted(args.count, 'item')}" if args.count else "All"
     with connected(args) as server:
         waiting = described(server, args.queue).get("items", 0)
+        server.close()  # it would be gone before somebody who thinks has typed a name
         confirm(args, args.queue, f"{which} that waits in {name} {does}")
         with Busy(f"{act} {name}", emptying(args, waiting, args.count)):
             done: dict[str, Any] = server.json(

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     older = write_duration(args.older_than) if args.older_than else None
     with connected(args) as server:
         waiting = described(server, args.queue).get("items", 0)
+        server.close()  # it would be gone before somebody who thinks has typed a name
         confirm(args, args.queue, f"{_what(name, args.first, older)} is thrown away")
         with Busy(f"purging {name}", emptying(args, waiting, args.first)):
             done = server.json(

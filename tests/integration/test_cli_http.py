@@ -479,6 +479,15 @@ def test_a_person_is_asked_and_types_the_name(
     assert (code, "Type" in shown) == (0, False)
 
 
+@pytest.mark.parametrize("words", [("purge", "work", "--all"), ("move", "work", "other")])
+def test_no_connection_waits_for_somebody_who_types(words: tuple[str, ...]) -> None:
+    said = b'{"items": 0, "purged": 0, "moved": 0, "left": 0}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said)
+    with Canned(head + said) as server:  # it answers once on each
+        done = Shell("").run(*words, "--server", f"http://{server.address}", "--timeout", "5s")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_what_was_sent_is_what_is_documented_of_peek(shell: Shell, queue: str) -> None:
     """Of the interface: the last ones, those after one, and where the next one goes."""
 
