@@ -8,9 +8,10 @@ import os
 import sys
 
 from ..errors import DarnerError
+from ..units import counted
 from .terminal import printable
 
-__all__ = ["add_yes_argument", "confirm"]
+__all__ = ["add_yes_argument", "confirm", "waiting_in"]
 
 
 def add_yes_argument(parser: argparse.ArgumentParser) -> None:
@@ -30,3 +31,9 @@ def confirm(args: argparse.Namespace, queue: bytes, what: str) -> None:
         print(file=sys.stderr)
     if printable(typed.strip()) != name:
         raise DarnerError("that is not its name: nothing is done")
+
+
+def waiting_in(name: str, first: int | None) -> str:
+    """These items of a queue, in words: the first so many, or all."""
+    which = f"the first {counted(first, 'item')}" if first else "all items"
+    return f"{which} waiting in {name}"

@@ -8,7 +8,7 @@ from typing import Any
 from ..units import counted
 from .arguments import count, plain_queue_name, queue_name
 from .busy import Busy
-from .confirming import add_yes_argument, confirm
+from .confirming import add_yes_argument, confirm, waiting_in
 from .terminal import complain, say
 from .web import split_consumer
 from .web_arguments import add_web_arguments
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return carry(args, "move", f"is moved to {os.fsdecode(args.to)}")
+    return carry(args, "move", f"to {os.fsdecode(args.to)}")
 
 
 def add_moving_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,15 +37,14 @@ def add_moving_arguments(parser: argparse.ArgumentParser) -> None:
     add_web_arguments(parser, timeout="24h")
 
 
-def carry(args: argparse.Namespace, act: str, does: str) -> int:
-    """Ask for a move or a redrive, and say what became of it. does: what happens to the items, in words."""
+def carry(args: argparse.Namespace, act: str, where: str) -> int:
+    """Ask for a move or a redrive, and say what became of it. where: the items go, in words."""
     name = os.fsdecode(args.queue)
     queue, consumer = split_consumer(args.queue)
-    which = f"The first {counted(args.count, 'item')}" if args.count else "All"
     with connected(args) as server:
         waiting = described(server, args.queue).get("items", 0)
         server.close()  # it would be gone before somebody who thinks has typed a name
-        confirm(args, args.queue, f"{which} that waits in {name} {does}")
+        confirm(args, args.queue, f"This moves {waiting_in(name, args.count)} {where}")
         with Busy(f"{act} {name}", emptying(args, waiting, args.count)):
             done: dict[str, Any] = server.json(
                 "POST",

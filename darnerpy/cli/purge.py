@@ -7,7 +7,7 @@ import os
 from ..units import counted, write_duration
 from .arguments import count, duration, queue_name
 from .busy import Busy
-from .confirming import add_yes_argument, confirm
+from .confirming import add_yes_argument, confirm, waiting_in
 from .terminal import say
 from .web import split_consumer
 from .web_arguments import add_web_arguments
@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     with connected(args) as server:
         waiting = described(server, args.queue).get("items", 0)
         server.close()  # it would be gone before somebody who thinks has typed a name
-        confirm(args, args.queue, f"{_what(name, args.first, older)} is thrown away")
+        old = f", put more than {older} ago" if older else ""
+        confirm(args, args.queue, f"This throws away {waiting_in(name, args.first)}{old}")
         with Busy(f"purging {name}", emptying(args, waiting, args.first)):
             done = server.json(
                 "DELETE",
@@ -55,8 +56,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(f"{counted(done['purged'], 'item')} thrown away")
     return 0
-
-
-def _what(name: str, first: int | None, older: str | None) -> str:
-    which = f"The first {counted(first, 'item')}" if first else "All"
-    return f"{which} that waits in {name}" + (f", put more than {older} ago," if older else "")

@@ -1,6 +1,7 @@
 """`darnerpy redrive`: move what waits in a queue of dead letters back to where it came from."""
 
 import argparse
+import os
 
 from .arguments import plain_queue_name
 from .move import add_moving_arguments, carry
@@ -18,4 +19,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return carry(args, "redrive", "goes back to where it came from")
+    where = f"to {os.fsdecode(args.to)}" if args.to else "back to where each came from"
+    return carry(args, "redrive", where)

@@ -479,6 +479,24 @@ def test_a_person_is_asked_and_types_the_name(
     assert (code, "Type" in shown) == (0, False)
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("move QUEUE other -n 3", "This moves the first 3 items waiting in QUEUE to other."),
+        ("redrive QUEUE", "This moves all items waiting in QUEUE back to where each came from."),
+        ("redrive QUEUE --to other", "This moves all items waiting in QUEUE to other."),
+        ("purge QUEUE --first 1", "This throws away the first 1 item waiting in QUEUE."),
+        ("purge QUEUE --older-than 1h", "all items waiting in QUEUE, put more than 1h ago."),
+    ],
+)
+def test_a_person_is_told_what_would_be_done(
+    shell: Shell, queue: str, words: str, what: str
+) -> None:
+    shell.push(queue, b"1")
+    code, shown = asked(shell, b"no\n", *words.replace("QUEUE", queue).split())
+    assert (code, what.replace("QUEUE", queue) in shown) == (1, True), shown
+
+
 @pytest.mark.parametrize("words", [("purge", "work", "--all"), ("move", "work", "other")])
 def test_no_connection_waits_for_somebody_who_types(words: tuple[str, ...]) -> None:
     said = b'{"items": 0, "purged": 0, "moved": 0, "left": 0}'
