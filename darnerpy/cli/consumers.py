@@ -33,10 +33,11 @@ _COLUMNS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("queue", type=plain_queue_name, metavar="QUEUE")
-    parser.add_argument(
+    change = parser.add_mutually_exclusive_group()
+    change.add_argument(
         "--drop", metavar="CONSUMER", help="delete this one; the queue and the others stay"
     )
-    parser.add_argument(
+    change.add_argument(
         "--make",
         metavar="CONSUMER",
         help="make this one, over HTTP; the queue too if there is none",

@@ -24,13 +24,13 @@ def why_not_there(server: Client, queue: bytes) -> str:
         return f"{name} is an alias: it holds nothing itself"
     if found:
         return ""
+    names = queue_names(server)
     parent, plus, consumer = name.partition("+")
-    missing = (
-        f"there is no consumer {consumer} of {parent}" if plus else f"there is no queue {name}"
-    )
-    begin = parent + plus if plus else ""
-    names = [each for each in queue_names(server) if each.startswith(begin) and plus in each]
-    return missing + hint(name, names if plus else [each for each in names if "+" not in each])
+    if not plus:
+        return f"there is no queue {name}{hint(name, [each for each in names if '+' not in each])}"
+    begin = parent + plus
+    beside = [each.removeprefix(begin) for each in names if each.startswith(begin)]
+    return f"there is no consumer {consumer} of {parent}{hint(consumer, beside)}"
 
 
 def queue_names(server: Client) -> list[str]:

@@ -193,6 +193,10 @@ def test_an_item_expires(shell: Shell, queue: str) -> None:
         (("consumers", "q+c"), "argument QUEUE: a queue was expected, not a consumer of one: q+c"),
         (("consumers", "q", "--drop", "a b"), "--drop a b: queue name may not contain byte 0x20"),
         (("consumers", "q", "--drop", ""), "--drop : queue+consumer needs a name on both sides"),
+        (
+            ("consumers", "q", "--make", "a", "--drop", "b"),
+            "--drop: not allowed with argument --make",
+        ),
         (("export", "q+c"), "argument QUEUE: a queue was expected, not a consumer of one: q+c"),
         (("check", "data", "q+c"), "argument QUEUE: a queue was expected, not a consumer of one"),
         (("status", "down"), "argument status: invalid choice: 'down'"),

@@ -146,3 +146,14 @@ def test_a_mistyped_name_is_told_with_the_nearest(shell: Shell, queue: str, comm
         f"darnerpy: there is no queue {queue}-mials; did you mean {queue}-mails?\n",
     )
     assert shell.get(f"{queue}-mails") == b"1"
+
+
+@pytest.mark.parametrize("words", ["consumers QUEUE --drop", "delete QUEUE+", "flush QUEUE+"])
+def test_a_mistyped_consumer_is_told_with_the_nearest(shell: Shell, queue: str, words: str) -> None:
+    assert shell.get(f"{queue}+mails") is None
+    assert shell.get(f"{queue}+tails") is None
+    done = shell.run(*f"{words.replace('QUEUE', queue)} mials".replace("+ ", "+").split())
+    assert (done.returncode, done.stderr.decode()) == (
+        1,
+        f"darnerpy: there is no consumer mials of {queue}; did you mean mails?\n",
+    )
