@@ -15,7 +15,7 @@ from .client import Client
 from .confirming import add_yes_argument
 from .counts import by_queue, numbers
 from .delete import delete
-from .known import why_not_there
+from .known import ended, why_not_there
 from .table import table
 from .terminal import complain, say
 from .web import Web, encoded
@@ -100,11 +100,7 @@ def _drop(args: argparse.Namespace) -> int:
         raise ClientError(f"--drop {args.drop}: {error}") from None
     with Client(args.server, args.timeout) as server:
         missing = delete(server, args, consumer)
-    if args.json:
-        print(json.dumps({"queue": os.fsdecode(consumer), "deleted": not missing}))
-    if missing:
-        complain(missing)
-    return 1 if missing else 0
+    return ended(args, consumer, "deleted", missing)
 
 
 def _consumers(server: Client, queue: bytes) -> dict[str, Mapping[str, str]]:

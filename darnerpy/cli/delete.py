@@ -1,14 +1,12 @@
 """`darnerpy delete`: delete a queue with all it holds, or one consumer of it."""
 
 import argparse
-import json
 import os
 
 from .arguments import add_connection_arguments, queue_name
 from .client import Client
 from .confirming import add_yes_argument, confirm
-from .known import why_not_there
-from .terminal import complain
+from .known import ended, why_not_there
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,11 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     with Client(args.server, args.timeout) as server:
         missing = delete(server, args, args.queue)
-    if args.json:
-        print(json.dumps({"queue": os.fsdecode(args.queue), "deleted": not missing}))
-    if missing:
-        complain(missing)
-    return 1 if missing else 0
+    return ended(args, args.queue, "deleted", missing)
 
 
 def delete(server: Client, args: argparse.Namespace, queue: bytes) -> str:
@@ -33,5 +27,5 @@ def delete(server: Client, args: argparse.Namespace, queue: bytes) -> str:
     if not missing:
         what = "what is before it" if b"+" in queue else "all it holds"
         confirm(args, queue, f"{os.fsdecode(queue)} is deleted with {what}")
-    server.ask(b"delete", queue, among=(b"DELETED",))
+        server.ask(b"delete", queue, among=(b"DELETED",))
     return missing

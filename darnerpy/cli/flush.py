@@ -1,14 +1,12 @@
 """`darnerpy flush`: throw away all that waits in a queue. Items held open are not touched."""
 
 import argparse
-import json
 import os
 
 from .arguments import add_connection_arguments, queue_name
 from .client import Client
 from .confirming import add_yes_argument, confirm
-from .known import why_not_there
-from .terminal import complain
+from .known import ended, why_not_there
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +20,5 @@ def run(args: argparse.Namespace) -> int:
         missing = why_not_there(server, args.queue)
         if not missing:
             confirm(args, args.queue, f"All that waits in {os.fsdecode(args.queue)} is thrown away")
-        server.ask(b"flush", args.queue, among=(b"END",))
-    if args.json:
-        print(json.dumps({"queue": os.fsdecode(args.queue), "flushed": not missing}))
-    if missing:
-        complain(missing)
-    return 1 if missing else 0
+            server.ask(b"flush", args.queue, among=(b"END",))
+    return ended(args, args.queue, "flushed", missing)

@@ -4,6 +4,8 @@
 empty queue: who mistypes a name is told here.
 """
 
+import argparse
+import json
 import os
 import sys
 
@@ -11,7 +13,7 @@ from ..nearest import nearest
 from .client import Client
 from .terminal import complain
 
-__all__ = ["hint", "queue_names", "tell_a_person", "why_not_there"]
+__all__ = ["ended", "hint", "queue_names", "tell_a_person", "why_not_there"]
 
 _NEAR = 0.7
 
@@ -45,6 +47,15 @@ def hint(name: str, known: list[str]) -> str:
     """What to add to the word that there is no such queue: the one that was probably meant."""
     near = nearest(name, known, _NEAR)
     return f"; did you mean {near}?" if near else ""
+
+
+def ended(args: argparse.Namespace, queue: bytes, done: str, missing: str) -> int:
+    """Say that it is done, or why there was nothing to do it to; returns the exit code."""
+    if args.json:
+        print(json.dumps({"queue": os.fsdecode(queue), done: not missing}))
+    if missing:
+        complain(missing)
+    return 1 if missing else 0
 
 
 def tell_a_person(server: Client, queue: bytes) -> None:

@@ -236,6 +236,13 @@ def test_a_consumer_that_is_not_there(shell: Shell, queue: str, command: str) ->
 
 
 @pytest.mark.parametrize("command", ["flush", "delete"])
+def test_of_what_is_not_there_nothing_is_asked(command: str) -> None:
+    with Canned(b"END\r\nEND\r\n") as server:
+        assert Shell(server.address).run(command, "q").returncode == 1
+        assert server.received.get(timeout=20) == b"stats q\r\nstats\r\n"
+
+
+@pytest.mark.parametrize("command", ["flush", "delete"])
 def test_an_alias_holds_nothing(make_server: MakeServer, command: str) -> None:
     server = make_server(toml='[aliases]\nboth = ["a", "b"]\n')
     shell = Shell(server.address)
@@ -289,8 +296,8 @@ def test_an_item_over_the_limit_is_refused(shell: Shell, queue: str, tmp_path: P
         (("push", "q", "--lines"), b"STORED\r\nSERVER_ERROR no\r\n", 3, "line 2: SERVER_ERROR no"),
         (("push", "q"), b"SERVER_ERROR disk full\r\n", 3, "SERVER_ERROR disk full"),
         (("get", "q"), b"CLIENT_ERROR no\r\n", 3, "CLIENT_ERROR no"),
-        (("delete", "q"), b"END\r\nEND\r\nERROR\r\n", 3, "ERROR"),
-        (("flush", "q"), b"END\r\nEND\r\nOK\r\n", 3, "OK"),
+        (("delete", "q"), b"STAT queue_q_items 1\r\nEND\r\nERROR\r\n", 3, "ERROR"),
+        (("flush", "q"), b"STAT queue_q_items 1\r\nEND\r\nOK\r\n", 3, "OK"),
         (("reload",), b"SERVER_ERROR nothing has changed: x\r\n", 3, "nothing has changed: x"),
         (("shutdown",), b"CLIENT_ERROR not allowed\r\n", 3, "CLIENT_ERROR not allowed"),
         (("status",), b"DOWN\r\n", 3, "DOWN"),
