@@ -78,29 +78,35 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace) -> int:
-    consumer = os.fsencode(args.make)
+    full = _full_name(args.queue, "--make", args.make)
+    if "+" in args.make:
+        raise ClientError(f"--make {args.make}: a new consumer's name has no +")
     how = {"start": args.start}
     if args.copy_from is not None:
         how["copy_from"] = encoded(os.fsencode(args.copy_from))
     body = {word: value for word, value in how.items() if value is not None}
     with Web(of_http(args), args.timeout, read_token(args)) as server:
-        path = ("v1", "queues", args.queue, "consumers", consumer)
+        path = ("v1", "queues", args.queue, "consumers", os.fsencode(args.make))
         reply = server.ask("PUT", *path, body=body)
     if args.json:
-        name = os.fsdecode(args.queue + b"+" + consumer)
-        print(json.dumps({"queue": name, "made": reply.status == 201}))
+        print(json.dumps({"queue": os.fsdecode(full), "made": reply.status == 201}))
     return 0
 
 
 def _drop(args: argparse.Namespace) -> int:
-    consumer = args.queue + b"+" + os.fsencode(args.drop)
-    try:
-        split(consumer)
-    except ClientError as error:
-        raise ClientError(f"--drop {args.drop}: {error}") from None
+    consumer = _full_name(args.queue, "--drop", args.drop)
     with Client(args.server, args.timeout) as server:
         missing = delete(server, args, consumer)
     return ended(args, consumer, "deleted", missing)
+
+
+def _full_name(queue: bytes, option: str, consumer: str) -> bytes:
+    name = queue + b"+" + os.fsencode(consumer)
+    try:
+        split(name)
+    except ClientError as error:
+        raise ClientError(f"{option} {consumer}: {error}") from None
+    return name
 
 
 def _consumers(server: Client, queue: bytes) -> dict[str, Mapping[str, str]]:

@@ -5,6 +5,7 @@ import json
 import os
 from typing import Any
 
+from ..errors import ClientError
 from ..units import counted
 from .arguments import count, plain_queue_name, queue_name
 from .busy import Busy
@@ -41,6 +42,8 @@ def carry(args: argparse.Namespace, act: str, where: str) -> int:
     """Ask for a move or a redrive, and say what became of it. where: the items go, in words."""
     name = os.fsdecode(args.queue)
     queue, consumer = split_consumer(args.queue)
+    if args.to == queue:
+        raise ClientError(f"to: another queue than {os.fsdecode(queue)} itself was expected")
     with connected(args) as server:
         waiting = described(server, args.queue).get("items", 0)
         server.close()  # it would be gone before somebody who thinks has typed a name

@@ -5,6 +5,9 @@ import json
 import os
 from typing import Any
 
+from ..config import QueueSettings, options
+from ..config.unknown import refuse_unknown
+from ..errors import ConfigError
 from .arguments import plain_queue_name
 from .table import left_table
 from .terminal import complain, say
@@ -50,11 +53,23 @@ def _change(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise argparse.ArgumentTypeError(f"KEY=VALUE was expected: {text}")
+    given = _read(value)
+    try:
+        refuse_unknown({key: given}, QueueSettings, "")
+        if given is not None:
+            options(QueueSettings)[key].parse(given, key)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return key, given
+
+
+def _read(value: str) -> object:
     if value in ("true", "false"):
-        return key, value == "true"
-    if value.removeprefix("-").isdecimal() and value.isascii():
-        return key, int(value)
-    return key, value or None
+        return value == "true"
+    # Python does not read numbers of thousands of digits, and no setting has so many.
+    if value.removeprefix("-").isdecimal() and value.isascii() and len(value) <= 20:
+        return int(value)
+    return value or None
 
 
 def _text(value: Any) -> str:
