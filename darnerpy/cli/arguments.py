@@ -25,6 +25,7 @@ __all__ = [
     "data_directory",
     "duration",
     "number",
+    "origin_of",
     "plain_queue_name",
     "queue_name",
 ]
@@ -61,6 +62,11 @@ def add_answer_arguments(parser: argparse.ArgumentParser, timeout: str = _TIMEOU
         help=f"give up when the server does not answer for this long; default {timeout}",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def origin_of(text: str, variable: str) -> str:
+    """What begins a complaint about an argument: the variable, if that gave what the argument did not."""
+    return f"{variable}: " if text == os.environ.get(variable) else ""
 
 
 def data_directory() -> Path:
@@ -114,7 +120,9 @@ def duration(least_ms: int = 0, most_ms: int | None = None) -> Callable[[str], i
                 f"a duration such as 500ms, 10s or 7d was expected: {text}"
             ) from None
         if milliseconds < least_ms:
-            raise argparse.ArgumentTypeError(f"more than {text} was expected")
+            raise argparse.ArgumentTypeError(
+                f"at least {write_duration(least_ms)} was expected: {text}"
+            )
         if most_ms is not None and milliseconds > most_ms:
             raise argparse.ArgumentTypeError(
                 f"at most {write_duration(most_ms)} was expected: {text}"
@@ -145,5 +153,5 @@ def _server(text: str) -> Address | UnixAddress:
         return parse_address(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"HOST:PORT, [IPv6]:PORT or unix:/path was expected: {text}"
+            f"{origin_of(text, 'DARNERPY_SERVER')}HOST:PORT, [IPv6]:PORT or unix:/path was expected: {text}"
         ) from None

@@ -13,7 +13,6 @@ from .commands import COMMANDS, parser_of
 from .known import queue_names
 from .terminal import say
 
-_SHELLS = ("bash", "zsh", "fish")
 _PATIENCE_MS = 1000
 
 _COMPLETE = "darnerpy completion queues 2>/dev/null"
@@ -79,10 +78,17 @@ complete -o bashdefault -F _darnerpy darnerpy
 """
 
 
+class _Shells(tuple[str, ...]):
+    """What there is to choose; `queues`, which the scripts ask for, is no shell."""
+
+    def __contains__(self, word: object) -> bool:
+        return word == "queues" or super().__contains__(word)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "shell",
-        choices=(*_SHELLS, "queues"),
+        choices=_Shells(("bash", "zsh", "fish")),
         metavar="SHELL",
         help="bash, zsh or fish; or queues, for the names that are completed, each in a line",
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..errors import ConfigError
 from ..units import Address, UnixAddress, parse_address
-from .arguments import DEFAULT_SERVER, add_answer_arguments
+from .arguments import DEFAULT_SERVER, add_answer_arguments, origin_of
 
 __all__ = [
     "DEFAULT_HTTP_SERVER",
@@ -61,8 +61,9 @@ def web_address(text: str) -> WebAddress:
             host += f":{_PORTS[scheme]}"
         return WebAddress(parse_address(host), scheme == "https", prefix.rstrip("/"))
     except ValueError:
+        origin = origin_of(text, "DARNERPY_HTTP_SERVER")
         raise argparse.ArgumentTypeError(
-            f"http://HOST:PORT, https://HOST:PORT or {_UNIX}/path was expected: {text}"
+            f"{origin}http://HOST:PORT, https://HOST:PORT or {_UNIX}/path was expected: {text}"
         ) from None
 
 
@@ -102,7 +103,7 @@ def of_http(args: argparse.Namespace) -> WebAddress:
         try:
             return web_address(web_default())
         except argparse.ArgumentTypeError as error:
-            args.usage_error(f"DARNERPY_HTTP_SERVER: {error}")
+            args.usage_error(str(error))
     if not isinstance(args.server, WebAddress):
         args.usage_error(f"argument --server: this needs HTTP, http://HOST:PORT: {args.server}")
     found: WebAddress = args.server

@@ -177,7 +177,7 @@ def test_an_item_expires(shell: Shell, queue: str) -> None:
         (("get", "q", "--wait", "10"), "argument --wait: 10 what? say 10s"),
         (("get", "q", "--wait", "25d"), "argument --wait: at most 24d was expected: 25d"),
         (("get", "q", "--timeout", "5"), "argument --timeout: 5 what? say 5s"),
-        (("get", "q", "--timeout", "0s"), "argument --timeout: more than 0s was expected"),
+        (("get", "q", "--timeout", "0s"), "argument --timeout: at least 1ms was expected: 0s"),
         (("get", "q", "--server", "here"), "argument --server: HOST:PORT, [IPv6]:PORT or unix:"),
         (("get", "q", "\x1b[2J"), r"unrecognized arguments: \x1b[2J"),
         (("peek", "q", "--offset", "100001"), "argument --offset: a number from 0 to 100000"),
@@ -188,7 +188,7 @@ def test_an_item_expires(shell: Shell, queue: str) -> None:
         (("push", "q", "--flags", "red"), "argument --flags: a number from 0 to 4294967295"),
         (("push", "q", "--flags", "4294967296"), "argument --flags: a number from 0 to"),
         (("push", "q", "--expire", "2592000"), "argument --expire: 2592000 what? say 2592000s"),
-        (("push", "q", "--expire", "0s"), "argument --expire: more than 0s was expected"),
+        (("push", "q", "--expire", "0s"), "argument --expire: at least 1ms was expected: 0s"),
         (("push", "q", "--expire", "-1"), "argument --expire: a duration such as 500ms, 10s or 7d"),
         (("consumers", "q+c"), "argument QUEUE: a queue was expected, not a consumer of one: q+c"),
         (("consumers", "q", "--drop", "a b"), "--drop a b: queue name may not contain byte 0x20"),
@@ -214,6 +214,8 @@ def test_an_item_expires(shell: Shell, queue: str) -> None:
         (("settings", "q", "max_items=x"), "argument KEY=VALUE: max_items: expected "),
         (("settings", "q", "max_items=" + "9" * 5000), "argument KEY=VALUE: max_items: expected "),
         (("settings", "q", "data=x"), "argument KEY=VALUE: data: is for the whole server"),
+        (("lease", "q", "--ttl", "50ms"), "argument --ttl: at least 100ms was expected: 50ms"),
+        (("completion", "tcsh"), "(choose from 'bash', 'zsh', 'fish')"),
         (("export", "q+c"), "argument QUEUE: a queue was expected, not a consumer of one: q+c"),
         (("check", "data", "q+c"), "argument QUEUE: a queue was expected, not a consumer of one"),
         (("status", "down"), "argument status: invalid choice: 'down'"),
@@ -231,3 +233,22 @@ def test_wrong_usage_is_named(words: tuple[str, ...], complaint: str) -> None:
     assert done.returncode == 2, done.stderr
     assert complaint in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [
+        ("get", "DARNERPY_SERVER"),
+        ("consumers", "DARNERPY_SERVER"),
+        ("purge", "DARNERPY_HTTP_SERVER"),
+        ("tail", "DARNERPY_HTTP_SERVER"),
+    ],
+)
+def test_a_wrong_variable_is_named(command: str, variable: str) -> None:
+    shell = Shell("127.0.0.1:1")
+    shell.environ[variable] = "here"
+    done = shell.run(command, "q", *(["--all"] if command == "purge" else []))
+    assert done.returncode == 2
+    assert f"{variable}: " in done.stderr.decode()
+    done = shell.run(command, "q", "--server", "there")
+    assert (done.returncode, variable in done.stderr.decode()) == (2, False)
