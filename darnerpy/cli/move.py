@@ -54,11 +54,14 @@ def carry(args: argparse.Namespace, act: str, where: str) -> int:
                 *("v1", "queues", queue, act),
                 query={"to": args.to, "n": args.count, "consumer": consumer},
             )
+    wanted = min(waiting, args.count or waiting)
+    whole = done["moved"] >= wanted or not done["left"]
     if args.json:
         print(json.dumps({"queue": name, **done}))
     else:
         say(f"{counted(done['moved'], 'item')} moved, {done['left']:,} left")
         if done.get("unknown"):
             complain(f"of {counted(done['unknown'], 'item')} it is not known where from: say --to")
-    wanted = min(waiting, args.count or waiting)
-    return 1 if done["moved"] < wanted and done["left"] else 0
+        elif args.to and not whole:
+            complain(f"{os.fsdecode(args.to)} takes no more of them")
+    return 0 if whole else 1

@@ -100,7 +100,7 @@ class Web:
             named = {name.lower(): value for name, value in response.getheaders()}
             reply = Reply(response.status, named, response)
             if reply.status >= 400:
-                _refuse(reply.status, b"".join(self.pieces_of(reply)))
+                self._refuse(reply.status, b"".join(self.pieces_of(reply)))
         except (OSError, UnicodeError, HTTPException) as error:
             self._fail(error)
         return reply
@@ -162,6 +162,20 @@ class Web:
             cause = cause.strerror or str(cause)
         raise Unreachable(f"cannot reach {self._address}: {cause}") from None
 
+    def _refuse(self, status: int, said: bytes) -> NoReturn:
+        try:
+            problem = json.loads(said)
+            detail = str(problem["detail"] if "detail" in problem else problem["title"])
+        except (ValueError, KeyError, TypeError):
+            detail = f"the server answers {status}"
+        if status == 401 and self._token:
+            detail = "the token that was given is not known to the server"
+        elif status == 401:
+            detail += "; give it by --token-file or DARNERPY_TOKEN"
+        if status in (404, 410):
+            raise Missing(detail)
+        raise Refused(detail)
+
 
 class _UnixConnection(HTTPConnection):
     def __init__(self, path: str, timeout: float) -> None:
@@ -209,16 +223,3 @@ def _in_query(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return quote(str(value), safe="", errors="surrogateescape")
-
-
-def _refuse(status: int, said: bytes) -> NoReturn:
-    try:
-        problem = json.loads(said)
-        detail = str(problem["detail"] if "detail" in problem else problem["title"])
-    except (ValueError, KeyError, TypeError):
-        detail = f"the server answers {status}"
-    if status == 401:
-        detail += "; give it by --token-file or DARNERPY_TOKEN"
-    if status in (404, 410):
-        raise Missing(detail)
-    raise Refused(detail)

@@ -146,6 +146,7 @@ def test_a_full_queue_stops_a_move(shell: Shell, queue: str) -> None:
     assert shell.run("settings", f"{queue}-2", "max_items=3").returncode == 0
     done = shell.run("move", queue, f"{queue}-2")
     assert (done.returncode, done.stdout) == (1, b"2 items moved, 3 left\n")
+    assert done.stderr.decode() == f"darnerpy: {queue}-2 takes no more of them\n"
 
 
 def test_redrive(make_server: MakeServer) -> None:
@@ -372,6 +373,12 @@ def test_a_token_is_shown(make_server: MakeServer, tmp_path: Path) -> None:
     assert shell.run("queues", "--token-file", str(file)).returncode == 0
     shell.environ["DARNERPY_TOKEN"] = "0123456789abcdefghij"
     assert shell.run("queues").returncode == 0
+    shell.environ["DARNERPY_TOKEN"] = "0123456789abcdefghi"
+    done = shell.run("queues")
+    assert (done.returncode, done.stderr) == (
+        3,
+        b"darnerpy: the token that was given is not known to the server\n",
+    )
     shell.environ["DARNERPY_TOKEN"] = "two words"
     assert shell.run("queues").returncode == 2
     del shell.environ["DARNERPY_TOKEN"]
