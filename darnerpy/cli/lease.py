@@ -91,13 +91,13 @@ def _end(args: argparse.Namespace, lease: str) -> int:
     at = ("v1", "leases", lease.encode())
     with connected(args) as server:
         if args.confirm:
-            server.json("DELETE", *at)
+            said = server.json("DELETE", *at)
         elif args.abort:
-            server.json("POST", *at, "abort")
+            said = server.json("POST", *at, "abort")
         else:
-            server.json("POST", *at, "extend", query={"ttl": write_duration(args.ttl)})
+            said = server.json("POST", *at, "extend", query={"ttl": write_duration(args.ttl)})
     if args.json:
-        print(json.dumps({"lease": lease}))
+        print(json.dumps({"lease": lease, **(said or {})}))
     return 0
 
 

@@ -195,7 +195,9 @@ def test_a_lease_is_confirmed(shell: Shell, queue: str, tmp_path: Path) -> None:
     lease = done.stdout.decode().strip()
     assert job.read_bytes() == b"\xffjob"
     assert shell.get(queue) is None
-    assert shell.run("lease", "--extend", lease, "--ttl", "2h").returncode == 0
+    said = json.loads(shell.run("lease", "--extend", lease, "--ttl", "2h", "--json").stdout)
+    assert said.pop("until") == pytest.approx(time.time() + 7200, abs=60)
+    assert said == {"lease": lease}
     assert shell.run("lease", "--confirm", lease).returncode == 0
     done = shell.run("lease", "--confirm", lease)
     assert (done.returncode, done.stdout) == (1, b"")
