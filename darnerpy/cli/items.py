@@ -88,6 +88,10 @@ class Output:
         if not self._stream.isatty():
             self._bar.count(self._written, "items")
 
+    def clear(self) -> None:
+        """Before anything else is said, or nothing for a while."""
+        self._bar.clear()
+
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

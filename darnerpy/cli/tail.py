@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
                             _say_missed(missed, args.json)
                         for item in items:
                             output.write(args.queue, item)
+                        output.clear()
                         leave_if_nobody_reads()
             except (Missing, Unreachable) as error:
                 place.say_once(f"waiting: {error}")

@@ -313,6 +313,33 @@ def test_tail_counts_what_it_missed(shell: Shell, queue: str) -> None:
         assert json.loads(process.stdout.readline())["text"] == "last"
 
 
+def test_what_tail_says_is_in_a_line_of_its_own(shell: Shell, queue: str) -> None:
+    lines(shell, queue, 1)
+    ours, theirs = pty.openpty()
+    command = (*DARNERPY, "tail", queue, "-n", "0")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=theirs, env=shell.environ
+    ) as process:
+        os.close(theirs)
+        assert process.stdout is not None
+        time.sleep(1.5)  # before that no bar is shown
+        shell.push(queue, b"seen")
+        assert process.stdout.readline() == b"seen\n"
+        assert b"100.0%" in os.read(ours, 1 << 16)
+        process.send_signal(19)
+        lines(shell, queue, 2)
+        assert shell.run("get", queue, "--all").stdout.count(b"\n") == 4
+        shell.push(queue, b"last")
+        process.send_signal(18)
+        assert process.stdout.readline() == b"last\n"
+        process.kill()
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert shown.startswith((b"\r\x1b[Kdarnerpy: 2 items missed", b"darnerpy: 2 items missed")), (
+        shown
+    )
+
+
 def test_tail_shows_all_of_a_queue_that_is_made_anew(shell: Shell, queue: str) -> None:
     lines(shell, queue, 4)
     with tail(shell, queue, "-n", "1") as process:
