@@ -187,6 +187,25 @@ def test_addresses(page: Page, hash: str, found: list[str | None]) -> None:
     assert [route["page"], route.get("name"), route.get("tab")] == found
 
 
+def test_ages_of_queues_that_are_told_of_in_parts(page: Page) -> None:
+    def told(queue: str, age: int) -> dict[str, Any]:
+        return {"queues": [{"name": queue, "age": age, "items": 1}]}
+
+    events = [
+        {"all": True, **told("first", 5000)},
+        {"totals": {"time": 1_000_000}, **told("last", 0)},
+        {"totals": {"time": 1_002_000}},
+        {"all": True, **told("first", 60_000)},  # the connection was lost for a while
+        {"totals": {"time": 1_057_000}, **told("last", 55_000)},
+    ]
+    found = Module(page, "store")(
+        "(() => { const store = new m.Store(); return g[0].map((event) => {"
+        " store.take(event); return [...store.queues.values()].map((queue) => store.age(queue)); }); })()",
+        events,
+    )
+    assert found[1:] == [[5000, 0], [7000, 2000], [60_000, 2000], [60_000, 55_000]]
+
+
 def test_a_rate_is_the_mean_of_a_few_seconds(page: Page) -> None:
     found = Module(page, "rates")(
         "(() => { const rate = new m.Rate(); const all = [rate.value];"

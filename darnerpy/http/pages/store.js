@@ -35,12 +35,12 @@ class Counted {
   }
 }
 
-/** seen: when the server said so, by its clock. */
+/** seen: when the server said so, by its clock; it tells the time after the queues. */
 class Queue extends Counted {
   constructor(key) {
     super();
     this.key = key;
-    this.seen = 0;
+    this.seen = Infinity;
   }
 }
 
@@ -68,7 +68,7 @@ export class Store {
   /** The age of the oldest item: it grows while nothing is said of the queue. */
   age(queue) {
     const { age, items } = queue.stats;
-    return age && items ? age + Math.max(0, this.time - queue.seen) : age;
+    return age !== undefined && items ? age + Math.max(0, this.time - queue.seen) : age;
   }
 
   /**
@@ -78,24 +78,26 @@ export class Store {
   take({ all, totals, gone = [], queues = [] }) {
     if (all) this.fresh = new Set();
     for (const name of gone) this.queues.delete(encoded(name));
-    const now = totals?.time ?? this.time ?? 0;
-    for (const told of queues) if (!told.consumer) this.learn(told, now);
+    for (const told of queues) if (!told.consumer) this.learn(told);
     if (!totals) return;
     this.time = totals.time;
     this.all.stats = saidOfAll(totals);
     if (this.fresh) for (const key of this.queues.keys()) this.fresh.has(key) || this.queues.delete(key);
     this.fresh = null;
     this.all.note();
-    for (const queue of this.queues.values()) queue.note();
+    for (const queue of this.queues.values()) {
+      queue.seen = Math.min(queue.seen, this.time);
+      queue.note();
+    }
     for (const watcher of [...this.watchers]) watcher();
   }
 
-  learn(told, now) {
+  learn(told) {
     const key = encoded(told.name);
     if (!this.queues.has(key)) this.queues.set(key, new Queue(key));
     const queue = this.queues.get(key);
     queue.stats = said(told);
-    queue.seen = now;
+    queue.seen = Infinity;
     this.fresh?.add(key);
   }
 }
