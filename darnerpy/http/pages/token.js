@@ -62,7 +62,8 @@ function prompt(wrong) {
       el("div", { class: "buttons" }, el("button", { class: "primary", type: "submit" }, "Sign in")),
     );
     const dialog = el("dialog", { class: "token", "aria-labelledby": "token-title" }, form);
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    // Every request waits for the token, and a browser lets a second Escape through whatever a page says.
+    dialog.addEventListener("close", () => dialog.isConnected && dialog.showModal());
     document.body.append(dialog);
     dialog.showModal();
     input.focus();
