@@ -155,6 +155,24 @@ def test_moving(server: ServerProcess, open_page: OpenPage, wire: Wire, queue: s
     assert waiting(wire, queue) == 3
 
 
+def test_moving_to_a_queue_whose_name_cannot_be_typed(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"x", b"y")
+    wire.ask(b"set %b\xff 0 0 1\r\n1\r\n" % queue.encode())
+    offered = f"{queue}\\xff"
+    page = open_page(server, f"#/?filter={queue}")
+    expect(page.get_by_role("link", name=offered)).to_be_visible()
+    page.get_by_role("link", name=queue, exact=True).click()
+    asked = dialog(page, "Move")
+    assert offered in asked.locator("option").evaluate_all("all => all.map((each) => each.value)")
+    asked.get_by_label("To the queue").fill(offered)
+    confirm(asked, queue)
+    expect(page.get_by_text(f"Moved 2 items from {queue} to {offered}; 0 left.")).to_be_visible()
+    assert b"_items 3\r\n" in wire.ask(b"stats %b\xff\r\n" % queue.encode())
+    assert wire.stats(offered) == {}
+
+
 def test_redriving(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
     wire.put("tries-1", b"a")
     assert wire.get("tries-1/open") == b"a"
@@ -208,6 +226,22 @@ def test_making_and_dropping_consumers(
     confirm(asked, f"{queue}+audit")
     expect(rows).to_have_count(2)
     assert wire.stats(f"{queue}+audit") == {}
+
+
+def test_making_a_consumer_that_stands_where_another_does(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"a", b"b")
+    assert wire.get(f"{queue}+50%41") is None
+    wire.put(queue, b"c")
+    page = open_page(server, f"#/q/{queue}/consumers")
+    expect(page.locator("table.consumers tbody tr")).to_have_count(2)
+    asked = dialog(page, "Make a consumer")
+    asked.get_by_label("Name").fill("copy")
+    asked.get_by_label("Or where another consumer stands").select_option("50%41")
+    asked.get_by_role("button", name="Make the consumer").click()
+    expect(asked).to_be_hidden()
+    expect(page.get_by_role("row", name="copy").locator("td").first).to_have_text("1")
 
 
 def test_what_the_server_refuses_is_told_in_the_dialog(

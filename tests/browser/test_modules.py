@@ -86,6 +86,7 @@ def test_names(page: Page, given: str, name: str, shown: str) -> None:
 def test_what_is_typed_is_a_name_as_it_stands(page: Page) -> None:
     names = Module(page, "names")
     assert names("m.typed(g[0])", " 100%41/ü ") == "100%2541%2F%C3%BC"
+    assert names("m.typed(g[0])", "\tq\u00a0\n") == "q%C2%A0"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import { Encoded, json, of } from "./api.js";
 import { ask, choice, field } from "./dialogs.js";
 import { el } from "./dom.js";
 import { duration, exact, size, some } from "./format.js";
-import { shown, typed } from "./names.js";
+import { decoded, shown, typed } from "./names.js";
 
 /** One queue as the acts need it. key: its encoded name. stats: the last that is known of it. */
 function facts({ stats, store }) {
@@ -39,8 +39,15 @@ const target = (name, required, list) => {
 function others({ key, store }) {
   return [...store.queues.values()]
     .filter((queue) => queue.key !== key)
-    .map((queue) => queue.stats.text)
+    .map((queue) => shown(queue.stats.text))
     .slice(0, 500);
+}
+
+/** The encoded name of the queue that is meant: not every name of those that are there can be typed. */
+function meant(text, { store }) {
+  const same = [...store.queues.values()].filter((queue) => shown(queue.stats.text) === text);
+  const key = typed(text);
+  return same.length && !same.some((queue) => queue.key === key) ? same[0].key : key;
 }
 
 export function purge(queue) {
@@ -124,13 +131,16 @@ export function move(queue) {
       field("How many items", number("n", Math.max(1, queue.stats.items))),
     ],
     word: queue.text,
-    action: (given) =>
-      `Move ${some(Number(given.n) || 0, "item")}${given.to ? ` to ${shown(given.to.trim())}` : ""}`,
+    action: (given) => {
+      const where = given.to ? ` to ${decoded(meant(given.to, queue))}` : "";
+      return `Move ${some(Number(given.n) || 0, "item")}${where}`;
+    },
     run: async (given) => {
-      const parameters = { to: new Encoded(typed(given.to)), n: given.n };
+      const key = meant(given.to, queue);
+      const parameters = { to: new Encoded(key), n: given.n };
       const told = await json("POST", of(queue.key, "move"), { parameters });
       queue.say(
-        `Moved ${some(told.moved, "item")} from ${queue.text} to ${shown(given.to.trim())}; ${exact(told.left)} left.`,
+        `Moved ${some(told.moved, "item")} from ${queue.text} to ${decoded(key)}; ${exact(told.left)} left.`,
       );
     },
   });
@@ -156,7 +166,7 @@ export function redrive(queue) {
     word: queue.text,
     action: (given) => `Redrive ${some(Number(given.n) || 0, "item")}`,
     run: async (given) => {
-      const parameters = { n: given.n, to: given.to ? new Encoded(typed(given.to)) : "" };
+      const parameters = { n: given.n, to: given.to && new Encoded(meant(given.to, queue)) };
       const told = await json("POST", of(queue.key, "redrive"), { parameters });
       const unknown = told.unknown ? ` Of ${some(told.unknown, "item")} the origin is not known.` : "";
       queue.say(
@@ -211,7 +221,7 @@ export function make(queue) {
     "select",
     { name: "copy" },
     el("option", { value: "" }, "–"),
-    queue.consumers.map((consumer) => el("option", { value: consumer.text }, shown(consumer.text))),
+    queue.consumers.map((consumer) => el("option", { value: consumer.name }, shown(consumer.text))),
   );
   return ask({
     title: "Make a consumer of",
@@ -235,8 +245,9 @@ export function make(queue) {
     run: async (given) => {
       const body = JSON.stringify(given.copy ? { copy_from: given.copy } : { start: given.start });
       const headers = { "Content-Type": "application/json" };
-      await json("PUT", of(queue.key, "consumers", typed(given.name)), { body, headers });
-      queue.say(`Made the consumer ${shown(given.name.trim())} of ${queue.text}.`);
+      const key = typed(given.name);
+      await json("PUT", of(queue.key, "consumers", key), { body, headers });
+      queue.say(`Made the consumer ${decoded(key)} of ${queue.text}.`);
     },
   });
 }

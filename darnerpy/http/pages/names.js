@@ -38,9 +38,9 @@ export function encoded(name) {
     .join("");
 }
 
-/** What somebody has typed, as a name in a path. */
+/** What somebody has typed, as a name in a path. Blanks beyond ASCII may be a part of it. */
 export function typed(text) {
-  return encoded(encodeURIComponent(text.trim()));
+  return encoded(encodeURIComponent(text.replace(/^[\t-\r ]+|[\t-\r ]+$/g, "")));
 }
 
 /** A name to look at, from its text or from its percent-encoded form. */
