@@ -21,6 +21,7 @@ from playwright.sync_api import (  # noqa: E402
     Locator,
     Page,
     Request,
+    Route,
     expect,
     sync_playwright,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "OpenPage",
     "Page",
     "Request",
+    "Route",
     "expect",
     "sync_playwright",
 ]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.chromium import Locator, OpenPage, Page, Request, expect
+from tests.browser.chromium import Locator, OpenPage, Page, Request, Route, expect
 from tests.conftest import MakeServer
 from tests.servers import ServerProcess, Wire, wait_until
 
@@ -261,3 +261,43 @@ def test_what_the_server_refuses_is_told_in_the_dialog(
         expect(page.locator("header .badge")).to_have_text("readonly")
         asked.get_by_role("button", name="Cancel").click()
         assert waiting(wire, "work") == 1
+
+
+def test_what_is_under_way_cannot_be_cancelled(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"x")
+    page = open_page(server, f"#/q/{queue}", forgiven=("503",))
+    held: list[Route] = []
+    page.route("**/pause*", lambda route: held.append(route))
+
+    def start() -> Locator:
+        asked = dialog(page, "Pause")
+        asked.get_by_label("To confirm, type").fill(queue)
+        with page.expect_request("**/pause*"):
+            asked.locator("button[type=submit]").click()
+        return asked
+
+    def refuse() -> None:
+        held.pop().fulfill(status=503, json={"detail": "not now"})
+
+    asked = start()
+    expect(asked.get_by_role("button", name="Cancel")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(asked).to_be_visible()
+    refuse()
+    expect(asked.get_by_role("alert")).to_contain_text("not now")
+    page.keyboard.press("Escape")
+    expect(asked).to_be_hidden()
+    start()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    refuse()
+    expect(page.get_by_text("not now")).to_be_visible()
+    page.reload()
+    asked = start()
+    page.goto(page.url.partition("#")[0] + "#/server")
+    expect(asked).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    refuse()
+    expect(page.locator(".notice.failed")).to_contain_text(f"Pause {queue}: ")

@@ -74,7 +74,7 @@ export function purge(queue) {
   };
   which.addEventListener("change", follow);
   follow();
-  return ask({
+  return ask(queue.say, {
     title: "Purge",
     subject: queue.text,
     facts: facts(queue),
@@ -101,7 +101,7 @@ export function purge(queue) {
 }
 
 export function remove(queue) {
-  return ask({
+  return ask(queue.say, {
     title: "Delete",
     subject: queue.text,
     facts: [...facts(queue), ["Consumers", exact(queue.consumers.length)]],
@@ -119,7 +119,7 @@ export function remove(queue) {
 
 export function move(queue) {
   const [to, list] = target("to", true, others(queue));
-  return ask({
+  return ask(queue.say, {
     title: "Move items of",
     subject: queue.text,
     facts: facts(queue),
@@ -148,7 +148,7 @@ export function move(queue) {
 
 export function redrive(queue) {
   const [to, list] = target("to", false, others(queue));
-  return ask({
+  return ask(queue.say, {
     title: "Redrive",
     subject: queue.text,
     facts: [
@@ -177,7 +177,7 @@ export function redrive(queue) {
 }
 
 export function pause(queue) {
-  return ask({
+  return ask(queue.say, {
     title: "Pause",
     subject: queue.text,
     facts: facts(queue),
@@ -203,7 +203,7 @@ export function resume(queue) {
   const paused = Object.entries(queue.stats.paused ?? {})
     .filter(([, is]) => is)
     .map(([what]) => what);
-  return ask({
+  return ask(queue.say, {
     title: "Resume",
     subject: queue.text,
     facts: [["Paused", paused.join(" and ") || "nothing"], ...facts(queue)],
@@ -223,7 +223,7 @@ export function make(queue) {
     el("option", { value: "" }, "–"),
     queue.consumers.map((consumer) => el("option", { value: consumer.name }, shown(consumer.text))),
   );
-  return ask({
+  return ask(queue.say, {
     title: "Make a consumer of",
     subject: queue.text,
     facts: [
@@ -254,7 +254,7 @@ export function make(queue) {
 
 export function drop(queue, consumer) {
   const whole = `${queue.text}+${shown(consumer.text)}`;
-  return ask({
+  return ask(queue.say, {
     title: "Drop the consumer",
     subject: whole,
     facts: [

@@ -2,7 +2,7 @@
 // typing the name.
 //
 // Owns that nothing is sent before the name is right, that it is sent once, and that a refusal is read in the
-// dialog, where it can be tried again. Knows no act.
+// dialog, where it can be tried again, or as a notice, if another page was opened meanwhile. Knows no act.
 
 import { Problem } from "./api.js";
 import { bdi, el, set, setText } from "./dom.js";
@@ -43,7 +43,10 @@ export function choice(name, legend, options) {
  * what can be undone. action: the button, or what makes its text of the fields. run: does it, given the
  * fields by name; throws if it could not be done. Resolves to whether it was done.
  */
-export function ask({ title, subject, facts = [], warning, fields = [], word, action, danger = false, run }) {
+export function ask(
+  say,
+  { title, subject, facts = [], warning, fields = [], word, action, danger = false, run },
+) {
   return new Promise((answered) => {
     const told = el("p", { class: "problem", role: "alert", hidden: true });
     const name = el("input", {
@@ -119,16 +122,20 @@ export function ask({ title, subject, facts = [], warning, fields = [], word, ac
             : "Type the name first. Nothing was done.",
           name,
         );
-      set(submit, "disabled", true);
+      for (const button of [cancel, submit]) set(button, "disabled", true);
       try {
         await run(given());
         done = true;
         dialog.close();
       } catch (error) {
-        refuse(error instanceof Problem ? `${error.title}. ${error.message}` : error.message);
+        const text = error instanceof Problem ? `${error.title}. ${error.message}` : error.message;
+        if (dialog.open) refuse(text);
+        else say(`${title} ${subject}: ${text}`, "failed");
       }
-      set(submit, "disabled", null);
+      for (const button of [cancel, submit]) set(button, "disabled", null);
     });
+    // What was sent cannot be taken back. A browser lets a second Escape through nevertheless.
+    dialog.addEventListener("cancel", (event) => cancel.disabled && event.preventDefault());
     dialog.addEventListener("close", () => {
       dialog.remove();
       answered(done);

@@ -70,6 +70,8 @@ function soon() {
 function open() {
   const route = parsed(location.hash);
   const first = page === null;
+  // A question is about the page on which it was asked; the one for a token is about all.
+  document.querySelector("dialog:not(.token)")?.close();
   page?.close();
   page = pageOf(route);
   main.replaceChildren(page.element);
