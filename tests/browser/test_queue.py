@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.chromium import Locator, OpenPage, Page, expect
+from tests.browser.chromium import Locator, OpenPage, Page, Route, expect
 from tests.browser.load import Load
 from tests.conftest import MakeServer
 from tests.http.web import Web
@@ -258,6 +258,45 @@ def test_downloading(server: ServerProcess, open_page: OpenPage, wire: Wire) -> 
         said = web.post("/v1/queues/again/items", lines_of_small, content_type="application/jsonl")
     assert said.status == 201
     assert wire.get("again") == every[0]
+
+
+def test_a_download_has_what_was_there_when_it_began(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    assert wire.get("grows+audit") is None
+    assert wire.get("grows+late") is None
+    wire.put("grows", *[b"x"] * 600)
+    for _ in range(600):
+        assert wire.get("grows+late") == b"x"
+    page = open_page(server, "#/q/grows/items")
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        wire.put("grows", *[b"y"] * 100)
+        page.get_by_label("For").select_option("late")
+        route.continue_()
+
+    page.get_by_label("For").select_option("audit")
+    page.route(re.compile("after=[1-9]"), answer)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download as JSON lines").click()
+    lines = Path(waiting.value.path()).read_bytes().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == list(range(1, 601))
+    assert asked
+    assert all("consumer=audit" in url for url in asked)
+
+
+def test_a_download_ends_with_its_page(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    wire.put("left", b"x")
+    page = open_page(server, "#/q/left/items")
+    page.route(re.compile("after=0"), lambda route: None)  # it waits for ever
+    page.get_by_role("button", name="Download as JSON lines").click()
+    expect(page.get_by_text("Downloading …")).to_be_visible()
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_text("The download was cancelled.")).to_be_visible()
 
 
 @pytest.mark.parametrize(

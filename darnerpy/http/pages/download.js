@@ -1,7 +1,8 @@
 // Saves what waits in a queue as JSON lines, without taking it.
 //
 // Owns going through the queue page by page, each from where the one before ended, until one is empty: of
-// large items the server gives fewer. What leaves before its turn is not in the file.
+// large items the server gives fewer. What leaves before its turn is not in the file, nor is what comes after
+// the start: it may come faster than it is saved.
 
 import { ask, Encoded, of } from "./api.js";
 import { el, set, setText } from "./dom.js";
@@ -22,6 +23,8 @@ export class Download {
 
   async start() {
     this.stop = new AbortController();
+    this.whose = this.consumer;
+    this.end = null;
     set(this.element, "disabled", true);
     this.progress.hidden = false;
     setText(this.told, "Downloading …");
@@ -54,8 +57,10 @@ export class Download {
     for (;;) {
       let found = 0;
       for await (const line of this.lines(last)) {
+        const id = Number(/^\{"id":(\d+)/.exec(line)[1]);
+        if (id >= this.end) continue;
         found += 1;
-        last = /^\{"id":(\d+)/.exec(line)[1];
+        last = id;
         items += 1;
         parts.push(`${line}\n`);
         gathered += line.length;
@@ -73,10 +78,11 @@ export class Download {
   /** As they come: one may be of many megabytes, and all of them too much to have at once. */
   async *lines(after) {
     const response = await ask("GET", of(this.page.key, "items", "peek"), {
-      parameters: { after, n: PAGE, consumer: this.consumer && new Encoded(this.consumer) },
+      parameters: { after, n: PAGE, consumer: this.whose && new Encoded(this.whose) },
       headers: { Accept: "application/jsonl" },
       signal: this.stop.signal,
     });
+    this.end ??= Number(response.headers.get("Darnerpy-Next-Id"));
     if (response.status === 204) return;
     let pieces = [];
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -94,6 +100,10 @@ export class Download {
     }
     const line = pieces.join("");
     if (line) yield line;
+  }
+
+  close() {
+    this.stop?.abort();
   }
 }
 

@@ -9,7 +9,8 @@ import { Push } from "./push.js";
 
 export class ItemsPart {
   constructor(page, parameters) {
-    this.peek = new Peek(page, parameters, new Download(page));
+    this.download = new Download(page);
+    this.peek = new Peek(page, parameters, this.download);
     this.push = new Push(page, () => this.peek.load());
     this.element = el("div", { class: "part items" }, this.peek.element, this.push.element);
   }
@@ -28,5 +29,6 @@ export class ItemsPart {
 
   close() {
     this.peek.close();
+    this.download.close();
   }
 }
