@@ -57,6 +57,18 @@ def test_charts_of_what_happens(server: ServerProcess, open_page: OpenPage) -> N
         expect(page.get_by_text("Version", exact=True)).to_be_visible()
 
 
+def test_charts_that_could_not_be_loaded_come_later(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    wire.put("charted-late", b"x")
+    page = open_page(server, "#/nowhere", forgiven=("503",))
+    page.route("**/v1/history*", lambda route: route.fulfill(status=503), times=1)
+    page.goto(page.url.partition("#")[0] + "#/q/charted-late")
+    expect(page.get_by_text("The history cannot be shown")).to_be_visible()
+    expect(page.locator(".chart canvas")).to_have_count(3)
+    expect(page.get_by_text("The history cannot be shown")).to_be_hidden()
+
+
 @pytest.mark.parametrize(
     ("memory", "note"),
     [

@@ -8,6 +8,7 @@ import { el, set, setText } from "./dom.js";
 import { History, SPANS } from "./history.js";
 
 const HEIGHT = 168;
+const RETRY = 3000;
 const CHARTS = [
   { title: "Depth", unit: "items that wait", series: [["Depth", "--chart-1", 1]], text: count },
   {
@@ -101,17 +102,19 @@ export class Charts {
       set(this.buttons[at], "aria-pressed", String(key === history.span)),
     );
     clearTimeout(this.timer);
+    let again = RETRY;
     try {
       const [module] = await Promise.all([import("./vendor/uPlot.esm.js"), history.load(this.closed.signal)]);
       this.uPlot = module.default;
       if (history !== this.history || this.closed.signal.aborted) return;
       this.coarseness();
       this.plot();
+      again = history.again;
     } catch (error) {
-      if (this.closed.signal.aborted) return;
+      if (history !== this.history || this.closed.signal.aborted) return;
       setText(this.note, `The history cannot be shown: ${error.message}`);
     }
-    this.timer = setTimeout(() => this.load(), history.again);
+    this.timer = setTimeout(() => this.load(), again);
   }
 
   /** What is kept depends on how busy a queue is beside the others. */
