@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.chromium import Locator, OpenPage, Page, Request, Route, expect
 from tests.conftest import MakeServer
+from tests.http.web import Web
 from tests.servers import ServerProcess, Wire, wait_until
 
 TOML = """
@@ -171,6 +172,23 @@ def test_moving_to_a_queue_whose_name_cannot_be_typed(
     expect(page.get_by_text(f"Moved 2 items from {queue} to {offered}; 0 left.")).to_be_visible()
     assert b"_items 3\r\n" in wire.ask(b"stats %b\xff\r\n" % queue.encode())
     assert wire.stats(offered) == {}
+
+
+def test_a_page_asks_again_only_of_its_own_queue(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"x")
+    wire.put("another", b"x")
+    page = open_page(server, f"#/q/{queue}")
+    expect(page.locator(".connection")).to_have_text("Live")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with Web(server) as web:
+        for _ in range(20):
+            assert web.post("/v1/queues/another/pause", b"").status == 200
+            assert web.post("/v1/queues/another/resume", b"").status == 200
+        expect(page.locator("footer .last")).to_contain_text("resume another")
+    assert len(asked) < 10  # as its timer is due
 
 
 def test_redriving(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:

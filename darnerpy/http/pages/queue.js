@@ -9,7 +9,7 @@ import { badges } from "./columns.js";
 import { ConsumersPart } from "./consumers.js";
 import { el, set, setText } from "./dom.js";
 import { ItemsPart } from "./items.js";
-import { decoded, shown } from "./names.js";
+import { decoded, encoded, shown } from "./names.js";
 import { OverviewPart } from "./overview.js";
 import { TABS, toQueue } from "./route.js";
 import { said } from "./said.js";
@@ -166,9 +166,12 @@ export class QueuePage {
     this.part.update?.();
   }
 
-  /** Something was done to a queue, by whomever. */
-  acted() {
-    this.look();
+  /** Something was done to a queue, by whomever; a script may do much at once. */
+  async acted({ queue }) {
+    if (this.looking || encoded(queue) !== this.key) return;
+    this.looking = true;
+    await this.look();
+    this.looking = false;
   }
 
   /** The server is there again. */
