@@ -112,6 +112,7 @@ def test_the_keyboard_alone(server: ServerProcess, open_page: OpenPage) -> None:
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+    assert page.url.endswith(f"#/?filter={NAME}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
     page.keyboard.press("Tab")
     expect(page.get_by_label("Filter")).to_be_focused()

@@ -99,15 +99,17 @@ function nowhere() {
   return { element, title: "Nowhere", update() {}, close() {} };
 }
 
-function moved() {
-  // A link to a place in the page, such as the one that skips to the content, is no address of ours.
-  if (location.hash === "" || location.hash.startsWith("#/")) open();
+/** Not by the link's own address, which would take the place of the page's. */
+function skip(event) {
+  event.preventDefault();
+  main.focus();
 }
 
 document.querySelector("#header").replaceWith(header.element);
 document.querySelector("#footer").replaceWith(activity.element);
 document.body.append(notices.element);
 store.watch(soon);
-window.addEventListener("hashchange", moved);
+document.querySelector(".skip").addEventListener("click", skip);
+window.addEventListener("hashchange", open);
 open();
 events.run();
