@@ -42,6 +42,8 @@ def test_a_lost_connection_is_shown_and_heals(make_server: MakeServer, open_page
         expect(
             each.get_by_role("alert").filter(has_text="The connection to the server is lost")
         ).to_be_visible()
+        expect(each.locator(".lost")).to_contain_text("Trying again")
+        expect(each.get_by_role("alert").filter(has_text="Trying again")).to_have_count(0)
     expect(page.locator("body")).to_have_class("stale")
     depth(page, "3")  # what was known stays to be read
     assert complaints_in_both_colours(page) == []

@@ -20,10 +20,12 @@ export class Header {
     this.light = el("span", { class: "connection", "data-state": "connecting", role: "status" }, this.word);
     this.why = el("span");
     this.when = el("span");
+    // The rest of the line counts seconds, which nobody wants read out.
+    const alert = el("strong", { role: "alert" }, "The connection to the server is lost. ");
     this.lost = el(
       "div",
-      { class: "lost", role: "alert", hidden: true },
-      el("p", {}, el("strong", {}, "The connection to the server is lost. "), this.why, " ", this.when),
+      { class: "lost", hidden: true },
+      el("p", {}, alert, this.why, " ", this.when),
       el("button", { type: "button", onclick: hurry }, "Try now"),
     );
     this.element = el(
