@@ -207,6 +207,14 @@ def test_ages_of_queues_that_are_told_of_in_parts(page: Page) -> None:
     assert found[1:] == [[5000, 0], [7000, 2000], [60_000, 2000], [60_000, 55_000]]
 
 
+def test_a_notice_of_a_failure_stays(page: Page) -> None:
+    found = Module(page, "notices")(
+        "(() => { const notices = new m.Notices(); notices.say('failed', 'failed');"
+        " for (const each of 'abcdef') notices.say(each); return notices.element.textContent; })()"
+    )
+    assert found == "failed×c×d×e×f×"
+
+
 def test_a_rate_is_the_mean_of_a_few_seconds(page: Page) -> None:
     found = Module(page, "rates")(
         "(() => { const rate = new m.Rate(); const all = [rate.value];"

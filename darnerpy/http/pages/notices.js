@@ -18,6 +18,7 @@ export class Notices {
     close.addEventListener("click", () => notice.remove());
     if (kind === "done") setTimeout(() => notice.remove(), STAY);
     this.element.append(notice);
-    while (this.element.children.length > 4) this.element.firstChild.remove();
+    const done = this.element.querySelectorAll(".done");
+    if (done.length > 4) done[0].remove();
   }
 }
