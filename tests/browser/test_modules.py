@@ -148,6 +148,18 @@ def test_data(page: Page, data: bytes, view: str, kind: str, text: str) -> None:
     assert found == {"text": text, "as": kind}
 
 
+@pytest.mark.parametrize("view", ["auto", "text"])
+def test_text_that_is_cut_in_a_character(page: Page, view: str) -> None:
+    found = Module(page, "data")("m.view(Uint8Array.from(g[0]), g[1], true)", [*b"gr\xc3"], view)
+    assert found == {"text": "gr", "as": "text"}
+    whole = Module(page, "data")("m.view(Uint8Array.from(g[0]), 'auto')", [*b"gr\xc3"])
+    assert whole["as"] == "hex"
+    glimpse = Module(page, "data")(
+        "m.glimpse(Uint8Array.from(g[0]))", [*b"a", *("ü" * 200).encode()]
+    )
+    assert glimpse == "a" + "ü" * 99
+
+
 def test_a_long_hex_dump_says_what_it_leaves_out(page: Page) -> None:
     found = Module(page, "data")("m.hexOf(new Uint8Array(5000))").split("\n")
     assert len(found) == 4096 / 16 + 1

@@ -10,10 +10,10 @@ export function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** The text that the bytes are; null if they are none, or have controls in them. */
-export function textOf(bytes, fatal = true) {
+/** The text that the bytes are; null if they are none, or have controls in them. cut: more of them follow. */
+function textOf(bytes, { fatal = true, cut = false } = {}) {
   try {
-    const text = new TextDecoder("utf-8", { fatal, ignoreBOM: true }).decode(bytes);
+    const text = new TextDecoder("utf-8", { fatal, ignoreBOM: true }).decode(bytes, { stream: cut });
     return fatal && /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(text) ? null : text;
   } catch {
     return null;
@@ -70,16 +70,19 @@ export function hexOf(bytes) {
   return lines.join("\n");
 }
 
-/** { text, as }: data as that view shows it, and which it is. Bytes that are no text have marks in it. */
-export function view(bytes, wanted) {
+/**
+ * { text, as }: data as that view shows it, and which it is. Bytes that are no text have marks in it.
+ * cut: it is only the beginning.
+ */
+export function view(bytes, wanted, cut = false) {
   if (wanted === "json" || wanted === "auto") {
     const json = jsonOf(bytes);
     if (json !== null) return { text: json, as: "json" };
     if (wanted === "json") return { text: "This is not JSON.", as: "none" };
   }
-  if (wanted === "text") return { text: textOf(bytes, false), as: "text" };
+  if (wanted === "text") return { text: textOf(bytes, { fatal: false, cut }), as: "text" };
   if (wanted === "auto") {
-    const text = textOf(bytes);
+    const text = textOf(bytes, { cut });
     if (text !== null) return { text, as: "text" };
   }
   return { text: hexOf(bytes), as: "hex" };
@@ -87,8 +90,7 @@ export function view(bytes, wanted) {
 
 /** The beginning of the data in one line. */
 export function glimpse(bytes) {
-  const some = bytes.subarray(0, 200);
-  const text = textOf(bytes.length > 200 ? some.subarray(0, 196) : some) ?? textOf(some, false);
+  const text = textOf(bytes.subarray(0, 200), { fatal: false, cut: bytes.length > 200 });
   const clean = text.replace(/\s+/g, " ").replace(/[\u0000-\u001f\u007f]/g, "·");
   return bytes.length ? clean : "(empty)";
 }

@@ -279,8 +279,8 @@ export class Peek {
   }
 
   whole(item, place) {
-    const { text, as } = view(item.bytes, this.as);
     const full = item.size ?? item.bytes.length;
+    const { text, as } = view(item.bytes, this.as, item.bytes.length < full);
     const facts = [
       as === "none" ? some(full, "byte") : `${some(full, "byte")}, shown as ${VIEWS[as]}`,
       `flags ${item.flags}`,
