@@ -74,6 +74,8 @@ def test_what_a_page_must_not_do_is_noticed(
         ("100%", "100%25", "100%"),
         ("a%E2%80%AEb", "a%E2%80%AEb", "a\\u202eb"),
         ("%F0%9F%92%A9", "%F0%9F%92%A9", "💩"),
+        ("a%CD%8Fb%C2%A0", "a%CD%8Fb%C2%A0", "a\\u034fb\\xa0"),
+        ("a%F3%A0%81%81", "a%F3%A0%81%81", "a\\u{e0041}"),
     ],
 )
 def test_names(page: Page, given: str, name: str, shown: str) -> None:

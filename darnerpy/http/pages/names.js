@@ -5,9 +5,8 @@
 
 const PLAIN = /[A-Za-z0-9_.~-]/;
 
-// Controls, invisible characters and those that change the direction of writing.
-const UNSEEN =
-  /[\u0000-\u0020\u007f-\u00a0\u00ad\u061c\u115f\u1160\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb]/g;
+// Controls, blanks, what is not drawn and what changes the direction of writing.
+const UNSEEN = /[\p{Cc}\p{White_Space}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/gu;
 
 /** The bytes of a percent-encoded name; a "%" that begins no such pair is itself. */
 function bytesOf(name) {
@@ -46,7 +45,8 @@ export function typed(text) {
 /** A name to look at, from its text or from its percent-encoded form. */
 export function shown(text) {
   return text.replace(UNSEEN, (character) => {
-    const code = character.charCodeAt(0).toString(16);
+    const code = character.codePointAt(0).toString(16);
+    if (code.length > 4) return `\\u{${code}}`;
     return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
   });
 }
