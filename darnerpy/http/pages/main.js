@@ -40,9 +40,10 @@ async function stateIs(state) {
   document.body.classList.toggle("stale", state.is === "lost" || state.is === "again");
   if (state.is === "lost") lost = true;
   if (state.is !== "open") return;
+  const back = lost;
+  lost = false; // before the wait, in which it can be lost once more
   await learn();
-  if (lost) page?.again?.();
-  lost = false;
+  if (back) page?.again?.();
 }
 
 /** What server this is; another one may be there after each loss. */
