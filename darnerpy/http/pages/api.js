@@ -52,7 +52,7 @@ export class Encoded {
 }
 
 /** A path and its parameters; those that are null, undefined or "" are left out. */
-export function url(path, parameters = {}) {
+function url(path, parameters = {}) {
   const query = Object.entries(parameters)
     .filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => `${name}=${value instanceof Encoded ? value.text : encodeURIComponent(value)}`)

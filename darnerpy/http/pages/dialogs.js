@@ -7,18 +7,10 @@
 import { Problem } from "./api.js";
 import { bdi, el, set, setText } from "./dom.js";
 
-/** A field in a dialog: its label and the input, which has the name by which it is given to `run`. */
-export function field(label, input, hint) {
-  const id = `dialog-${input.getAttribute("name")}`;
+/** A field: its label and the input, which in a dialog has the name by which it is given to `run`. */
+export function field(label, input, id = `dialog-${input.getAttribute("name")}`) {
   set(input, "id", id);
-  if (hint) set(input, "aria-describedby", `${id}-hint`);
-  return el(
-    "div",
-    { class: "field" },
-    el("label", { for: id }, label),
-    input,
-    hint ? el("p", { class: "hint", id: `${id}-hint` }, hint) : null,
-  );
+  return el("div", { class: "field" }, el("label", { for: id }, label), input);
 }
 
 /** Choices of which one is taken: [value, label, more fields beside it] each. */

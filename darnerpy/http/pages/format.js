@@ -2,7 +2,7 @@
 //
 // Owns how each is written. What is not known is a dash.
 
-export const UNKNOWN = "–";
+const UNKNOWN = "–";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });

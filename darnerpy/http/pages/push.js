@@ -3,20 +3,9 @@
 // Owns the form. What is typed goes as it stands, in UTF-8; a queue that is not there is made by it.
 
 import { json, of } from "./api.js";
+import { field } from "./dialogs.js";
 import { el, set, setText } from "./dom.js";
 import { size } from "./format.js";
-
-const field = (id, label, input, hint) => {
-  set(input, "id", id);
-  if (hint) set(input, "aria-describedby", `${id}-hint`);
-  return el(
-    "div",
-    { class: "field" },
-    el("label", { for: id }, label),
-    input,
-    hint && el("p", { class: "hint", id: `${id}-hint` }, hint),
-  );
-};
 
 const TIME = "[0-9]+(ms|s|m|h|d)";
 
@@ -48,14 +37,14 @@ export class Push {
       "fieldset",
       { class: "plain" },
       el("legend", { class: "unseen" }, "The item"),
-      field("push-data", "Data", this.data),
-      field("push-file", "Or a file", this.file),
+      field("Data", this.data, "push-data"),
+      field("Or a file", this.file, "push-file"),
       el(
         "div",
         { class: "trio" },
-        field("push-flags", "Flags", this.flags),
-        field("push-ttl", "Expires after", this.ttl),
-        field("push-delay", "Delay", this.delay),
+        field("Flags", this.flags, "push-flags"),
+        field("Expires after", this.ttl, "push-ttl"),
+        field("Delay", this.delay, "push-delay"),
       ),
       el("div", { class: "buttons" }, this.button),
     );
