@@ -158,6 +158,11 @@ class Connection(HttpToolsProtocol):
         if self._refusal is not None:
             self._unparsed = memoryview(b"")
 
+    def _go_on(self) -> None:
+        if not self._gone:
+            self.flow.resume_reading()
+            self._parse()
+
     def _feed(self, piece: memoryview) -> None:
         while piece:
             if not self._begun:
@@ -243,6 +248,8 @@ class Connection(HttpToolsProtocol):
         async def app(*asgi: object) -> None:
             await self._common.answer(exchange)
 
+        if self._refusal is not None and cycle.more_body:
+            exchange.fail(self._refusal)
         self._task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(self._task)
         self._task.add_done_callback(self.tasks.discard)
@@ -259,15 +266,18 @@ class Connection(HttpToolsProtocol):
         self._since = self.loop.time()
         if self._gone or self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif self._refusal is not None:
             self._say(self._refusal)
         elif self._stopping:
             self.transport.close()
-        elif self._unparsed:
-            self.loop.call_soon(self._parse)
+        if self.pipeline or self.transport.is_closing():
+            return  # what came now would only be kept, as much as the client likes to send
+        if self._unparsed:
+            self.loop.call_soon(self._go_on)
+        else:
+            self.flow.resume_reading()
 
     def keep(self, change: int) -> None:
         if change and not self._gone:

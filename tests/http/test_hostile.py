@@ -16,7 +16,7 @@ from darnerpy.http.protocol import Patience
 from tests.conftest import EVERY_LOOP
 from tests.http.inside import Inside
 from tests.http.web import Web
-from tests.servers import Wire, half_uploads, wait_until
+from tests.servers import TIMEOUT, Wire, half_uploads, wait_until
 
 SOON = Patience(head=0.4, body=0.4, idle=0.8, reading=0.5, between=0.05)
 LONG = Patience()
@@ -335,6 +335,13 @@ def test_what_is_wrong_is_said_in_its_turn(inside: Inside) -> None:
         wire.expect_closed()
 
 
+def test_a_body_that_breaks_off_behind_another_request(inside: Inside) -> None:
+    with inside.connect() as wire:
+        wire.send(LIST + post("/v1/queues/q/items", b"", "Transfer-Encoding: chunked") + b"ZZ\r\n")
+        assert [read_answer(wire)[0] for _ in range(2)] == [200, 400]
+        wire.expect_closed()
+
+
 def test_another_protocol_is_not_agreed_to(inside: Inside) -> None:
     """As clients ask that would rather speak HTTP/2: they are answered, and go on."""
     upgrade = (
@@ -363,6 +370,32 @@ def test_pipelined_requests_are_answered_in_order(inside: Inside) -> None:
         wire.send(post("/v1/queues/q/take") * 1001)
         assert [read_answer(wire)[1] for _ in items] == items
         assert read_answer(wire) == (204, b"")
+
+
+@pytest.mark.parametrize("how", ["Content-Length: 9000", "Transfer-Encoding: chunked"])
+def test_pipelined_requests_that_do_not_come_at_once(inside: Inside, how: str) -> None:
+    body = b"x" * 9000
+    if how.startswith("Transfer"):
+        body = b"2328\r\n" + body + b"\r\n0\r\n\r\n"
+    with inside.connect() as wire:
+        wire.send(post("/v1/queues/q/items", body, how) * 30)
+        assert [read_answer(wire)[0] for _ in range(30)] == [201] * 30
+        wire.send(LIST + post("/v1/queues/q/items", bytes(100_000)) + LIST)
+        assert [read_answer(wire)[0] for _ in range(3)] == [200, 201, 200]
+
+
+def test_what_is_sent_behind_a_poll_is_not_kept(inside: Inside) -> None:
+    with inside.connect() as wire, Web(inside.address) as web:
+        wire.send(LIST + post("/v1/queues/q/take?wait=20s") + LIST * 1000)
+        wait_until(lambda: in_line(inside) == 1)
+        wire.socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            wire.socket.sendall(LIST * 1_000_000)
+        wire.socket.settimeout(TIMEOUT)
+        (connection,) = inside.front._inside
+        assert len(connection._unparsed) <= 256 * 1024
+        web.post("/v1/queues/q/items", b"x")
+        assert [read_answer(wire)[0] for _ in range(2000)] == [200] * 2000
 
 
 def test_bytes_one_by_one(inside: Inside) -> None:
