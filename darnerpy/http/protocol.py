@@ -369,6 +369,8 @@ class Connection(HttpToolsProtocol):
                 return "slow sender"
         else:
             self._since = now  # it is not the client who is waited for
+            if self.flow.read_paused and self.is_gone():
+                self.transport.abort()
         return ""
 
     def _hold(self) -> None:

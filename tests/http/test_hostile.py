@@ -438,6 +438,16 @@ def test_who_hangs_up_while_waiting_takes_nothing(inside: Inside, how: str) -> N
                 wire.close()
 
 
+@pytest.mark.parametrize("rest", [b"", bytes(200_000)])
+def test_who_hangs_up_with_more_sent_than_is_read_is_missed(hasty: Inside, rest: bytes) -> None:
+    with hasty.connect() as wire:
+        wire.send(post("/v1/queues/q/take?wait=20s", rest) + LIST)
+        wait_until(lambda: in_line(hasty) == 1)
+        time.sleep(0.1)
+    wait_until(lambda: in_line(hasty) == 0, 1.0)
+    wait_until(lambda: not hasty.front._open)
+
+
 def test_a_client_that_goes_while_it_is_sent_a_large_item(inside: Inside) -> None:
     with Web(inside.address) as web:
         web.post("/v1/queues/q/items", bytes(32 << 20))
