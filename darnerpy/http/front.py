@@ -45,7 +45,10 @@ class Listener(Protocol):
 
 
 class Door(Protocol):
-    """Counts the clients of all ports."""
+    """Counts the clients of all ports. closing, most_closing: those on their way out, and how many may be."""
+
+    closing: int
+    most_closing: int
 
     def refusal(self, address: str | None) -> str | None: ...
 
@@ -55,7 +58,7 @@ class Door(Protocol):
 
 
 class Front:
-    """listen: begins to listen on an address; raises `ListenError`. linger: see `Connection`."""
+    """listen: begins to listen on an address; raises `ListenError`. linger: see `Closing`."""
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Front:
         self._loop = loop
         self._door = door
         self._listen = listen
+        self._closing = linger
         self._ending = Ending()
         self._listeners: list[Listener] = []
         self._sockets: list[str] = []
@@ -102,7 +106,7 @@ class Front:
             memory,
             patience or Patience(),
             app.answer,
-            linger,
+            self._linger,
             self._join,
             self._part,
         )
@@ -183,6 +187,20 @@ class Front:
         if connection in self._inside:
             self._inside.discard(connection)
             self._door.left(connection.address)
+
+    def _linger(
+        self, transport: asyncio.Transport, lost: Callable[[Exception | None], None]
+    ) -> None:
+        if self._door.closing >= self._door.most_closing:
+            transport.close()
+            return
+
+        def gone(error: Exception | None) -> None:
+            self._door.closing -= 1
+            lost(error)
+
+        self._door.closing += 1
+        self._closing(transport, self._loop, lambda: None, gone)
 
     def _sweep(self) -> None:
         now = self._loop.time()

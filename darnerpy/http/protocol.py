@@ -75,7 +75,7 @@ class Common:
     memory: Memory
     patience: Patience
     answer: Callable[[Exchange], Awaitable[None]]
-    linger: Callable[..., object]
+    linger: Callable[[asyncio.Transport, Callable[[Exception | None], None]], None]
     join: Callable[["Connection"], None]
     part: Callable[["Connection"], None]
 
@@ -326,7 +326,7 @@ class Connection(HttpToolsProtocol):
         unfinished = cycle is not None and cycle.more_body
         if (unfinished or self._refusal is not None) and not self._stopping:
             transport.resume_reading()
-            self._common.linger(transport, self.loop, lambda: None, self.connection_lost)
+            self._common.linger(transport, self.connection_lost)
         else:
             transport.close()
 

@@ -20,7 +20,9 @@ _MOST_CLOSING = 1000
 
 
 class Admission:
-    """most_closing: how many connections may be on their way out, beside those that are counted."""
+    """closing: connections on their way out, of all ports. most_closing: so many may be, beside those that
+    are counted.
+    """
 
     def __init__(
         self, settings: Callable[[], Settings], counters: Counters, open_journals: int
@@ -30,6 +32,7 @@ class Admission:
         self._journals = open_journals
         self._limit = descriptor_limit()
         room = connections_possible(self._limit, open_journals)
+        self.closing = 0
         self.most_closing = min(_MOST_CLOSING, room // 10)
         self._possible = room - self.most_closing
         self._by_address: Counter[str] = Counter()

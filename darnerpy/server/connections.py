@@ -156,7 +156,7 @@ class Connections:
     def close(self, client: Client, transport: Transport, ends: bool) -> None:
         """Its last word is said. ends: the client has stopped sending, so nothing more will come."""
         idle = ends or (self._stopping and not has_unread(transport))
-        if idle or len(self._closing) >= self._admission.most_closing:
+        if idle or self._admission.closing >= self._admission.most_closing:
             transport.close()
             return
 
@@ -165,10 +165,12 @@ class Connections:
 
         def lost(error: Exception | None) -> None:
             self._closing.discard(closing)
+            self._admission.closing -= 1
             client.connection_lost(error)
 
         closing = Closing(transport, self._loop, moved, lost)
         self._closing.add(closing)
+        self._admission.closing += 1
 
     # -- those who take too long -------------------------------------------------------------------
 

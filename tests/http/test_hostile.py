@@ -478,6 +478,26 @@ def test_many_at_once(inside: Inside) -> None:
     assert inside.server.flow.reserved == inside.server.flow.unsent == 0
 
 
+def test_few_of_those_who_are_refused_are_waited_for(loop: str, tmp_path: Path) -> None:
+    with (
+        Inside(tmp_path / "data", loop, LONG, max_connections="1") as inside,
+        ExitStack() as stack,
+    ):
+        admission, connections = inside.server.admission, inside.front._open
+        admission.most_closing = 2
+        stack.enter_context(inside.connect())
+        wait_until(lambda: len(connections) == 1)
+        for _ in range(10):
+            wire = stack.enter_context(inside.connect())
+            assert read_answer(wire)[0] == 503
+            wire.expect_closed()
+        wait_until(lambda: len(connections) == 3, 2.0)
+        assert admission.closing == 2
+        stack.close()
+        wait_until(lambda: not connections)
+        assert admission.closing == 0
+
+
 def test_waiters_are_served_in_order(inside: Inside) -> None:
     with inside.connect() as first, inside.connect() as second:
         for wire in (first, second):
