@@ -1,8 +1,8 @@
 """One connection: uvicorn's protocol, with limits of ours, and errors that are problem documents.
 
-Owns how large a head may be, how long anything may take (`Connection.slow`, asked by `watch`), how much is
-parsed before others have their turn, and how a connection ends so that its last word is read. Knows
-nothing of routes: for every request it calls one function.
+Owns how large a head may be, how long anything may take (`Connection.slow`, which the front asks now and
+then), how much is parsed before others have their turn, and how a connection ends so that its last word is
+read. Knows nothing of routes: for every request it calls one function.
 """
 
 import asyncio
