@@ -170,8 +170,11 @@ class Front:
 
     def _join(self, connection: Connection) -> None:
         self._open.add(connection)
+        counters = self._host.counters
+        counters.total_connections += 1
         refusal = self._door.refusal(connection.address)
         if refusal is not None:
+            counters.refused_connections += 1
             log.warning("a connection is refused: %s", refusal, extra={"peer": connection.who})
             connection.refuse_all(Problem(503, refusal))
             return

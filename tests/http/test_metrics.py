@@ -73,6 +73,29 @@ def test_what_is_counted_of_a_queue(web: Web, wire: Wire) -> None:
     assert of(scrape(web), "queue_flushed_total", queue="work") == 1
 
 
+def test_clients_and_commands_of_http_are_counted_too(make_server: MakeServer) -> None:
+    server = make_server(http="127.0.0.1:0", max_connections=1)
+    with Web(server) as web:
+        before = scrape(web)
+        with Web(server) as other:
+            assert other.get("/v1/queues").status == 503
+        web.post("/v1/queues/q/items", b"x")
+        for _ in range(2):
+            web.post("/v1/queues/q/take")
+        after = scrape(web)
+    for name, more in {
+        "connections_accepted_total": 1,
+        "connections_refused_total": 1,
+        "sets_total": 1,
+        "gets_total": 2,
+        "get_hits_total": 1,
+        "get_misses_total": 1,
+        "received_bytes_total": 0,
+        "sent_bytes_total": 0,
+    }.items():
+        assert of(after, name) - of(before, name) == more, name
+
+
 def test_a_consumer_has_series_of_its_own_which_go_with_it(web: Web, wire: Wire) -> None:
     wire.get("fan+audit")
     wire.put("fan", b"x", b"y")

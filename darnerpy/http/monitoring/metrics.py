@@ -93,15 +93,15 @@ _SERVER: tuple[tuple[Family, Callable[[Host], float]], ...] = (
         _counter("connections_refused", "Clients turned away because of a limit."),
         lambda host: host.counters.refused_connections,
     ),
-    (_counter("gets", "Gets answered on the memcache ports."), lambda host: host.counters.gets),
-    (_counter("sets", "Sets decided on the memcache ports."), lambda host: host.counters.sets),
-    (_counter("peeks", "Peeks answered on the memcache ports."), lambda host: host.counters.peeks),
+    (_counter("gets", "Gets answered on all ports."), lambda host: host.counters.gets),
+    (_counter("sets", "Sets decided on all ports."), lambda host: host.counters.sets),
+    (_counter("peeks", "Peeks answered on all ports."), lambda host: host.counters.peeks),
     (
-        _counter("get_hits", "Gets and peeks that had an item."),
+        _counter("get_hits", "Gets and peeks of all ports that had an item."),
         lambda host: host.counters.hits,
     ),
     (
-        _counter("get_misses", "Gets and peeks that had none."),
+        _counter("get_misses", "Gets and peeks of all ports that had none."),
         lambda host: host.counters.misses,
     ),
     (
