@@ -29,6 +29,7 @@ __all__ = ["Common", "Connection", "Memory", "Patience"]
 _MOST_HEAD = 32 * 1024
 _MOST_TARGET = 8 * 1024
 _PIECE = 16 * 1024
+_METHODS = ((b"allow", b"DELETE, GET, HEAD, POST, PUT"),)
 _UPGRADES = (b"upgrade", b"http2-settings")
 
 
@@ -201,10 +202,17 @@ class Connection(HttpToolsProtocol):
         if size > _MOST_HEAD:
             self._refuse(_head_too_large())
             raise _Refused
-        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(Problem(405, "CONNECT is not possible here: this is no proxy", _METHODS))
+            raise _Refused
+        if self.parser.should_upgrade():
             return  # it is fed once more, without the wish
         self._begun = False
-        super().on_headers_complete()
+        try:
+            super().on_headers_complete()
+        except (httptools.HttpParserInvalidURLError, AttributeError):  # it does not ask for a path
+            self._refuse(Problem(400, "not a request of HTTP: its address is none, or has no path"))
+            raise _Refused from None
 
     def _head_without_upgrade(self) -> bytes:
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
@@ -314,6 +322,7 @@ class Connection(HttpToolsProtocol):
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
             *ALWAYS,
+            *problem.headers,
         )
         lines = [b"%b: %b" % header for header in headers]
         first = f"HTTP/1.1 {problem.status} {title(problem.status)}".encode()

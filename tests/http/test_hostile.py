@@ -304,7 +304,6 @@ def test_a_small_rest_does_not_cost_the_connection(inside: Inside) -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"CONNECT localhost:22 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
 )
 def test_what_is_no_request(inside: Inside, request_bytes: bytes) -> None:
@@ -313,6 +312,26 @@ def test_what_is_no_request(inside: Inside, request_bytes: bytes) -> None:
         status, body = read_answer(wire)
         assert (status, b'"status":400' in body) == (400, True)
     assert is_well(inside)
+
+
+@pytest.mark.parametrize("target", [b"http://localhost", b"http://localhost:2x/"])
+def test_an_address_without_a_path(inside: Inside, target: bytes) -> None:
+    with inside.connect() as wire:
+        wire.send(LIST.replace(b"/v1/queues", target))
+        status, body = read_answer(wire)
+        assert (status, b"its address is none, or has no path" in body) == (400, True)
+        wire.expect_closed()
+
+
+@pytest.mark.parametrize("target", [b"localhost:22", b"/v1/queues"])
+def test_it_is_no_proxy(inside: Inside, target: bytes) -> None:
+    with inside.connect() as wire:
+        wire.send(LIST + LIST.replace(b"GET /v1/queues", b"CONNECT " + target) + LIST)
+        assert read_answer(wire)[0] == 200
+        head = wire.read_until(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
+        assert b"\r\nallow: DELETE, GET, HEAD, POST, PUT\r\n" in head
+        assert b"this is no proxy" in wire.read_to_end()
 
 
 def test_a_body_that_is_cut_short_is_no_item(inside: Inside) -> None:
