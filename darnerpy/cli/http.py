@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..config import Address, Settings, UnixAddress
 from ..errors import ListenError, UnavailableError
 from ..server.closing import Closing
-from ..server.liveness import keep_alive
+from ..server.liveness import keep_alive, unanswered
 from ..server.server import Server
 from ..server.sockets import Listening, listen
 
@@ -50,7 +50,8 @@ def front_beside(server: Server, loop: asyncio.AbstractEventLoop) -> "Front | No
                 keep_alive(listened, settings)
         return listener
 
-    return Front(server.host, loop, server.files, server.flow, server.admission, listening, Closing)
+    given = server.host, loop, server.files, server.flow, server.admission
+    return Front(*given, listening, Closing, unanswered)
 
 
 async def open_front(front: "Front", settings: Settings) -> None:

@@ -34,6 +34,8 @@ class Line(Protocol):
 
     def is_gone(self) -> bool: ...
 
+    def is_reachable(self) -> bool: ...
+
     def keep(self, change: int) -> None:
         """So many bytes more (or less) are in memory of what the client sent, or of an answer."""
         ...
@@ -74,6 +76,9 @@ class Exchange:
 
     def is_gone(self) -> bool:
         return self._cycle.disconnected or self._line.is_gone()
+
+    def is_reachable(self) -> bool:
+        return self._line.is_reachable()
 
     # -- the body ----------------------------------------------------------------------------------
 

@@ -58,7 +58,10 @@ class Door(Protocol):
 
 
 class Front:
-    """listen: begins to listen on an address; raises `ListenError`. linger: see `Closing`."""
+    """listen: begins to listen on an address; raises `ListenError`. linger: see `Closing`.
+
+    unanswered: whether what a socket has sent was not acknowledged yet.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Front:
         door: Door,
         listen: Callable[..., Awaitable[Listener]],
         linger: Callable[..., object],
+        unanswered: Callable[[Any], bool],
         patience: Patience | None = None,
     ) -> None:
         self._host = host
@@ -107,6 +111,7 @@ class Front:
             patience or Patience(),
             app.answer,
             self._linger,
+            unanswered,
             self._join,
             self._part,
         )

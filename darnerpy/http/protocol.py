@@ -66,7 +66,7 @@ class Common:
     part: are told when there is one, and when it is gone.
 
     patience: with the client. linger: takes over a transport on which the last word was said, while the
-    client may still send.
+    client may still send. unanswered: whether the client's machine owes an answer to what a socket sent.
     """
 
     config: Config
@@ -77,6 +77,7 @@ class Common:
     patience: Patience
     answer: Callable[[Exchange], Awaitable[None]]
     linger: Callable[[asyncio.Transport, Callable[[Exception | None], None]], None]
+    unanswered: Callable[[Any], bool]
     join: Callable[["Connection"], None]
     part: Callable[["Connection"], None]
 
@@ -303,6 +304,10 @@ class Connection(HttpToolsProtocol):
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
         return bool(poll.poll(0))
+
+    def is_reachable(self) -> bool:
+        link = self.transport.get_extra_info("socket")
+        return self.address is None or not self._common.unanswered(link)
 
     # -- ends --------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from darnerpy.config import Address, Settings, UnixAddress, load
 from darnerpy.http.front import Front
 from darnerpy.http.protocol import Patience
 from darnerpy.server.closing import Closing
+from darnerpy.server.liveness import unanswered
 from darnerpy.server.loops import loop_factory
 from darnerpy.server.server import Server
 from darnerpy.server.sockets import Listening, listen
@@ -61,7 +62,7 @@ class Inside:
         self._stop = asyncio.Event()
         server = self.server = Server(self._settings, loop)
         given = server.host, loop, server.files, server.flow, server.admission
-        front = self.front = Front(*given, self._listen, Closing, self._patience)
+        front = self.front = Front(*given, self._listen, Closing, unanswered, self._patience)
         await server.start()
         await front.start(self._settings.http_addresses)
         self._ready.set()

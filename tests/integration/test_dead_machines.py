@@ -220,6 +220,33 @@ def test_a_dead_waiter_swallows_nothing_while_a_live_one_waits(
             lost.expect(b"VALUE work/t=600000 0 1\r\nc\r\nEND\r\n")
 
 
+def test_nor_does_one_that_waits_over_http(machine: Machine, tmp_path: Path) -> None:
+    slow = {"keepalive_interval": "60s", "keepalive_probes": "9"}
+    token = tmp_path / "tokens"
+    token.write_text("a-token-for-a-test\n")
+    here = f"{machine.host}:0"
+    more = {"http": here, "http_token_file": str(token), "http_hosts": "work.test"}
+    take = (
+        b"POST /v1/queues/work/take?wait=10m HTTP/1.1\r\nHost: work.test\r\n"
+        b"Authorization: Bearer a-token-for-a-test\r\n\r\n"
+    )
+    with serving(machine, tmp_path / "data", "asyncio", **slow, **more) as served:
+        live = served.live
+        live.make("work")
+        port = int(served.server.http_address.rpartition(":")[2])
+        with machine.connect(port) as lost:
+            lost.send(take)
+            live.wait_until("work", waiters=1)
+            machine.die()
+            wait_until(lambda: unanswered_probe(machine, port))
+            live.put("work", b"a")
+            live.wait_until("work", waiters=1, items=1)
+            assert live.get("work") == b"a"
+            live.put("work", b"b")
+            machine.revive()
+            assert lost.read_until(b"\r\n\r\nb").startswith(b"HTTP/1.1 200 ")
+
+
 def unanswered_probe(machine: Machine, port: int) -> bool:
     """As the tool ss shows of our side, or the same from /proc."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:

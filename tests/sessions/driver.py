@@ -22,6 +22,9 @@ class Client:
     def is_gone(self) -> bool:
         return self.gone
 
+    def is_reachable(self) -> bool:
+        return True
+
 
 async def drive(steps: Steps[T]) -> T:
     """Until they are over; a task that is cancelled closes them."""

@@ -21,6 +21,10 @@ class Caller(Protocol):
         """Whether the client has hung up, also if nobody has read so far as to notice."""
         ...
 
+    def is_reachable(self) -> bool:
+        """Whether the client's machine answers, as far as is known."""
+        ...
+
 
 class Given(NamedTuple):
     """attempts: deliveries before this one that came back. age: milliseconds since it was put. handle: the

@@ -164,7 +164,7 @@ class _Waiter:
     # -- what the line calls -----------------------------------------------------------------------
 
     def reachable(self) -> bool:
-        return True  # that a client is gone is noticed in `accept`, and ends the wait
+        return self._caller.is_reachable()
 
     def accept(self, item: Item) -> bool:
         if self._caller.is_gone():
