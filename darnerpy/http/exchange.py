@@ -67,6 +67,7 @@ class Exchange:
         self._keeps = True
         self._then: Callable[[], None] | None = None
         self._problem: Problem | None = None
+        self._until_close = False  # nothing but this tells the client where the answer ends
 
     # -- who asks ----------------------------------------------------------------------------------
 
@@ -181,13 +182,21 @@ class Exchange:
         return self._cycle.response_started
 
     async def start(self, status: int, headers: Headers) -> None:
-        if not self._may_stay():
+        # Chunks are for HTTP/1.1 and later; who speaks 1.0 would take their sizes for part of the body.
+        self._until_close = self._cycle.scope["http_version"] < "1.1" and not any(
+            name == b"content-length" for name, _ in headers
+        )
+        if self._until_close:
+            self._cycle.chunked_encoding = False
+        if self._until_close or not self._may_stay():
             headers.append((b"connection", b"close"))
         await self._cycle.send(
             {"type": "http.response.start", "status": status, "headers": headers, "trailers": False}
         )
 
     async def send(self, data: bytes, more: bool) -> None:
+        if self._until_close:
+            self._cycle.expected_content_length = len(data)
         await self._cycle.send({"type": "http.response.body", "body": data, "more_body": more})
 
     def hang_up(self) -> None:

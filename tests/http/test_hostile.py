@@ -429,6 +429,14 @@ def test_an_old_client(inside: Inside) -> None:
         wire.send(b"GET /v1/queues HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert b'"queues"' in wire.read_to_end()
     with inside.connect() as wire:
+        wire.send(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")
+        head, _, body = wire.read_to_end().partition(b"\r\n\r\n")
+        assert b"\r\nconnection: close" in head
+        assert b"transfer-encoding" not in head
+        assert body.startswith(b"# HELP darnerpy_")
+        assert body.endswith(b"\n")
+        assert b"\r" not in body
+    with inside.connect() as wire:
         wire.send(LIST[:-2] + b"Connection: close\r\n\r\n" + LIST)
         assert read_answer(wire)[0] == 200
         wire.expect_closed()
