@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Self
-from urllib.parse import quote, quote_from_bytes
+from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from ..errors import DarnerError
 from ..units import UnixAddress
@@ -126,15 +126,14 @@ class Web:
 
     def queues(self, glob: str = "", limit: int = 1000) -> Iterator[dict[str, Any]]:
         """What is said of each queue whose name fits, page by page."""
-        after: str | None = None
+        after: bytes | None = None
         while True:
-            # It is percent-encoded already, which it must not be twice.
-            query = {"glob": glob or None, "limit": limit, "after": _Encoded.of(after)}
+            query = {"glob": glob or None, "limit": limit, "after": after}
             page = self.json("GET", "v1", "queues", query=query)
             yield from page["queues"]
-            after = page["next"]
-            if after is None:
+            if page["next"] is None:
                 return
+            after = unquote_to_bytes(page["next"])
 
     def _taken(self, reply: Reply, take: Callable[[], bytes]) -> Iterator[bytes]:
         try:
@@ -188,14 +187,6 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-class _Encoded(str):
-    """Percent-encoded text."""
-
-    @classmethod
-    def of(cls, text: str | None) -> "_Encoded | None":
-        return None if text is None else cls(text)
-
-
 def path_of(path: Iterable[bytes | str], query: Mapping[str, object]) -> str:
     """A path of the interface: bytes are names, text is as it is."""
     parts = (part if isinstance(part, str) else encoded(part) for part in path)
@@ -216,8 +207,6 @@ def encoded(name: bytes) -> str:
 
 
 def _in_query(value: object) -> str:
-    if isinstance(value, _Encoded):
-        return value
     if isinstance(value, bytes):
         return quote_from_bytes(value, safe="")
     if isinstance(value, bool):

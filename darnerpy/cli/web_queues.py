@@ -33,10 +33,11 @@ def described(server: Web, name: bytes) -> dict[str, Any]:
         raise Missing(f"{error}{hint(os.fsdecode(queue), known)}") from None
     if consumer is None:
         return about
-    found = {unquote_to_bytes(each["name"]): each for each in about["consumers"]}
-    for known_name, each in found.items():
-        if known_name in (consumer, name):
-            return dict(each)
+    found: dict[bytes, dict[str, Any]] = {
+        unquote_to_bytes(each["name"]): each for each in about["consumers"]
+    }
+    if consumer in found:
+        return found[consumer]
     missing = f"there is no consumer {os.fsdecode(consumer)} of {os.fsdecode(queue)}"
     raise Missing(missing + hint(os.fsdecode(consumer), [os.fsdecode(each) for each in found]))
 
