@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     with connected(args) as server, Busy("asking"):
         found = list(server.queues(args.glob))
     if args.json:
-        print(json.dumps({"queues": found}))
+        print(json.dumps({"queues": [each | {"name": name_of(each)} for each in found]}))
     elif found:
         rows = [
             [name_of(each), *(str(each.get(c, "")) for c in _COLUMNS.values())] for each in found

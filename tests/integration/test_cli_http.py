@@ -50,7 +50,7 @@ def test_queues(shell: Shell, queue: str) -> None:
     shell.push(f"{queue}-größe", b"four")
     shell.push(f"{queue}-b", b"1", b"2")
     done = shell.run("queues", "--glob", f"{queue}-*", "--json")
-    found = {each["text"]: each for each in json.loads(done.stdout)["queues"]}
+    found = {each["name"]: each for each in json.loads(done.stdout)["queues"]}
     assert {name: each["items"] for name, each in found.items()} == {
         f"{queue}-b": 2,
         f"{queue}-größe": 1,
@@ -68,7 +68,7 @@ def test_more_queues_than_a_page_has(make_server: MakeServer) -> None:
         for name in names:
             wire.put(name, b"")
     found = json.loads(shell_of(server).run("queues", "--json").stdout)["queues"]
-    assert sorted(each["text"] for each in found) == sorted(names)
+    assert sorted(each["name"] for each in found) == sorted(names)
 
 
 def test_settings(shell: Shell, queue: str) -> None:
