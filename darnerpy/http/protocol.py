@@ -306,8 +306,10 @@ class Connection(HttpToolsProtocol):
         return bool(poll.poll(0))
 
     def is_reachable(self) -> bool:
-        link = self.transport.get_extra_info("socket")
-        return self.address is None or not self._common.unanswered(link)
+        """Who is gone is: that is noticed by who hands over."""
+        if self.address is None or self._gone or self.transport.is_closing():
+            return True
+        return not self._common.unanswered(self.transport.get_extra_info("socket"))
 
     # -- ends --------------------------------------------------------------------------------------
 
