@@ -78,6 +78,7 @@ def test_dialogs(server: ServerProcess, open_page: OpenPage, part: str) -> None:
         asked = page.get_by_role("dialog")
         asked.locator("button[type=submit]").click()
         expect(asked.get_by_role("alert")).to_be_visible()
+        asked.locator("button[type=submit]").hover()
         assert complaints_in_both_colours(page, "dialog") == []
         page.keyboard.press("Escape")
 
