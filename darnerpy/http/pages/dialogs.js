@@ -31,6 +31,7 @@ export function choice(name, legend, options) {
 }
 
 /**
+ * say: tells of a refusal when the dialog is gone.
  * title: the act. subject: the name it is done to. facts: [label, text] each. word: to be typed, none for
  * what can be undone. action: the button, or what makes its text of the fields. run: does it, given the
  * fields by name; throws if it could not be done. Resolves to whether it was done.
