@@ -24,8 +24,9 @@ from .call import Means
 from .ending import Ending
 from .gate import Gate
 from .monitoring.monitor import Monitor
+from .patience import Patience
 from .problems import Problem
-from .protocol import Common, Connection, Memory, Patience
+from .protocol import Common, Connection, Memory
 from .routes.every import every_route
 from .routing import Router
 from .safety import Safety, read_tokens

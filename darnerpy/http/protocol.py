@@ -10,7 +10,7 @@ import select
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 import httptools
 from uvicorn.config import Config
@@ -21,28 +21,17 @@ from ..config import Address
 from .answers import ALWAYS
 from .exchange import Exchange
 from .gate import Gate
+from .patience import Patience
 from .problems import MEDIA_TYPE, Problem, document, title
 from .transport import Transport
 
-__all__ = ["Common", "Connection", "Memory", "Patience"]
+__all__ = ["Common", "Connection", "Memory"]
 
 _MOST_HEAD = 32 * 1024
 _MOST_TARGET = 8 * 1024
 _PIECE = 16 * 1024
 _METHODS = ((b"allow", b"DELETE, GET, HEAD, POST, PUT"),)
 _UPGRADES = (b"upgrade", b"http2-settings")
-
-
-class Patience(NamedTuple):
-    """Seconds. head: for a whole one. body: without any more of it. idle: between requests. reading: without
-    anything of an answer being taken. between: how often it is looked at.
-    """
-
-    head: float = 10.0
-    body: float = 30.0
-    idle: float = 75.0
-    reading: float = 30.0
-    between: float = 1.0
 
 
 class Memory(Protocol):

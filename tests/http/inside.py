@@ -9,7 +9,7 @@ from typing import Self
 
 from darnerpy.config import Address, Settings, UnixAddress, load
 from darnerpy.http.front import Front
-from darnerpy.http.protocol import Patience
+from darnerpy.http.patience import Patience
 from darnerpy.server.closing import Closing
 from darnerpy.server.liveness import unanswered
 from darnerpy.server.loops import loop_factory

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from darnerpy.http.protocol import Patience
+from darnerpy.http.patience import Patience
 from tests.conftest import EVERY_LOOP
 from tests.http.inside import Inside
 from tests.http.web import Web
