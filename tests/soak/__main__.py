@@ -3,8 +3,9 @@
 python -m tests.soak [--minutes 16] [--seed N] [PART ...]
 
 PART is one or more of kills (kill -9 under load), power (power cuts of a disk image), disks (system
-calls that fail), hostile (clients that mean harm); all of them, one after another, if none is given.
-The minutes are shared among them. `prove` runs broken servers instead: each must be found out.
+calls that fail), hostile (clients that mean harm), mixed (clients of both protocols, who break off);
+all of them, one after another, if none is given. The minutes are shared among them. `prove` runs
+broken servers instead: each must be found out.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import pytest
 from tests.soak.disks import failures
 from tests.soak.hostile import hostility
 from tests.soak.kills import kills
+from tests.soak.mixed import mixed
 from tests.soak.power import cuts
 from tests.soak.prove import FAULTS, prove
 from tests.soak.rounds import Part, Setting, line
@@ -29,6 +31,7 @@ PARTS: dict[str, Part] = {
     "power": cuts,
     "disks": failures,
     "hostile": hostility,
+    "mixed": mixed,
 }
 
 MOST_LINES = 5

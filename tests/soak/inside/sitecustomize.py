@@ -89,6 +89,18 @@ def blocks() -> None:
     kind.connection_lost = slow
 
 
+def forgets_by_name() -> None:
+    from darnerpy.brokers import local
+
+    kind: Any = local.LocalBroker
+
+    def forget(self: Any, stored: Any) -> None:
+        if stored.unused:
+            self.queues.pop(stored.name, None)
+
+    kind.forget = forget
+
+
 def gauge(path: str) -> None:
     def write(*_: object) -> None:
         gc.collect()
