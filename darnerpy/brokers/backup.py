@@ -52,7 +52,7 @@ class _Backup:
         self._items = 0
 
     def begin(self) -> None:
-        self._store.in_background(self._make, self._made)
+        self._store.background.submit(self._make, self._made)
 
     def _make(self) -> bool:
         """Whether the name was free."""
@@ -77,7 +77,7 @@ class _Backup:
         if error is not None:
             self._fail(error)
         elif not self._left:
-            self._store.in_background(self._finish, self._finished)
+            self._store.background.submit(self._finish, self._finished)
         else:
             self._copy(self._left.pop())
 
@@ -119,7 +119,7 @@ class _Backup:
     def _fail(self, error: BaseException) -> None:
         remove = partial(shutil.rmtree, self._draft, ignore_errors=True)
         known = error if isinstance(error, ServerError) else ServerError(f"no backup: {error}")
-        self._store.in_background(remove, lambda *_: self._done(known))
+        self._store.background.submit(remove, lambda *_: self._done(known))
 
 
 def _items(stored: StoredQueue) -> int:

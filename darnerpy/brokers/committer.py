@@ -70,7 +70,7 @@ class Committer:
             or everything
             or batch.size > _INLINE_BATCH
             or batch.large
-            or not journal.is_quick(batch.size, store.trimming > 0)
+            or not journal.is_quick(batch.size, store.background.busy)
         ):
             self._writing = True
             if sync or everything:

@@ -17,6 +17,7 @@ from ..journals.contract import Journal
 from ..journals.durable import sync_tree
 from ..journals.large import LargeFiles
 from ..journals.workers import Done
+from .background import Job
 from .opening import Opened, close_journal, open_journal
 from .scheduling import Timer
 from .store import Store
@@ -256,8 +257,24 @@ class JournalHandle:
     def run(self, work: Callable[[], Any], done: Done, background: bool = False) -> None:
         """Have something done with the journal, which is kept open meanwhile."""
         self._users += 1
-        submit = self._store.in_background if background else self._store.in_thread
+        submit = self._store.background.submit if background else self._store.in_thread
         submit(work, partial(self._ran, done))
+
+    def run_in_turn(self, work: Callable[[], Any], done: Done) -> None:
+        """As `run` in the background, but a journal that can rest may do so until its turn has come, for
+        hundreds of them may wait. If it is not open any more by then, neither work nor done is called.
+        """
+        journal = self._roused()
+        if journal is not None and journal.can_rest:
+            self._store.background.when_free(partial(self._begin, journal, work, done))
+        else:
+            self.run(work, done, background=True)
+
+    def _begin(self, journal: Journal, work: Callable[[], Any], done: Done) -> Job | None:
+        if self._roused() is not journal:
+            return None
+        self._users += 1
+        return Job(work, partial(self._ran, done))
 
     def _ran(self, done: Done, result: Any, error: BaseException | None) -> None:
         self._users -= 1
@@ -310,7 +327,7 @@ class JournalHandle:
         if journal is not None:
             self.run(partial(_sync_all, journal, self.directory), self._synced)
         elif self._unsynced:
-            self._store.in_background(partial(sync_tree, self.directory), self._synced)
+            self._store.background.submit(partial(sync_tree, self.directory), self._synced)
         self._unsynced = False
 
     def _synced(self, result: None, error: BaseException | None) -> None:

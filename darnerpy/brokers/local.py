@@ -152,7 +152,7 @@ class LocalBroker:
         def listed(found: list[Kept] | None, error: BaseException | None) -> None:
             done(found or [], _error("cannot list backups", error))
 
-        self._store.in_background(partial(kept, self._store.data.backups), listed)
+        self._store.background.submit(partial(kept, self._store.data.backups), listed)
 
     def delete_backup(self, name: str, done: Callable[[bool, ServerError | None], None]) -> None:
         """Remove a backup; tell whether there was one."""
@@ -160,7 +160,7 @@ class LocalBroker:
         def deleted(found: bool | None, error: BaseException | None) -> None:
             done(bool(found), _error(f"cannot delete backup {name}", error))
 
-        self._store.in_background(partial(delete, self._store.data.backups, name), deleted)
+        self._store.background.submit(partial(delete, self._store.data.backups, name), deleted)
 
     def configure(self, settings: Settings) -> None:
         """Apply new settings to all queues; what they need to know of the server stays as it was."""

@@ -1,6 +1,6 @@
 """What all stored queues of a process share.
 
-Owns the threads, among them the one in the background that trims, the engines, and what holds for all.
+Owns the threads that open, write and read, the engines, and what holds for all.
 Knows journals, but not what is in them.
 """
 
@@ -15,6 +15,7 @@ from ..config import Settings
 from ..journals.engines import engines
 from ..journals.workers import Done, Workers
 from ..queues.windows import Windows
+from .background import Background
 from .datadir import DataDir
 from .open_journals import OpenJournals, awake_by_default, journals_by_default
 from .scheduling import Scheduler
@@ -26,9 +27,8 @@ _COMMIT_THREADS = 8
 
 
 class Store:
-    """journals: which are open.
-    trimming: so many steps are under way in the background, or wait for their turn: nothing is
-    written on the loop meanwhile, for LevelDB would stall it. commit_ms: how long the last write in a
+    """journals: which are open. background: what trims; while it does, nothing is written on the loop, for
+    LevelDB would stall it. commit_ms: how long the last write in a
     thread took; commit_told: is told of each.
 
     workers: makes threads; a simulation puts its own in.
@@ -51,17 +51,16 @@ class Store:
         self.call_later = scheduler.call_later  # once, not a bound method for each queue
         self.room = self.space.room
         self.engines = engines()
-        self.trimming = 0
         self.commit_ms = 0.0
         self.commit_told: Callable[[float], None] = lambda seconds: None
         self._workers = workers(_COMMIT_THREADS, scheduler.call_soon_threadsafe, "commit")
-        self._background = workers(1, scheduler.call_soon_threadsafe, "trim")
+        self.background = Background(workers(1, scheduler.call_soon_threadsafe, "trim"))
         most = settings.max_open_journals or journals_by_default()
         self.journals = OpenJournals(most, awake_by_default(), scheduler.call_later)
 
     def close(self) -> None:
         """Wait for all threads to finish what they have."""
-        self._background.close()
+        self.background.close()
         self._workers.close()
 
     def committed(self, seconds: float) -> None:
@@ -72,15 +71,6 @@ class Store:
     def in_thread(self, work: Callable[[], Any], done: Done) -> None:
         self._workers.submit(work, done)
 
-    def in_background(self, work: Callable[[], Any], done: Done) -> None:
-        """One after another."""
-        self.trimming += 1
-        self._background.submit(work, partial(self._rested, done))
-
-    def _rested(self, done: Done, result: Any, error: BaseException | None) -> None:
-        self.trimming -= 1
-        done(result, error)
-
     def bury(self, grave: Path) -> None:
         """Remove what is left of a deleted queue, off the loop."""
-        self.in_background(partial(shutil.rmtree, grave, ignore_errors=True), lambda *_: None)
+        self.background.submit(partial(shutil.rmtree, grave, ignore_errors=True), lambda *_: None)

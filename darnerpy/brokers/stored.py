@@ -80,7 +80,9 @@ class StoredQueue(Condition):
         windows, on_change = store.windows, partial(changed, self)
         queue = Queue(name, store.clock, windows, on_change, self._settings_of, self._alarm.set)
         self.queue = queue
-        self._trimmer = Trimmer(queue, handle.run, store.call_later, store.room, handle.fail)
+        self._trimmer = Trimmer(
+            queue, handle.run_in_turn, store.call_later, store.room, handle.fail
+        )
         self._loader = Loader(queue, windows, handle, clean_prefix=not settings.sync.always)
         self._committer = Committer(store, queue, handle, self._loader, self._trimmer)
 

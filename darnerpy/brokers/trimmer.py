@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
-from typing import Protocol
 
 from ..journals.contract import Habits, Journal, Trimmed
 from ..journals.workers import Done
@@ -29,14 +28,11 @@ _ITEM_BYTES = 40
 """What an item costs on disk beside its data, about."""
 
 
-class Run(Protocol):
-    def __call__(self, work: Callable[[], object], done: Done, background: bool) -> None: ...
-
-
 class Trimmer:
-    """run: has work done in the background while the journal is kept open. later: calls back after
-    so many seconds. room: tells how many bytes may still be written to the disk. fail: called with an
-    error that makes the journal useless: what is written after a failed write may not be found again.
+    """run: has work done in the background, unless the journal is closed before its turn has come. later:
+    calls back after so many seconds. room: tells how many bytes may still be written to the disk. fail:
+    called with an error that makes the journal useless: what is written after a failed write may not be
+    found again.
 
     A busy queue is trimmed when much has been confirmed. One that has been left alone for a while
     is trimmed as far as it goes and compacted. How much, and how long, is the journal's to say (`Habits`).
@@ -75,7 +71,7 @@ class Trimmer:
     def __init__(
         self,
         queue: Queue,
-        run: Run,
+        run: Callable[[Callable[[], object], Done], None],
         later: Callable[..., object],
         room: Callable[[], int],
         fail: Callable[[BaseException | None], None],
@@ -163,7 +159,7 @@ class Trimmer:
         self._busy = True
         self._by = older.number
         work = partial(journal.trim, older, self._quiet)
-        self._run(work, partial(self._trimmed, journal, older.marks), True)
+        self._run(work, partial(self._trimmed, journal, older.marks))
 
     def _look_after(self) -> None:
         self._gauge = min(self._queue.consumers.values(), key=attrgetter("positions.size"))
@@ -249,7 +245,7 @@ class Trimmer:
         most = max(waiting // 2, self._most(_COMPACT_BYTES, _COMPACT_SHARE))
         if self._deleted >= most or (self._quiet and self._deleted):
             self._busy = True
-            self._run(journal.compact, self._compacted, True)
+            self._run(journal.compact, self._compacted)
         else:
             self._look_after()  # more may have been confirmed meanwhile
 

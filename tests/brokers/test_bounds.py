@@ -24,7 +24,7 @@ async def rested(house: House) -> None:
     await until(
         lambda: (
             house.broker.idle
-            and not house.broker._store.trimming
+            and not house.broker._store.background.busy
             and not any(trimmer._watching for trimmer in trimmers)
         )
     )

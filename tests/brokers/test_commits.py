@@ -184,7 +184,7 @@ async def test_nothing_is_written_on_the_loop_while_there_is_trimming(
         assert house.faults.threads.pop() == "MainThread"
         await house.drain(b"big")
         store = house.broker._store
-        await until(lambda: store.trimming > 0)
+        await until(lambda: store.background.busy)
         commit = house.broker.queues[b"small"].queue.put(b"y", 1, 0, 0)
         house.broker.end_turn()
         assert not commit.ended

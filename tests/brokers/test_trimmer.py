@@ -46,8 +46,7 @@ class Bench:
         self.running: list[tuple[Callable[[], object], Done]] = []
         self._journal = Journal(b"q", LargeFiles(path))
 
-    def _run(self, work: Callable[[], object], done: Done, background: bool) -> None:
-        assert background
+    def _run(self, work: Callable[[], object], done: Done) -> None:
         assert not self.running
         self.running.append((work, done))
 
