@@ -18,16 +18,14 @@ from ..journals.durable import sync_tree
 from ..journals.large import LargeFiles
 from ..journals.workers import Done
 from .background import Job
-from .opening import Opened, close_journal, open_journal
-from .scheduling import Timer
+from .opening import Opened, close_journal, open_journal, sync_fully
+from .retry import Retry
 from .store import Store
 from .syncing import Syncing
 
 __all__ = ["JournalHandle", "Owner"]
 
 log = logging.getLogger("darnerpy.journal")
-
-_FIRST_RETRY_S, _LAST_RETRY_S = 0.1, 5.0
 
 
 class Owner(Protocol):
@@ -63,8 +61,7 @@ class JournalHandle:
         "_owner",
         "_removed",
         "_resting",
-        "_retry_s",
-        "_retry_timer",
+        "_retry",
         "_store",
         "_unsynced",
         "_users",
@@ -111,8 +108,7 @@ class JournalHandle:
         self._failed_journal: Journal | None = None
         self._removed = False
         self._resting: Journal | None = None
-        self._retry_s = _FIRST_RETRY_S
-        self._retry_timer: Timer | None = None
+        self._retry: Retry | None = None
         self._unsynced = False
         self.syncing = Syncing(settings, store.scheduler.call_later, self.sync)
 
@@ -156,7 +152,7 @@ class JournalHandle:
             self._store.journals.woke(self)
             return True
         if self.journal is None and not self.under_way and not self._removed:
-            self._forget_retry()
+            self._end_retry()
             self._opening = True
             store = self._store
             work = partial(
@@ -186,7 +182,7 @@ class JournalHandle:
         self.error = None
         self.size = what.size
         self.large.made = True
-        self._retry_s = _FIRST_RETRY_S
+        self._retry = None
         if failed and not first:
             log.warning("journal works again", extra={"queue": self.name})
         quarantine = what.found.quarantine
@@ -325,7 +321,7 @@ class JournalHandle:
         self.syncing.settle()
         journal = self._roused()
         if journal is not None:
-            self.run(partial(_sync_all, journal, self.directory), self._synced)
+            self.run(partial(sync_fully, journal, self.directory), self._synced)
         elif self._unsynced:
             self._store.background.submit(partial(sync_tree, self.directory), self._synced)
         self._unsynced = False
@@ -358,20 +354,15 @@ class JournalHandle:
             return
         journal, self._failed_journal = self._failed_journal, None
         if journal is not None:
-            self.run(partial(close_journal, journal, False), _ignore)
+            self.run(partial(close_journal, journal, False), lambda *_: None)
             return
-        self._forget_retry()
-        self._retry_timer = self._store.scheduler.call_later(self._retry_s, self._retry)
-        self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
+        if self._retry is None:
+            self._retry = Retry(self._store.scheduler, self.open)
+        self._retry.later()
 
-    def _retry(self) -> None:
-        self._retry_timer = None
-        self.open()
-
-    def _forget_retry(self) -> None:
-        timer, self._retry_timer = self._retry_timer, None
-        if timer is not None:
-            timer.cancel()
+    def _end_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
 
     # -- removing ----------------------------------------------------------------------------------
 
@@ -382,7 +373,7 @@ class JournalHandle:
         """
         self.syncing.settle()
         self._unsynced = False
-        self._forget_retry()
+        self._end_retry()
         self._removed = True
         self._users += 1
         work = partial(self._discard, self._take())
@@ -405,12 +396,3 @@ class JournalHandle:
         if grave is not None:
             self._store.bury(grave)
         done()
-
-
-def _sync_all(journal: Journal, directory: Path) -> None:
-    journal.sync()
-    sync_tree(directory)
-
-
-def _ignore(result: object, error: BaseException | None) -> None:
-    pass

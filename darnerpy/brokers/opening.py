@@ -1,4 +1,6 @@
-"""Opening a queue's journal, in a thread: all that can be learnt before the loop goes on; and closing it."""
+"""What is done in a thread with a queue's journal as a whole: opening it, with all that can be learnt before
+the loop goes on, syncing and closing it.
+"""
 
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -7,13 +9,14 @@ from typing import NamedTuple
 from ..config import QueueSettings
 from ..errors import JournalGoneError
 from ..journals.contract import Engine, Journal, Piece, Recovery
+from ..journals.durable import sync_tree
 from ..journals.engines import engine_in
 from ..journals.large import LargeFiles
 from ..queues.items import Item, bare
 from ..queues.positions import Positions
 from ..queues.queue import OWN
 
-__all__ = ["Opened", "close_journal", "open_journal"]
+__all__ = ["Opened", "close_journal", "open_journal", "sync_fully"]
 
 
 _LEASED_BYTES = 256 * 1024
@@ -76,6 +79,12 @@ def close_journal(journal: Journal, sync: bool) -> None:
             journal.sync()
     finally:
         journal.close()
+
+
+def sync_fully(journal: Journal, directory: Path) -> None:
+    """Put on disk all that was written, also while it was open before."""
+    journal.sync()
+    sync_tree(directory)
 
 
 def _read_leased(journal: Journal, found: Recovery) -> dict[int, Item]:

@@ -171,7 +171,8 @@ async def test_what_was_closed_unsynced_is_synced_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trees: list[Path] = []
-    monkeypatch.setattr("darnerpy.brokers.handle.sync_tree", trees.append)
+    for module in ("handle", "opening"):
+        monkeypatch.setattr(f"darnerpy.brokers.{module}.sync_tree", trees.append)
     async with House(tmp_path, sync=NEVER, max_open_journals=1) as house:
         for name in (b"a", b"b", b"c"):
             await house.put(name, b"x")
