@@ -15,7 +15,7 @@ from .batches import Batch, Lease
 from .consumer import Consumer
 from .delivery import Delivery
 from .departures import returned_again
-from .events import ABORT, CLOSE, RETURN
+from .events import ABORT, CLOSE, OPEN, RETURN
 from .items import Item
 from .leases import Leased
 from .open_reads import OpenRead
@@ -168,6 +168,7 @@ class Holding(Delivery):
                     consumer.hold(held)
                     consumer.counters.let_go -= 1  # it was given by another process
                     consumer.kept.append((held.until, lease.id))
+                    self.tell(OPEN, consumer, item.id, item.size)
             heapify(consumer.kept)
             self.on_alarm(0)
             consumer.settle(self._windows)

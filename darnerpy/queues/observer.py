@@ -6,11 +6,12 @@ told, and of who was said to hold an item which the failure has returned it is t
 nothing of who is told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .batches import Batch, Dependent
 from .consumer import Consumer
 from .events import KINDS, OPEN, RETURN, TAKE, Events
+from .items import Item
 
 __all__ = ["Observer"]
 
@@ -83,9 +84,9 @@ class Observer(Dependent):
         page.ids.append(number)
         page.sizes.append(size)
 
-    def failed(self) -> None:
+    def failed(self, let_go: Iterable[tuple[Consumer, Item]]) -> None:
         """No batch that is not written will be: what was noted since is not true. What of it is true all the
-        same shows in who holds what.
+        same shows in who holds what. let_go: items that were held, and by whom; not any more.
         """
         pages, self._pages, self._page = self._pages, [], None
         while pages and (pages[0].batch is None or pages[0].batch.ended):
@@ -97,6 +98,8 @@ class Observer(Dependent):
                 kind, consumer, _ = sorts[row]
                 if TAKE <= kind <= RETURN:
                     before.setdefault((consumer, item_id), (kind > OPEN, size))
+        for consumer, item in let_go:
+            before.setdefault((consumer, item.id), (True, item.size))
         for (consumer, item_id), (was_held, size) in before.items():
             if was_held != (item_id in consumer.open):
                 self.note(None, RETURN if was_held else OPEN, consumer, item_id, size)

@@ -10,6 +10,7 @@ from ..errors import ServerError
 from .batches import Lease, Returned
 from .consumer import Consumer
 from .events import DELETE
+from .items import Item
 from .leases import Leases
 from .log import OWN, Log
 from .positions import Positions, Span, shared
@@ -121,11 +122,13 @@ class RecoverableLog(Log):
         self._dropped = []
         for consumer in self.consumers.values():
             consumer.take_all_back()
+        let_go: list[tuple[Consumer, Item]] = []
         for consumer in self.consumers.values():
             consumer.following = False
             for held in list(consumer.open.values()):
                 if held.commit is not None and not held.commit.ended:
                     self._let_go(consumer, held)
+                    let_go.append((consumer, held.item))
             if consumer.leases is not None:
                 consumer.leases.forget_unwritten(consumer.open)
             consumer.restore(consumer.positions)
@@ -143,7 +146,7 @@ class RecoverableLog(Log):
         self._consumers_changed()
         self._full_marks.wanted = True
         if self.observer is not None:
-            self.observer.failed()
+            self.observer.failed(let_go)
         for batch in batches:
             batch.end(error)
 

@@ -12,6 +12,7 @@ from tests.conftest import MakeServer
 from tests.crash.disks import small_disk
 from tests.http.web import Web
 from tests.servers import ServerProcess, wait_until
+from tests.taps import told_in
 
 
 @pytest.mark.parametrize("sync", ["always", "never"])
@@ -102,3 +103,22 @@ def test_a_full_disk(tmp_path: Path, size: int) -> None:
                 assert [each for each in found if each in put] == put
         finally:
             server.kill()
+
+
+def test_what_is_under_a_lease_is_told_as_open_anew(make_server: MakeServer) -> None:
+    server = make_server(http="127.0.0.1:0", tap="true")
+    with Web(server) as web:
+        for data in (b"1", b"22", b"333"):
+            web.post("/v1/queues/q/items", data)
+        leases = [web.post("/v1/queues/q/leases?ttl=10m").headers["location"] for _ in range(2)]
+        assert web.ask("DELETE", leases[0]).status == 204
+        with server.connect() as wire:
+            assert wire.get("q/open") == b"333"
+            server.kill()
+    server.start()
+    with Web(server) as web:
+        assert web.post("/v1/queues/q/take").body == b"333"
+        assert web.ask("DELETE", leases[1]).status == 204
+    told = [f"{each.kind} {each.id}" for each in told_in(server.data) if each.kind != "start"]
+    before = ["open 1", "open 2", "close 1", "open 3"]
+    assert told == ["put 1", "put 2", "put 3", *before, "open 2", "open 3", "close 3", "close 2"]

@@ -313,6 +313,26 @@ def test_what_a_failed_batch_should_have_made_true_is_not_told() -> None:
     assert ear.words() == ["close 2", "close 3", "take 1", "take 4"]
 
 
+def test_a_lease_that_could_not_be_written_came_back() -> None:
+    keeper = keep()
+    queue = keeper.queue
+    put(queue, b"1", b"2")
+    keeper.commit()
+    ear = Ear(keeper)
+    queue.lease(hold(queue), 30_000, 7)
+    assert ear.words() == ["open 1"]
+    put(queue, b"3")
+    queue.lease(hold(queue), 30_000, 8)
+    keeper.seal()
+    keeper.fail(landed=False)
+    assert ear.words() == ["return 1"]
+    keeper.rejoin()
+    keeper.settle()
+    assert take(queue) == b"1"
+    keeper.commit()
+    assert ear.words() == ["take 1"]
+
+
 # --- Against a model
 
 
@@ -332,7 +352,9 @@ class ObservedMachine(QueueMachine):
         if consumer in self.known:
             return
         self.known.add(consumer)
-        self.audit.add(consumer.name, Account(self.queue.next_id, self.waiting(consumer)))
+        account = Account(self.queue.next_id, self.waiting(consumer))
+        account.held |= consumer.open.keys()
+        self.audit.add(consumer.name, account)
 
     def waiting(self, consumer: Consumer) -> set[int]:
         is_confirmed = consumer.positions.is_confirmed
