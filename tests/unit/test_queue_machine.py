@@ -636,7 +636,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.keeper.fail(landed)
         for place in [*before, *self.places]:
             for item_id, held in list(place.held.items()):
-                unwritten = item_id in leases[place] and item_id not in place.leases
+                unwritten = item_id in leases.get(place, ()) and item_id not in place.leases
                 gone = item_id >= written or unwritten or place not in self.places
                 assert held.gone == gone
                 if held.gone:
