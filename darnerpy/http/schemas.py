@@ -108,11 +108,13 @@ ITEM: Schema = object_of(
     {
         "id": {"type": "integer"},
         "flags": _FLAGS,
+        "ttl": {**_DURATION, "description": "What is left until it expires, if it does."},
         "attempts": {"type": "integer", "description": "Deliveries that came back."},
         "age": {"type": "number", "description": "Seconds since it was put."},
         "size": {"type": "integer", "description": "Bytes it has, also if fewer are shown."},
         "data": _BASE64,
-    }
+    },
+    optional=("ttl",),
 )
 
 _AS_GIVEN = {

@@ -5,11 +5,15 @@ have and what is told apart by; `text` is for people.
 """
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote_from_bytes
 
 from ..sessions.requests.given import Given
 
 __all__ = ["item_headers", "item_object", "named", "path_name", "sayable", "seconds"]
+
+_MOST_MS: Final = 10**9
+"""No duration has more digits."""
 
 
 def path_name(name: bytes) -> str:
@@ -34,6 +38,8 @@ def item_headers(given: Given) -> list[tuple[bytes, bytes]]:
         (b"darnerpy-attempts", b"%d" % given.attempts),
         (b"darnerpy-age", b"%.3f" % seconds(given.age)),
     ]
+    if item.expiry:
+        headers.append((b"darnerpy-ttl", _left(given).encode()))
     if given.lease:
         headers.append((b"darnerpy-lease", given.lease.encode()))
     return headers
@@ -44,7 +50,15 @@ def item_object(given: Given) -> dict[str, object]:
     item = given.item
     said: dict[str, object] = {"id": item.id, "flags": item.flags, "attempts": given.attempts}
     said |= {"age": seconds(given.age), "size": item.size}
+    if item.expiry:
+        said["ttl"] = _left(given)
     return said | ({"lease": given.lease} if given.lease else {})
+
+
+def _left(given: Given) -> str:
+    """How long it is until an item expires, as a duration that can be given when it is put again."""
+    left = max(1, given.item.expiry - given.item.created - given.age)
+    return f"{left}ms" if left < _MOST_MS else f"{-(-left // 1000)}s"
 
 
 def sayable(values: Mapping[str, object]) -> dict[str, object]:

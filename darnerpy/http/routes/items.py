@@ -46,6 +46,7 @@ ITEM_HEADERS = (
     Header("Darnerpy-Flags", "As it was put.", {"type": "integer"}),
     Header("Darnerpy-Attempts", "Deliveries that came back.", {"type": "integer"}),
     Header("Darnerpy-Age", "Seconds since it was put.", {"type": "number"}),
+    Header("Darnerpy-TTL", "What is left until it expires, if it does.", {"type": "string"}),
 )
 
 
