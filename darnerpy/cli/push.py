@@ -7,7 +7,6 @@ a temporary file first, because the protocol wants to know the size before the b
 import argparse
 import json
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -56,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     name = 0 if args.file == "-" else args.file
     outcome = _Outcome()
     with open(name, "rb") as source, Client(args.server, args.timeout) as server:
+        if source.isatty():
+            complain("what is typed is pushed, until Ctrl-D at the beginning of a line")
         push = _push_lines if args.lines else _push_whole
         try:
             push(server, source, args, outcome)
@@ -88,7 +89,9 @@ def _push_whole(
         size = status.st_size - source.tell() if stat.S_ISREG(status.st_mode) else None
         if size is None:
             file = stack.enter_context(tempfile.SpooledTemporaryFile(_SPOOL_BYTES))
-            shutil.copyfileobj(source, file)
+            # Not `read`, which at a terminal goes on after the end that was typed.
+            for piece in iter(lambda: source.read1(PIECE_BYTES), b""):
+                file.write(piece)
             size = file.tell()
             file.seek(0)
         pieces = iter(lambda: file.read(PIECE_BYTES), b"")

@@ -44,6 +44,22 @@ def test_an_item_is_shown_and_not_obeyed(shell: Shell, queue: str, command: str)
     assert shell.run(command, queue).stdout == EVIL
 
 
+@pytest.mark.parametrize("lines", [[], ["--lines"]], ids=["whole", "lines"])
+def test_one_end_of_input_ends_what_is_typed(shell: Shell, queue: str, lines: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    command = (*DARNERPY, "push", queue, *lines)
+    with subprocess.Popen(
+        command, stdin=theirs, stderr=subprocess.PIPE, env=shell.environ
+    ) as process:
+        os.close(theirs)
+        assert process.stderr is not None
+        assert b"until Ctrl-D" in process.stderr.readline()
+        os.write(ours, b"typed\n\x04")
+        assert process.wait(20) == 0
+        os.close(ours)
+    assert shell.run("get", queue).stdout.rstrip() == b"typed"
+
+
 def test_a_character_in_two_pieces_is_one(shell: Shell, queue: str) -> None:
     shell.push(queue, b"x" * 65535 + "ü".encode() + b"\n")
     assert on_terminal(shell, "peek", queue).decode() == "x" * 65535 + "ü\n"
