@@ -674,6 +674,8 @@ class QueueMachine(RuleBasedStateMachine):
         model.been_due = set()
         places, model.places = model.places, {}
         for name, stand in disk.stands.items():
+            if not self.disk.entries and name not in places:
+                continue  # nothing was ever written, and the settings do not name it any more
             place = model.places[name] = places.pop(name)
             place.confirmed = set(stand.confirmed)
             # The monotonic clock of the process that counted them is gone with it.
