@@ -75,7 +75,7 @@ class Space:
         except OSError as error:
             log.warning("cannot tell how much disk is free: %s", error.strerror)
             free = least
-        why = f"out of disk: {free} bytes are free, {least} are to be left"
+        why = f"out of disk: {free} bytes are free, less than min_free_disk = {least}"
         self._tell(OutOfDiskError(why) if free < least else None)
         return free
 
