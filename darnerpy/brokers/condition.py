@@ -95,8 +95,9 @@ class Condition:
 
     @property
     def untouched(self) -> bool:
-        """Whether its journal was never opened, and is not being."""
-        return self._handle.untried and not self._handle.under_way
+        """Whether its journal was never opened, and is neither being opened nor going to be."""
+        handle = self._handle
+        return handle.untried and not (handle.under_way or handle.error)
 
     @property
     def in_use(self) -> bool:

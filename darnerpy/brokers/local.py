@@ -113,11 +113,7 @@ class LocalBroker:
 
         Whoever asks late may mean one that is dropped already, while another of that name is in use.
         """
-        if not stored.unused or self.queues.get(stored.name) is not stored:
-            return
-        if stored.untouched:
-            del self.queues[stored.name]
-        else:  # its journal is open, and nobody else may open it before it is gone
+        if stored.unused and self.queues.get(stored.name) is stored:
             stored.delete()
 
     def delete(self, name: bytes) -> Completion | None:
@@ -204,8 +200,9 @@ class LocalBroker:
     def _gone(self, stored: StoredQueue) -> None:
         self.deleted += stored.stored
         self.past.add(stored)
-        if self.queues.get(stored.name) is stored:
-            del self.queues[stored.name]
+        for queues in (self.queues, self._masked):
+            if queues.get(stored.name) is stored:
+                del queues[stored.name]
 
     # -- the turn ----------------------------------------------------------------------------------
 

@@ -300,13 +300,18 @@ class StoredQueue(Condition):
     def delete(self) -> Completion:
         """Remove the queue and all it holds. Until that is done, all else that is asked of it waits."""
         if self.deletion is None:
+            nothing = self.unused and self.untouched
             self.deletion = Completion()
             self.ready = False
             self._trimmer.halt()
             self._loader.halt()
             self._alarm.stop()
             self.commit()
-            self._delete_when_idle(self.deletion)
+            if nothing:  # what is on disk of that name later will be another queue's
+                self._gone(self)
+                self.deletion.end(None)
+            else:
+                self._delete_when_idle(self.deletion)
         return self.deletion
 
     def _delete_when_idle(self, deletion: Completion) -> None:

@@ -1,6 +1,9 @@
 """Deleting a queue: what it held is gone for good, whatever was under way."""
 
 import asyncio
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from darnerpy.config import SyncPolicy
 from darnerpy.errors import JournalError
 from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.leveldb.engine import LevelDbEngine
-from tests.brokers.house import House, Wait, kept, until
+from tests.brokers.house import PATIENCE, House, Wait, kept, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -183,5 +186,70 @@ async def test_a_queue_that_could_not_be_opened_and_is_gone_stays_gone(tmp_path:
         stored._handle.open()
         await asyncio.sleep(0.3)  # longer than the first pauses
         assert (directories(house), house.broker.open_journals) == ([], 0)
+        await house.put(b"q", b"new")
+        assert await house.drain(b"q") == [b"new"]
+
+
+@pytest.mark.usefixtures("every_engine")
+async def test_one_that_was_forgotten_takes_nothing_of_the_next_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was to be looked at once more, in a thread, which took its time."""
+    async with House(tmp_path) as house:
+        discard = house.data.discard
+
+        def discard_late(directory: Path) -> Path | None:
+            time.sleep(0.05)
+            return discard(directory)
+
+        monkeypatch.setattr(house.data, "discard", discard_late)
+        first = house.broker.create(b"q")
+        first.expect_upload()
+        first.end_upload()
+        house.broker.forget(first)
+        await house.put(b"q", b"hello")
+        await asyncio.sleep(0.2)
+        await house.put(b"q", b"more")
+    async with House(tmp_path) as house:
+        assert await house.drain(b"q") == [b"hello", b"more"]
+
+
+@pytest.mark.usefixtures("every_engine")
+async def test_one_that_could_not_be_opened_and_was_forgotten_is_not_opened_again(
+    tmp_path: Path,
+) -> None:
+    """Somebody waited there when an upload to it had been broken off, and was told of the error."""
+    gate = threading.Event()
+    async with House(tmp_path, sync=NEVER) as house:
+        first, wait = house.broker.create(b"q"), Wait(blocking=True)
+        first.queue.own.line.join(wait)
+        for _ in range(8):
+            house.broker.in_thread(lambda: gate.wait(PATIENCE), lambda *_: None)
+        house.faults.broken.add("open")
+        first.begin_upload()
+        first.end_upload()
+        await asyncio.sleep(0)
+        gate.set()
+        with pytest.raises(JournalError, match="open is broken"):
+            await wait.got
+        house.broker.forget(first)
+        await until(lambda: b"q" not in house.broker.queues)
+        house.faults.broken.clear()
+        await house.put(b"q", b"new")
+        opened = house.faults.calls["open"]
+        await asyncio.sleep(0.3)  # longer than the first pauses
+        assert house.faults.calls["open"] == opened
+        assert await house.drain(b"q") == [b"new"]
+
+
+async def test_one_that_was_deleted_behind_an_alias_is_not_there_again_behind_it(
+    tmp_path: Path,
+) -> None:
+    async with House(tmp_path) as house:
+        await house.put(b"q", b"1")
+        hidden, settings = house.broker.queues[b"q"], house.broker._store.settings
+        house.broker.configure(replace(settings, aliases={b"q": ((b"other", b""),)}))
+        await kept(hidden.delete())
+        house.broker.configure(replace(settings, aliases={}))
         await house.put(b"q", b"new")
         assert await house.drain(b"q") == [b"new"]
