@@ -73,6 +73,12 @@ def _consumer(value: bytes) -> bytes:
     return value
 
 
+def _glob(value: bytes) -> bytes:
+    if len(value) > names.MAX_NAME:  # to make ready for one takes the longer the longer it is
+        raise ValueError(value)
+    return value
+
+
 def _text(value: bytes) -> str:
     return value.decode("utf-8")
 
@@ -85,6 +91,10 @@ def _name(most: int) -> Schema:
 
 QUEUE = Kind("the name of a queue, percent-encoded", _queue, _name(names.MAX_NAME))
 CONSUMER = Kind("the name of a consumer, percent-encoded", _consumer, _name(names.MAX_NAME - 2))
-GLOB = Kind("a pattern such as mail-*", bytes, {"type": "string"})
+GLOB = Kind(
+    f"a pattern such as mail-*, of at most {names.MAX_NAME} bytes",
+    _glob,
+    {"type": "string", "maxLength": names.MAX_NAME},
+)
 TEXT = Kind("text in UTF-8", _text, {"type": "string"})
 BOOLEAN = one_of("true", "false")

@@ -51,6 +51,9 @@ def test_a_queue_by_any_name(server: ServerProcess, web: Web, wire: Wire) -> Non
         ("/v1/queues?limit=0", 400, "limit: expected a whole number from 1 to 1000, not '0'"),
         ("/v1/queues?limt=1", 400, "limt is unknown here; known are glob, limit, after"),
         ("/v1/queues?limit=1&limit=1", 400, "limit is given twice"),
+        (f"/v1/queues?glob={'*a' * 126}", 400, "glob: expected a pattern .*of at most 250 bytes"),
+        (f"/metrics?queue={'*a' * 126}", 400, "queue: expected a pattern"),
+        (f"/v1/events?queue={'*a' * 126}", 400, "queue: expected a pattern"),
         ("/v1/queue", 400, "queue is missing"),
         ("/nix", 404, "nothing at /nix"),
     ],
@@ -59,6 +62,10 @@ def test_what_cannot_be_asked(web: Web, path: str, status: int, detail: str) -> 
     said = web.get(path)
     assert said.status == status
     assert re.search(detail, said.detail), said.detail
+
+
+def test_a_pattern_may_be_as_long_as_a_name(web: Web) -> None:
+    assert web.get(f"/v1/queues?glob={'*a' * 125}").json["queues"] == []
 
 
 def test_the_page_is_there(web: Web) -> None:
