@@ -45,6 +45,7 @@ class Incoming:
         self._writing = False
         self._ending = False
         self._discarded = False
+        self._whole = False
         self._failed: ServerError | None = None
         self._moved = moved
         self._finished = finished
@@ -72,6 +73,9 @@ class Incoming:
 
     def discard(self) -> None:
         """The item will not be; nothing is reported any more."""
+        if self._whole:
+            self.remove()
+            return
         self._discarded = True
         self._chunks.clear()
         self._go_on()
@@ -114,6 +118,7 @@ class Incoming:
         if self._discarded or self._failed is not None:
             self._go_on()
             return
+        self._whole = True
         self.stored.end_upload()
         self._finished(self, None)
 

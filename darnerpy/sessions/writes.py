@@ -5,6 +5,7 @@ Owns the upload under way, and what an expiry time means. Where an item goes is 
 
 from functools import partial
 
+from ..brokers.stored import StoredQueue
 from ..errors import ClientError, PausedError, QueueFullError, ServerError
 from ..journals.large import Upload as LargeUpload
 from ..protocol.commands import Chunk, Upload, UploadEnd
@@ -33,6 +34,7 @@ class Writes:
     __slots__ = (
         "_broker",
         "_counters",
+        "_expecting",
         "_guard",
         "_queues",
         "_replies",
@@ -45,6 +47,7 @@ class Writes:
     def __init__(self, session: State) -> None:
         host = session.host
         self.upload: Incoming | None = None
+        self._expecting: list[StoredQueue] = []
         self._session = session
         self._guard = host.guard
         self._broker = host.broker
@@ -174,6 +177,15 @@ class Writes:
         sync = store.sync or must_sync(places)
         arrived = partial(self._arrived, store)
         self.upload = Incoming(places[0].stored, sync, self._moved, arrived)
+        self._expect([place.stored for place in places])
+
+    def _expect(self, queues: list[StoredQueue]) -> None:
+        """These stay for the upload, and no others, though nothing may be in them yet."""
+        for stored in queues:
+            stored.expect_upload()
+        before, self._expecting = self._expecting, queues
+        for stored in before:
+            stored.end_upload()
 
     def add_chunk(self, command: Chunk) -> None:
         if self.upload is not None:
@@ -190,6 +202,7 @@ class Writes:
         if upload is not None:
             self._session.obstacles &= ~Obstacle.UPLOAD
             upload.discard()
+            self._expect([])
 
     def _moved(self) -> None:
         if self._session.outlet.paused:
@@ -199,9 +212,9 @@ class Writes:
         self, store: Store, upload: Incoming, error: ClientError | ServerError | None
     ) -> None:
         """The file is whole, or never will be."""
-        if upload.stored.deletion is not None:
-            error = ServerError("the queue was deleted during the upload")
-        error = error or upload.stored.error or self._guard.no_writes
+        if self.upload is not upload:
+            return  # dropped while its queues were not ready
+        error = _against([upload.stored]) or error or self._guard.no_writes
         places: list[Place] = []
         try:
             if error is None:
@@ -214,8 +227,9 @@ class Writes:
         if error is not None or len(places) == 1:
             self._finish(store, upload, places, [], error)
             return
-        others = [place.stored for place in places[1:]]
-        Copies(upload, others, partial(self._finish, store, upload, places))
+        queues = [place.stored for place in places]
+        self._expect(queues)
+        Copies(upload, queues[1:], partial(self._finish, store, upload, places))
 
     def _finish(
         self,
@@ -226,20 +240,35 @@ class Writes:
         error: ClientError | ServerError | None,
     ) -> None:
         """Put the item in all places, now that its file is in each of them."""
-        self.upload = None
+        is_dropped = self.upload is not upload
+        error = _against([place.stored for place in places]) or error
         stored = False
-        if error is None:
+        if error is None and not is_dropped:
             files = [upload.number, *(copy.number for copy in copies)]
             try:
                 stored = self._put_all(store, places, None, files)
             except ServerError as refused:
                 # Some place may have let it in; a file without an item goes when its queue is opened.
                 error, stored = refused, not isinstance(refused, PausedError)
-        if error is not None:
-            self._session.refuse(store, error)
         if not stored:
             upload.remove()
             for place, copy in zip(places[1:], copies, strict=False):
                 place.stored.in_thread(copy.discard, lambda *_: None)
+        if is_dropped:
+            return
+        if error is not None:
+            self._session.refuse(store, error)
+        self.upload = None
+        self._expect([])
         self._slots.release()
         self._session.clear(Obstacle.UPLOAD)
+
+
+def _against(queues: list[StoredQueue]) -> ServerError | None:
+    """Why nothing can be put in one of them that an upload was begun for, None if nothing is against it."""
+    for stored in queues:
+        if stored.deletion is not None:
+            return ServerError("the queue was deleted during the upload")
+        if stored.error is not None:
+            return stored.error
+    return None

@@ -1,5 +1,6 @@
 """Large items whose queue goes while they arrive: nobody's fault but the clients', and not logged as more."""
 
+import asyncio
 import logging
 import threading
 from pathlib import Path
@@ -92,3 +93,43 @@ async def test_it_is_synced_by_the_policy_of_the_moment_when_it_is_whole(
         client.say(end + b"\r\n")
         await client.hears(b"STORED\r\n")
     assert synced == ([False, True] if key == "work" else [True, True])
+
+
+@pytest.mark.parametrize("what", ["nothing", "the client hangs up", "a queue is deleted"])
+async def test_new_queues_stay_while_its_file_is_made_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    """It is whole, and for an alias: what happens until it is in each of the queues."""
+    gate, link = threading.Event(), Upload.link
+
+    def late(self: Upload, path: Path, crc: int | None = None) -> None:
+        if "slow" in str(self.path):
+            assert gate.wait(PATIENCE)
+        link(self, path, crc)
+
+    monkeypatch.setattr(Upload, "link", late)
+    names = (b"first", b"quick", b"slow")
+    aliases = {b"all": tuple((name, b"") for name in names)}
+    async with House(tmp_path, aliases=aliases) as house:
+        client = Desk(host_of(house))
+        client.say(b"set all 0 0 300000\r\n" + b"x" * 300_000 + b"\r\n")
+        await until(lambda: any(tmp_path.glob("queues/quick/large/*.part")))
+        await asyncio.sleep(0.05)
+        queues = [house.broker.queues[name] for name in names]
+        assert not any(stored.deletion for stored in queues)
+        if what == "the client hangs up":
+            client.session.vanish()
+        elif what == "a queue is deleted":
+            queues[0].delete()
+            await until(lambda: b"first" not in house.broker.queues)
+        gate.set()
+        if what == "nothing":
+            await client.hears(b"STORED\r\n")
+        elif what == "a queue is deleted":
+            await client.hears(b"SERVER_ERROR the queue was deleted during the upload\r\n")
+        await until(lambda: house.broker.idle and not any(tmp_path.glob("queues/*/large/*.part")))
+        assert [stored._handle.uploads for stored in queues] == [0, 0, 0]
+        expected = [b"x" * 300_000] if what == "nothing" else []
+        for name in names:
+            assert await house.drain(name) == expected
+    assert not [each for each in caplog.records if each.levelno > logging.INFO]
