@@ -83,7 +83,9 @@ def said(given: list[Given]) -> list[bytes | None]:
 
 
 def files(house: House) -> list[Path]:
-    return [path for path in house.directory.rglob("*") if path.parent.name == "large"]
+    # Directories may go while they are looked at, which `walk` does not mind.
+    found = os.walk(house.directory)
+    return [Path(at, name) for at, _, names in found if Path(at).name == "large" for name in names]
 
 
 # --- taking

@@ -11,6 +11,7 @@ import pytest
 from darnerpy.config import QueueRule, Settings, SyncPolicy
 from darnerpy.journals.large import Upload
 from tests.brokers.house import PATIENCE, House, until
+from tests.servers import half_uploads
 from tests.sessions.desk import Desk, host_of
 
 pytestmark = pytest.mark.asyncio
@@ -113,7 +114,7 @@ async def test_new_queues_stay_while_its_file_is_made_theirs(
     async with House(tmp_path, aliases=aliases) as house:
         client = Desk(host_of(house))
         client.say(b"set all 0 0 300000\r\n" + b"x" * 300_000 + b"\r\n")
-        await until(lambda: any(tmp_path.glob("queues/quick/large/*.part")))
+        await until(lambda: len(half_uploads(tmp_path)) == 2)
         await asyncio.sleep(0.05)
         queues = [house.broker.queues[name] for name in names]
         assert not any(stored.deletion for stored in queues)
@@ -127,7 +128,7 @@ async def test_new_queues_stay_while_its_file_is_made_theirs(
             await client.hears(b"STORED\r\n")
         elif what == "a queue is deleted":
             await client.hears(b"SERVER_ERROR the queue was deleted during the upload\r\n")
-        await until(lambda: house.broker.idle and not any(tmp_path.glob("queues/*/large/*.part")))
+        await until(lambda: house.broker.idle and not half_uploads(tmp_path))
         assert [stored._handle.uploads for stored in queues] == [0, 0, 0]
         expected = [b"x" * 300_000] if what == "nothing" else []
         for name in names:
