@@ -18,6 +18,7 @@ __all__ = [
     "New",
     "Place",
     "Traits",
+    "check_room",
     "let_in",
     "let_in_all",
     "must_sync",
@@ -85,6 +86,16 @@ def must_sync(places: list[Place]) -> bool:
     return any(place.stored.syncs for place in places)
 
 
+def check_room(place: Place, places: list[Place], size: int, items: int = 1, due: int = 0) -> None:
+    """Raise what is in one place against so many items, of so many bytes together, that go to all places.
+
+    A consumer is given each of them twice if it is one of the places, and its queue is, too.
+    """
+    twice = place.consumer is not None and Place(place.stored, None) in places
+    times = 2 if twice else 1
+    place.stored.queue.check_room(size * times, place.consumer, items * times, due)
+
+
 def let_in(
     broker: LocalBroker,
     queue: bytes,
@@ -104,7 +115,7 @@ def let_in(
     """
     if len(places) > 1:  # the queue itself asks this, too
         for place in places:
-            place.stored.queue.check_room(size, place.consumer, 1, due)
+            check_room(place, places, size, 1, due)
     commits: list[Completion] = []
     for (stored, consumer), number in zip(places, files, strict=True):
         lasts = 0 if stored.settings.ignore_client_expiry else expiry
@@ -137,9 +148,9 @@ def let_in_all(
             files = [each.number for each in new.uploads]
             new.uploads.clear()
         expiry, due = now + ttl if ttl else 0, now + delay if delay else 0
+        ids.append(first.next_id)
         for commit in let_in(
             broker, queue, places, new.data, new.size, flags, expiry, False, files, due
         ):
             commits[commit] = None
-        ids.append(first.next_id - 1)
     return ids, list(commits)

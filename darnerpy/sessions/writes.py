@@ -12,7 +12,16 @@ from ..protocol.commands import Chunk, Upload, UploadEnd
 from ..protocol.item_commands import Put, Store
 from ..queues.batches import Completion
 from .contract import NotReady, Obstacle
-from .destinations import BATCH_LIMIT, Place, let_in, must_sync, names_of, place_in, too_large
+from .destinations import (
+    BATCH_LIMIT,
+    Place,
+    check_room,
+    let_in,
+    must_sync,
+    names_of,
+    place_in,
+    too_large,
+)
 from .gathered import Gathered
 from .state import State
 from .uploads import Copies, Incoming
@@ -170,7 +179,7 @@ class Writes:
         self._check_size(store, places)
         for place in places:
             try:
-                place.stored.queue.check_room(store.size, place.consumer)
+                check_room(place, places, store.size)
             except QueueFullError as error:
                 self._refuse_full(store, error)
                 return

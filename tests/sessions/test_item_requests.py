@@ -23,7 +23,7 @@ from darnerpy.sessions.requests import looks, puts, takes
 from darnerpy.sessions.requests.given import Given
 from darnerpy.sessions.requests.puts import New, Traits
 from tests.brokers.house import House, until
-from tests.sessions.desk import host_of
+from tests.sessions.desk import Desk, host_of
 from tests.sessions.driver import Client, drive
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("every_engine")]
@@ -237,6 +237,28 @@ async def test_all_of_an_alias_or_none(tmp_path: Path) -> None:
             assert said(await take(host, name, 9)) == [b"1", None]
         assert len(files(house)) <= 2
         assert host.broker.alias_puts[b"both"] == (2, 300_001)
+
+
+async def test_all_of_an_alias_of_a_queue_and_its_own_consumer_or_none(tmp_path: Path) -> None:
+    """The consumer is given each item twice, and has room for ten."""
+    aliases = {b"both": ((b"q", b""), (b"q", b"slow"))}
+    rule = QueueRule(b"q+slow", {"max_lag_items": 10})
+    async with House(tmp_path, sync=NEVER, queue_rules=(rule,), aliases=aliases) as house:
+        host = host_of(house)
+        with pytest.raises(QueueFullError):
+            await drive(puts.put_many(host, b"both", [New(b"x", Traits())] * 6))
+        four = [New(b"%d" % number, Traits()) for number in range(4)]
+        assert await drive(puts.put_many(host, b"both", four)) == [1, 3, 5, 7]
+        await house.put(b"q", b"another")
+        desk = Desk(host)
+        for size in (b"1", b"300000"):
+            with pytest.raises(QueueFullError):
+                await put(host, b"both", Body(bytes(int(size))))
+            desk.say(b"set both 0 0 %b\r\n%b\r\n" % (size, bytes(int(size))))
+            await desk.hears(b"NOT_STORED\r\n")
+        assert said(await take(host, b"q", 99)) == [b"0", b"1", b"2", b"3", b"another"]
+        slow = await drive(takes.take(host, Client(), b"q", b"slow", 99))
+        assert [given.item.id for given in slow] == list(range(1, 10))
 
 
 async def test_of_several_that_cannot_be_written_none_is_there(tmp_path: Path) -> None:

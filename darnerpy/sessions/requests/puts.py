@@ -15,6 +15,7 @@ from ..destinations import (
     New,
     Place,
     Traits,
+    check_room,
     let_in_all,
     must_sync,
     names_of,
@@ -124,7 +125,7 @@ def _check(places: list[Place], size: int, items: int, largest: int = 0) -> None
                 f"{items} items are more than max_items = {settings.max_items} of {_text(place)}"
             )
         try:
-            place.stored.queue.check_room(size, place.consumer, items)
+            check_room(place, places, size, items)
         except PausedError:
             raise PausedError(f"puts of {_text(place)} are paused") from None
 
@@ -150,7 +151,7 @@ def _put_whole(
     latest = now + max(new.traits.delay for new in news)
     for place in places:
         if delayed:
-            place.stored.queue.check_room(0, place.consumer, delayed, latest)
+            check_room(place, places, 0, delayed, latest)
     ids, commits = let_in_all(host.broker, name, places, news, now)
     yield from committed(Gathered(commits))
     return ids
