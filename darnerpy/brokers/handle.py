@@ -376,8 +376,8 @@ class JournalHandle:
         self._end_retry()
         self._removed = True
         self._users += 1
-        work = partial(self._discard, self._take())
-        self._store.in_thread(work, partial(self._discarded, done))
+        journal, self._failed_journal = self._take() or self._failed_journal, None
+        self._store.in_thread(partial(self._discard, journal), partial(self._discarded, done))
 
     def _discard(self, journal: Journal | None) -> Path | None:
         if journal is not None:

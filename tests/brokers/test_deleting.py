@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy.config import SyncPolicy
-from darnerpy.errors import JournalError
+from darnerpy.errors import JournalError, ServerError
 from darnerpy.journals.large import LargeFiles
 from darnerpy.journals.leveldb.engine import LevelDbEngine
 from tests.brokers.house import PATIENCE, House, Wait, kept, until
@@ -239,6 +239,32 @@ async def test_one_that_could_not_be_opened_and_was_forgotten_is_not_opened_agai
         opened = house.faults.calls["open"]
         await asyncio.sleep(0.3)  # longer than the first pauses
         assert house.faults.calls["open"] == opened
+        assert await house.drain(b"q") == [b"new"]
+
+
+@pytest.mark.usefixtures("every_engine")
+async def test_one_that_is_forgotten_while_its_journal_fails_closes_it(tmp_path: Path) -> None:
+    """Who waited there is told of it, and was the last to keep the queue."""
+
+    class LastWait(Wait):
+        def end(self, error: ServerError | None) -> None:
+            super().end(error)
+            house.broker.forget(stored)
+
+    async with House(tmp_path, sync=NEVER) as house:
+        stored = house.broker.create(b"q")
+        wait = LastWait(blocking=True)
+        stored.queue.own.line.join(wait)
+        stored.begin_upload()
+        await until(lambda: stored.journal is not None)
+        stored.end_upload()
+        await asyncio.sleep(0)
+        stored._handle.fail(JournalError("made to fail"))
+        with pytest.raises(JournalError, match="made to fail"):
+            await wait.got
+        await until(lambda: b"q" not in house.broker.queues)
+        assert house.faults.calls["close"] == house.faults.calls["open"] == 1
+        await house.put(b"q", b"new")
         assert await house.drain(b"q") == [b"new"]
 
 
