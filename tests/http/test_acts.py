@@ -131,6 +131,9 @@ def test_settings_until_the_next_reload(server: ServerProcess, web: Web, queue: 
     for body, what in (
         ('{"max_itms": 1}', "max_itms"),
         ('{"max_items": -1}', "max_items"),
+        ('{"consumers": [1]}', "consumers"),
+        ('{"max_items": {"a": 1}}', "the body"),
+        ('{"max_items": ' + "[" * 5000 + "]" * 5000 + "}", "the body"),
         ("[]", "the body"),
         ("", "the body"),
     ):
@@ -138,6 +141,7 @@ def test_settings_until_the_next_reload(server: ServerProcess, web: Web, queue: 
         assert (said.status, what in said.detail) == (400, True), said
     assert web.ask("PATCH", "/v1/queues/nix/settings", "{}").status == 404
     assert web.ask("PATCH", f"{at}/settings", '{"max_items": null}').status == 200
+    assert web.ask("PATCH", f"{at}/settings", '{"consumers": ["audit"]}').status == 200
     assert web.post(f"{at}/items", b"x").status == 201
     told(server, "change settings", queue)
 

@@ -20,6 +20,10 @@ _MOST = 1000
 _encode = msgspec.json.Encoder().encode
 _UNTIL = "the next reload or restart"
 
+_Plain = str | int | float | bool | None
+_Value = _Plain | list[_Plain]
+"""Of a setting. In what may be anything a client could nest more than can be read."""
+
 
 def queue_object(report: Report) -> dict[str, object]:
     return {**named(report.name), **sayable(report.stats)}
@@ -58,7 +62,7 @@ async def delete_queue(call: Call) -> Answer:
 
 
 async def change_settings(call: Call) -> Answer:
-    values = await call.json(dict[str, object])
+    values = await call.json(dict[str, _Value])
     who = call.exchange.who
     await call.run(settings.change_settings(call.host, who, call.queue, values))
     report = await call.run(reports.one(call.host, call.queue))
