@@ -98,8 +98,11 @@ class Writes:
         store = command.store
         places = self._places(store)
         self._counters.sets += 1
-        self._check_size(store, places)
-        self._put_all(store, places, command.body, [0] * len(places))
+        try:
+            self._check_size(store, places)
+            self._put_all(store, places, command.body, [0] * len(places))
+        finally:
+            self._forget(places)
 
     def put_unanswered(self, store: Store, body: bytes, expiry: int) -> list[Completion]:
         """As `put`, but the caller answers; raises `QueueFullError` too.
@@ -110,8 +113,16 @@ class Writes:
             raise self._guard.no_writes
         places = self._places(store)
         self._counters.sets += 1
-        self._check_size(store, places)
-        return self._let_in(store, places, body, [0] * len(places), expiry)
+        try:
+            self._check_size(store, places)
+            return self._let_in(store, places, body, [0] * len(places), expiry)
+        finally:
+            self._forget(places)
+
+    def _forget(self, places: list[Place]) -> None:
+        """Queues that were made for an item which was not let in."""
+        for place in places:
+            self._broker.forget(place.stored)
 
     def _places(self, store: Store) -> list[Place]:
         names = names_of(self._broker, store.queue, store.consumer)
@@ -176,17 +187,18 @@ class Writes:
             raise self._guard.no_writes
         places = self._places(store)
         self._counters.sets += 1
-        self._check_size(store, places)
-        for place in places:
-            try:
+        try:
+            self._check_size(store, places)
+            for place in places:
                 check_room(place, places, store.size)
-            except QueueFullError as error:
-                self._refuse_full(store, error)
-                return
-        sync = store.sync or must_sync(places)
-        arrived = partial(self._arrived, store)
-        self.upload = Incoming(places[0].stored, sync, self._moved, arrived)
-        self._expect([place.stored for place in places])
+            sync = store.sync or must_sync(places)
+            arrived = partial(self._arrived, store)
+            self.upload = Incoming(places[0].stored, sync, self._moved, arrived)
+            self._expect([place.stored for place in places])
+        except QueueFullError as error:
+            self._refuse_full(store, error)
+        finally:
+            self._forget(places)
 
     def _expect(self, queues: list[StoredQueue]) -> None:
         """These stay for the upload, and no others, though nothing may be in them yet."""

@@ -1,4 +1,6 @@
-"""Large items whose queue goes while they arrive: nobody's fault but the clients', and not logged as more."""
+"""Large items whose queue goes while they arrive: nobody's fault but the clients', and not logged as more.
+Items that are refused.
+"""
 
 import asyncio
 import logging
@@ -134,3 +136,23 @@ async def test_new_queues_stay_while_its_file_is_made_theirs(
         for name in names:
             assert await house.drain(name) == expected
     assert not [each for each in caplog.records if each.levelno > logging.INFO]
+
+
+@pytest.mark.parametrize("size", [100, 300_000])
+async def test_no_queue_is_left_of_an_item_that_is_refused(tmp_path: Path, size: int) -> None:
+    rules = QueueRule(b"small", {"max_item_bytes": 10}), QueueRule(b"full", {"max_bytes": 10})
+    aliases = {b"both": ((b"good", b""), (b"full", b""))}
+    item = b" 0 0 %d\r\n" % size + b"x" * size + b"\r\n"
+    async with House(tmp_path, queue_rules=rules, aliases=aliases) as house:
+        client = Desk(host_of(house))
+        for key, answer in ((b"small", b"SERVER_ERROR"), (b"full", b"NOT_"), (b"both", b"NOT_")):
+            client.say(b"set " + key + item)
+            await until(lambda: client.told.endswith(b"\r\n"))
+            assert client.told.startswith(answer), client.told
+            client.told = b""
+            await until(lambda: not house.broker.queues)
+        client = Desk(host_of(house), text=True)
+        client.say(b"put small:\n" + b"x" * 100 + b"\n\n")
+        await until(lambda: client.told.endswith(b"\n"))
+        assert client.told.startswith(b"-")
+        assert not house.broker.queues
