@@ -30,7 +30,7 @@ __all__ = ["Common", "Connection", "Memory"]
 _MOST_HEAD = 32 * 1024
 _MOST_TARGET = 8 * 1024
 _PIECE = 16 * 1024
-_METHODS = ((b"allow", b"DELETE, GET, HEAD, POST, PUT"),)
+_METHODS = ((b"allow", b"DELETE, GET, HEAD, PATCH, POST, PUT"),)
 _UPGRADES = (b"upgrade", b"http2-settings")
 
 

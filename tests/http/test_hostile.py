@@ -330,7 +330,7 @@ def test_it_is_no_proxy(inside: Inside, target: bytes) -> None:
         assert read_answer(wire)[0] == 200
         head = wire.read_until(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
-        assert b"\r\nallow: DELETE, GET, HEAD, POST, PUT\r\n" in head
+        assert b"\r\nallow: DELETE, GET, HEAD, PATCH, POST, PUT\r\n" in head
         assert b"this is no proxy" in wire.read_to_end()
 
 
