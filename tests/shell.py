@@ -54,14 +54,15 @@ class Shell:
 
 
 class Canned:
-    """A server that answers the first bytes of each client with the same ones, and hangs up.
+    """A server that answers the first bytes of one client after another with the next of its answers,
+    the last one again and again, and hangs up.
 
     received: by client, what it sent; complete once the client has gone.
     """
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, *answers: bytes) -> None:
         self.received: Queue[bytes] = Queue()
-        self._answer = answer
+        self._answers = list(answers)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve)
@@ -84,7 +85,9 @@ class Canned:
             received = bytearray()
             with connection, suppress(OSError):
                 received += connection.recv(1 << 16)
-                connection.sendall(self._answer)
+                connection.sendall(
+                    self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                )
                 connection.shutdown(socket.SHUT_WR)
                 while data := connection.recv(1 << 16):
                     received += data

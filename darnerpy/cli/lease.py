@@ -7,6 +7,7 @@ Nothing stays connected meanwhile: the server keeps a lease until it is confirme
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _end(args: argparse.Namespace, lease: str) -> int:
-    at = ("v1", "leases", lease.encode())
+    at = ("v1", "leases", os.fsencode(lease))
     with connected(args) as server:
         if args.confirm:
             said = server.json("DELETE", *at)

@@ -22,6 +22,8 @@ __all__ = ["Missing", "Reply", "Web", "encoded", "path_of", "split_consumer"]
 
 _MAX_TIMEOUT_S = 2_147_000.0
 _CUT_OFF = "connection closed in the middle of an answer"
+_NOBODY_BEHIND = (502, 503, 504)
+"""What a proxy says while there is no server behind it; a server that says so itself adds why."""
 
 
 class Missing(DarnerError):
@@ -99,8 +101,8 @@ class Web:
             response = self._connection.getresponse()
             named = {name.lower(): value for name, value in response.getheaders()}
             reply = Reply(response.status, named, response)
-            if reply.status >= 400:
-                self._refuse(reply.status, b"".join(self.pieces_of(reply)))
+            if reply.status >= 300:
+                self._refuse(reply, b"".join(self.pieces_of(reply)))
         except (OSError, UnicodeError, HTTPException) as error:
             self._fail(error)
         return reply
@@ -161,12 +163,18 @@ class Web:
             cause = cause.strerror or str(cause)
         raise Unreachable(f"cannot reach {self._address}: {cause}") from None
 
-    def _refuse(self, status: int, said: bytes) -> NoReturn:
+    def _refuse(self, reply: Reply, said: bytes) -> NoReturn:
+        status = reply.status
         try:
             problem = json.loads(said)
             detail = str(problem["detail"] if "detail" in problem else problem["title"])
         except (ValueError, KeyError, TypeError):
             detail = f"the server answers {status}"
+            if status in _NOBODY_BEHIND:
+                self._fail(detail)
+        if status < 400:
+            # It is for whoever gave the address to say where a token may go.
+            detail += f", that it is at {reply.headers.get('location', 'another address')}"
         if status == 401 and self._token:
             detail = "the token that was given is not known to the server"
         elif status == 401:

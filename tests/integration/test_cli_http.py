@@ -387,6 +387,22 @@ def test_lines_that_are_cut_off(begun: bytes) -> None:
             list(web.lines_of(web.ask("GET")))
 
 
+def test_tail_waits_for_a_server_behind_a_proxy(shell: Shell, queue: str) -> None:
+    """Which answers for it while it is away."""
+    about = b'{"name": "work", "items": 0}'
+    answers = [
+        b"200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(about), about),
+        b"502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>",
+        b"200 OK\r\nDarnerpy-Next-ID: 2\r\n\r\n" + b'{"id": 1, "flags": 0, "data": "MQ=="}\n',
+    ]
+    head = b"HTTP/1.1 "
+    with Canned(*(head + answer for answer in answers)) as proxy:
+        shell.environ["DARNERPY_HTTP_SERVER"] = f"http://{proxy.address}"
+        with tail(shell, "work") as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"1\n"
+
+
 # --- Who may, and what goes wrong
 
 
@@ -452,6 +468,31 @@ def test_what_cannot_be_reached(shell: Shell) -> None:
     for address in ("127.0.0.1:1", "ftp://x", "http://", "http://a:99999"):
         done = shell.run("queues", "--server", address)
         assert (done.returncode, b"http://HOST:PORT" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("lease", "--confirm", "abc"),
+        ("lease", "work", "--json"),
+        ("pause", "work"),
+        ("consumers", "work", "--make", "audit"),
+        ("tail", "work"),
+    ],
+)
+def test_a_server_that_is_elsewhere_has_done_nothing(words: tuple[str, ...]) -> None:
+    elsewhere = b"Location: https://example.org/v1/x\r\nContent-Length: 0\r\n\r\n"
+    with Canned(b"HTTP/1.1 308 Permanent Redirect\r\n" + elsewhere) as proxy:
+        done = Shell("").run(*words, "--server", f"http://{proxy.address}")
+    assert (done.returncode, done.stderr) == (
+        3,
+        b"darnerpy: the server answers 308, that it is at https://example.org/v1/x\n",
+    )
+
+
+def test_a_lease_that_is_no_text(shell: Shell) -> None:
+    done = shell.run("lease", "--confirm", "\udcff")
+    assert (done.returncode, b"Traceback" in done.stderr) == (3, False), done.stderr
 
 
 def test_a_unix_socket(make_server: MakeServer, tmp_path: Path) -> None:
