@@ -120,6 +120,22 @@ def test_a_token_that_is_not_right_any_more(
     expect(page.locator(".connection")).to_have_text("Live")
 
 
+def test_a_page_that_waits_for_a_token_asks_once(
+    make_server: MakeServer, open_page: OpenPage, token_file: Path
+) -> None:
+    """It looks at its queue every three seconds: after a night there would be thousands at once."""
+    server = make_server(http="127.0.0.1:0", http_token_file=token_file)
+    page = open_page(server, "#/q/work", forgiven=("401", "404"))
+    page.wait_for_timeout(7000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Token", exact=True).fill(TOKEN)
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".connection")).to_have_text("Live")
+    assert len([url for url in asked if url.endswith("/v1/queues/work")]) == 1
+
+
 def test_read_only(make_server: MakeServer, open_page: OpenPage) -> None:
     server = make_server(http="127.0.0.1:0", http_read_only="true")
     fill(server, "work", 1)

@@ -33,11 +33,11 @@ export class QueuePage {
     this.tab = tab;
     this.detail = null;
     this.absent = false;
-    this.closed = new AbortController();
+    this.looking = null; // what ends the look that is under way
     this.part = new PARTS[tab](this, parameters);
     this.build();
     this.look();
-    this.timer = setInterval(() => document.hidden || this.look(), AGAIN);
+    this.timer = setInterval(() => document.hidden || this.looking || this.look(), AGAIN);
   }
 
   /** The queue as the stream has it, or as it was last asked for. */
@@ -116,21 +116,25 @@ export class QueuePage {
     );
   }
 
+  /** Anew, whatever is under way: that may be older than what was done since, or wait for a token for hours. */
   async look() {
+    this.looking?.abort();
+    const looking = (this.looking = new AbortController());
     try {
-      const told = await json("GET", of(this.key), { signal: this.closed.signal });
+      const told = await json("GET", of(this.key), { signal: looking.signal });
       const consumers = told.consumers.map(said);
       this.detail = { ...said(told), consumers, settings: told.settings, reason: told.reason };
       this.absent = false;
       this.fault = "";
     } catch (error) {
-      if (this.closed.signal.aborted) return;
+      if (looking.signal.aborted) return;
       this.absent = error.status === 404;
       if (this.absent) this.detail = null;
       // What the connection has to say, the top of the page says.
       this.fault =
         this.absent || error.status === 0 ? "" : `${error.title ?? "The page failed"}. ${error.message}`;
     }
+    if (this.looking === looking) this.looking = null;
     this.part.looked?.();
     this.update();
   }
@@ -168,10 +172,10 @@ export class QueuePage {
 
   /** Something was done to a queue, by whomever; a script may do much at once. */
   async acted({ queue }) {
-    if (this.looking || encoded(queue) !== this.key) return;
-    this.looking = true;
+    if (this.following || encoded(queue) !== this.key) return;
+    this.following = true;
     await this.look();
-    this.looking = false;
+    this.following = false;
   }
 
   /** The server is there again. */
@@ -182,7 +186,7 @@ export class QueuePage {
 
   close() {
     clearInterval(this.timer);
-    this.closed.abort();
+    this.looking?.abort();
     this.part.close?.();
   }
 }
