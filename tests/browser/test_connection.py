@@ -1,13 +1,14 @@
 """The connection of a page: lost and found again, with a token, and where nothing may be changed."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.browser.chromium import OpenPage, Page, expect
+from tests.browser.chromium import Browser, OpenPage, Page, Route, expect
 from tests.browser.complaints import complaints_in_both_colours
 from tests.conftest import MakeServer
-from tests.servers import ServerProcess, free_port
+from tests.servers import TIMEOUT, ServerProcess, free_port
 
 TOKEN = "a-token-of-some-length"
 NO_ANSWER = ("net::ERR_", "Failed to fetch")
@@ -58,6 +59,41 @@ def test_a_lost_connection_is_shown_and_heals(make_server: MakeServer, open_page
     assert not any("-" in rate or "−" in rate for rate in rates), rates
 
 
+NOT_BY_ITSELF = """() => {
+  const later = window.setTimeout;
+  window.setTimeout = (what, ms) => (ms >= 400 && ms < 9700 ? 0 : later(what, ms));
+}"""
+
+
+def test_a_connection_that_is_lost_twice_in_a_row_heals(
+    make_server: MakeServer, open_page: OpenPage
+) -> None:
+    """The second time while it is still asked what server there is; and found again by the first try."""
+    server = make_server(http=f"127.0.0.1:{free_port()}", sync="always")
+    fill(server, "work", 1)
+    page = open_page(server, "#/q/work/items", forgiven=NO_ANSWER)
+    expect(page.locator("button.glimpse")).to_have_count(1)
+    server.kill()
+    expect(page.locator(".connection")).to_have_text("Connection lost")
+    asked: list[Route] = []
+    page.route("**/v1/server", lambda route: asked.append(route))
+    server.start()
+    expect(page.locator(".connection")).to_have_text("Live")
+    while not asked:
+        page.wait_for_timeout(50)
+    page.evaluate(NOT_BY_ITSELF)
+    server.kill()
+    expect(page.locator(".connection")).to_have_text("Connection lost")
+    asked[0].abort()
+    page.unroute("**/v1/server")
+    expect(page.get_by_role("alert").filter(has_text="No answer came")).to_be_visible()
+    server.start()
+    fill(server, "work", 2)
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator(".connection")).to_have_text("Live")
+    expect(page.locator("button.glimpse")).to_have_count(3)
+
+
 def test_trying_at_once(make_server: MakeServer, open_page: OpenPage) -> None:
     server = make_server(http=f"127.0.0.1:{free_port()}")
     page = open_page(server, forgiven=NO_ANSWER)
@@ -67,6 +103,35 @@ def test_trying_at_once(make_server: MakeServer, open_page: OpenPage) -> None:
     server.start()
     page.get_by_role("button", name="Try now").click()
     expect(page.locator(".connection")).to_have_text("Live")
+
+
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_tabs_that_nobody_sees_keep_none_waiting(make_server: MakeServer, browser: Browser) -> None:
+    """A browser has six connections to one server; each tab's stream of events would take one for itself."""
+    server = make_server(http="127.0.0.1:0")
+    fill(server, "work", 1)
+    with closing(browser.new_context()) as context:
+        tabs = []
+        for _ in range(8):
+            tabs.append(context.new_page())
+            tabs[-1].set_default_timeout(TIMEOUT * 1000)
+            tabs[-1].goto(f"http://{server.http_address}/#/q/work/items")
+            expect(tabs[-1].locator(".connection")).to_have_text("Live")
+            expect(tabs[-1].locator("button.glimpse")).to_have_count(1)
+            tabs[-1].evaluate(HIDE, True)
+        fill(server, "work", 2)
+        tabs[0].wait_for_timeout(1500)
+        depth = tabs[0].locator("dl.tiles dd").first
+        expect(depth).to_have_text("1")
+        tabs[0].evaluate(HIDE, False)
+        expect(depth).to_have_text("3")
+        expect(tabs[0].locator(".connection")).to_have_text("Live")
+        expect(tabs[0].locator("button.glimpse")).to_have_count(1)
 
 
 def test_a_token_is_asked_for_and_kept_in_the_tab(

@@ -1,7 +1,9 @@
-// The event stream, followed for as long as the page is open.
+// The event stream, followed for as long as the page is looked at.
 //
 // Owns the connection: it is read with fetch, since an EventSource can send no token, and comes back by
-// itself when it is lost, soon at first and then more rarely. Knows nothing of what events say.
+// itself when it is lost, soon at first and then more rarely. A browser has six connections to a server for
+// all its tabs: those that nobody sees leave them to what is asked in the others. Knows nothing of what
+// events say.
 
 import { ask } from "./api.js";
 
@@ -40,8 +42,8 @@ export class Parser {
 
 export class Events {
   /**
-   * told(name, value): each event, its JSON read. state(now): "connecting", "open", or "lost" with `error`
-   * and `until`, when it is tried again.
+   * told(name, value): each event, its JSON read. state(now): "resting" while nobody looks, "connecting",
+   * "open", or "lost" with `error` and `until`, when it is tried again.
    */
   constructor(path, told, state) {
     this.path = path;
@@ -49,17 +51,21 @@ export class Events {
     this.state = state;
     this.failures = 0;
     this.hurry = () => {};
-    window.addEventListener("online", () => this.hurry());
-    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
+    this.rest = () => {};
+    this.rested = false;
+    window.addEventListener("online", () => document.hidden || this.hurry());
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.rest() : this.hurry()));
   }
 
   async run() {
     for (;;) {
+      while (document.hidden) await this.seen();
       try {
         this.state({ is: this.failures ? "again" : "connecting" });
         await this.follow();
         throw new Error("The server has ended the connection.");
       } catch (error) {
+        if (this.rested) continue;
         const wait = WAITS[Math.min(this.failures, WAITS.length - 1)] * (0.8 + 0.4 * Math.random());
         this.failures += 1;
         this.state({ is: "lost", error, until: Date.now() + wait });
@@ -75,6 +81,12 @@ export class Events {
     }
   }
 
+  /** When somebody looks again. */
+  seen() {
+    this.state({ is: "resting" });
+    return new Promise((done) => (this.hurry = done));
+  }
+
   async follow() {
     const stop = new AbortController();
     let timer = 0;
@@ -82,13 +94,18 @@ export class Events {
       clearTimeout(timer);
       timer = setTimeout(() => stop.abort(new Error("Nothing has come from the server for 10 s.")), SILENCE);
     };
-    const rest = () => clearTimeout(timer); // a person may be asked for a token, and take time
+    const asked = () => clearTimeout(timer); // a person may be asked for a token, and take time
+    this.rested = false;
+    this.rest = () => {
+      this.rested = true;
+      stop.abort();
+    };
     try {
       const response = await ask("GET", this.path, {
         headers: { Accept: "text/event-stream" },
         signal: stop.signal,
         asking: alive,
-        asked: rest,
+        asked,
       });
       const parser = new Parser((name, data) => this.told(name, JSON.parse(data)));
       const text = new TextDecoder();
@@ -103,7 +120,7 @@ export class Events {
         parser.feed(text.decode(value, { stream: true }));
       }
     } finally {
-      rest();
+      asked();
       stop.abort();
     }
   }

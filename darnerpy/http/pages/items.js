@@ -23,8 +23,9 @@ export class ItemsPart {
     this.push.update();
   }
 
-  again() {
-    this.peek.load();
+  /** Items that somebody looks at stay as they are while he looks elsewhere. */
+  again(lost) {
+    if (lost) this.peek.load();
   }
 
   close() {

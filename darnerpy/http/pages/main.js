@@ -26,6 +26,7 @@ const main = document.querySelector("#main");
 let page = null;
 let waiting = false;
 let lost = false;
+let rested = false;
 
 function told(name, value) {
   if (name === "stats") store.take(value);
@@ -39,11 +40,13 @@ async function stateIs(state) {
   header.state(state);
   document.body.classList.toggle("stale", state.is === "lost" || state.is === "again");
   if (state.is === "lost") lost = true;
+  if (state.is === "resting") rested = true;
   if (state.is !== "open") return;
-  const back = lost;
-  lost = false; // before the wait, in which it can be lost once more
+  const back = lost || rested;
+  const whole = lost;
+  lost = rested = false; // before the wait, in which it can be lost once more
   await learn();
-  if (back) page?.again?.();
+  if (back) page?.again?.(whole);
 }
 
 /** What server this is; another one may be there after each loss. */

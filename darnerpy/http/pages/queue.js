@@ -178,10 +178,10 @@ export class QueuePage {
     this.following = false;
   }
 
-  /** The server is there again. */
-  again() {
+  /** The server is heard again. lost: it was lost, and nobody had only looked elsewhere. */
+  again(lost) {
     this.look();
-    this.part.again?.();
+    this.part.again?.(lost);
   }
 
   close() {
