@@ -3,7 +3,8 @@
 Owns the tree of paths. A path is taken apart as it was sent, percent-encoded, so that a name may hold
 anything; nothing is normalised, and a slash at the end makes another path. Browsers and proxies do
 normalise, and take `.` and `..` away however they are encoded: so each path under a queue can also be
-had without it, under `/v1/queue`, with the name in `?queue=`.
+had without it, under `/v1/queue`, with the name in `?queue=`, and its consumers at `/v1/queue/consumer`, with
+theirs in `?consumer=`, too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,21 +13,24 @@ from typing import Any, NamedTuple
 from .call import pairs, place
 from .declared import Parameter, Route
 from .exchange import Exchange
-from .kinds import QUEUE
+from .kinds import CONSUMER, QUEUE, Kind
 from .problems import Problem
 
 __all__ = ["Found", "Router", "parameters_of"]
 
 _UNDER_A_QUEUE = "/v1/queues/{queue}"
 _WITHOUT_IT = "/v1/queue"
+_A_CONSUMER = "/consumers/{consumer}"
+_WITHOUT_BOTH = "/v1/queue/consumer"
+_KINDS: dict[str, Kind[bytes]] = {"queue": QUEUE, "consumer": CONSUMER}
 _OURS = b"darnerpy-"
 
 
 class Found(NamedTuple):
     route: Route
     places: Mapping[str, Any]
-    named: bool
-    """The queue is named in the query."""
+    named: tuple[str, ...]
+    """What is named in the query instead of the path."""
 
 
 class _Node:
@@ -36,7 +40,7 @@ class _Node:
         self.children: dict[bytes, _Node] = {}
         self.any: _Node | None = None
         self.name = ""
-        self.named = False
+        self.named: tuple[str, ...] = ()
         self.routes: dict[str, Route] = {}
 
 
@@ -45,11 +49,15 @@ class Router:
         self.routes = tuple(routes)
         self._root = _Node()
         for route in self.routes:
-            self._add(route, route.path, named=False)
-            if route.path.startswith(_UNDER_A_QUEUE):
-                self._add(route, _WITHOUT_IT + route.path.removeprefix(_UNDER_A_QUEUE), named=True)
+            self._add(route, route.path)
+            if not route.path.startswith(_UNDER_A_QUEUE):
+                continue
+            under = route.path.removeprefix(_UNDER_A_QUEUE)
+            self._add(route, _WITHOUT_IT + under, "queue")
+            if under == _A_CONSUMER:
+                self._add(route, _WITHOUT_BOTH, "queue", "consumer")
 
-    def _add(self, route: Route, path: str, named: bool) -> None:
+    def _add(self, route: Route, path: str, *named: str) -> None:
         node = self._root
         for part in path.split("/")[1:]:
             if part.startswith("{"):
@@ -98,8 +106,8 @@ def parameters_of(found: Found, exchange: Exchange) -> tuple[dict[str, Any], dic
     route, places = found.route, dict(found.places)
     given = {each.name: each.default for each in route.parameters}
     known = {each.name.encode(): each for each in route.parameters if each.where == "query"}
-    if found.named:
-        known[b"queue"] = Parameter("queue", "query", QUEUE, "", required=True)
+    for each in found.named:
+        known[each.encode()] = Parameter(each, "query", _KINDS[each], "", required=True)
     seen: set[bytes] = set()
     for name, value in pairs(exchange.query):
         parameter = known.get(name)
@@ -112,8 +120,8 @@ def parameters_of(found: Found, exchange: Exchange) -> tuple[dict[str, Any], dic
     for parameter in known.values():
         if parameter.required and parameter.name.encode() not in seen:
             raise Problem(400, f"the parameter {parameter.name} is missing")
-    if found.named:
-        places["queue"] = given.pop("queue")
+    for each in found.named:
+        places[each] = given.pop(each)
     _read_headers(route, exchange, given)
     return places, given
 

@@ -1,6 +1,7 @@
 """What changes a queue from its page: each is asked first, and done only when its name was typed."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -244,6 +245,27 @@ def test_making_and_dropping_consumers(
     confirm(asked, f"{queue}+audit")
     expect(rows).to_have_count(2)
     assert wire.stats(f"{queue}+audit") == {}
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_consumer_with_the_name_of_a_folder(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str, name: str
+) -> None:
+    """A browser would make of its address that of the queue."""
+    wire.put(queue, b"x")
+    page = open_page(server, f"#/q/{queue}/consumers")
+    asked_for: list[str] = []
+    page.on("request", lambda request: asked_for.append(f"{request.method} {request.url}"))
+    asked = dialog(page, "Make a consumer")
+    asked.get_by_label("Name").fill(name)
+    asked.get_by_role("button", name="Make the consumer").click()
+    asked = dialog(page, f"Drop {name}")
+    asked.get_by_label("To confirm, type").fill(f"{queue}+{name}")
+    asked.get_by_role("button", name="Drop it").click()
+    expect(page.get_by_text(f"Dropped the consumer {queue}+{name}.")).to_be_visible()
+    at = f"http://{server.http_address}/v1/queue/consumer?queue={queue}&consumer={name}"
+    changes = [unquote(each) for each in asked_for if not each.startswith("GET")]
+    assert changes == [f"PUT {at}", f"DELETE {at}"]
 
 
 def test_making_a_consumer_that_stands_where_another_does(

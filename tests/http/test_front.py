@@ -40,6 +40,17 @@ def test_a_queue_by_any_name(server: ServerProcess, web: Web, wire: Wire) -> Non
     assert web.get("/v1/queues/%FF%25").json["text"] == "\\xff%"
 
 
+def test_a_consumer_by_any_name(web: Web, queue: str) -> None:
+    for name in ("..", "%2E", "%FF"):
+        at = f"/v1/queue/consumer?queue={queue}&consumer={name}"
+        assert web.ask("PUT", at).status == 201
+        said = web.get(at).json
+        assert web.get(f"/v1/queues/{queue}/consumers/{said['name']}").json == said
+        assert web.ask("DELETE", at).status == 204
+        assert web.get(at).status == 404
+    assert "consumer is missing" in web.get(f"/v1/queue/consumer?queue={queue}").detail
+
+
 @pytest.mark.parametrize(
     ("path", "status", "detail"),
     [

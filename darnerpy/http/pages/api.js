@@ -4,6 +4,7 @@
 // server said. Where a token is wanted it asks for one and asks again. URLs are relative, so that the
 // page also works below a path of a proxy.
 
+import { encoded } from "./names.js";
 import { token } from "./token.js";
 
 /** What the server refused, or could not be asked. status: 0 if no answer came. */
@@ -92,8 +93,15 @@ export async function json(method, path, options) {
   return response.status === 204 ? null : response.json();
 }
 
-/** The address of a queue, or of something of it. A browser takes "." and ".." for folders. */
+const isFolder = (name) => /^\.\.?$/.test(encoded(name));
+
+/**
+ * The address of a queue, or of something of it. A browser takes "." and ".." for folders: whoever dropped a
+ * consumer of that name would ask for the queue to be deleted.
+ */
 export function of(name, ...rest) {
-  if (/^\.\.?$/.test(name)) return `${["v1/queue", ...rest].join("/")}?queue=${name}`;
+  const [what, whose] = rest;
+  if (what === "consumers" && isFolder(whose)) return `v1/queue/consumer?queue=${name}&consumer=${whose}`;
+  if (isFolder(name)) return `${["v1/queue", ...rest].join("/")}?queue=${name}`;
   return ["v1/queues", name, ...rest].join("/");
 }
