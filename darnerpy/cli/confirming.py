@@ -26,10 +26,11 @@ def confirm(args: argparse.Namespace, queue: bytes, what: str) -> None:
         return
     name = printable(os.fsdecode(queue))
     print(f"{printable(what)}.\nType {name} to go on: ", end="", file=sys.stderr, flush=True)
-    typed = sys.stdin.readline()
-    if not typed.endswith("\n"):
+    # Bytes, as the name is: they may be no text, and a blank beyond ASCII may be the last of them.
+    typed = sys.stdin.buffer.readline()
+    if not typed.endswith(b"\n"):
         print(file=sys.stderr)
-    if printable(typed.strip()) != name:
+    if printable(os.fsdecode(typed.strip())) != name:
         raise DarnerError("that is not its name: nothing is done")
 
 

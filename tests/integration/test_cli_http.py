@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from darnerpy.cli.client import Unreachable
+from darnerpy.cli.terminal import printable
 from darnerpy.cli.web import Web
 from darnerpy.cli.web_arguments import web_address
 from tests.conftest import MakeServer
@@ -522,7 +523,7 @@ def asked(shell: Shell, typed: bytes, *words: str) -> tuple[int, str]:
                     typed = b""
         except OSError:
             os.close(ours)
-    return process.returncode, shown.decode().replace("\r\n", "\n")
+    return process.returncode, shown.decode(errors="replace").replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize(
@@ -550,6 +551,18 @@ def test_a_person_is_asked_and_types_the_name(
     shell.push(queue, b"2")
     code, shown = asked(shell, b"", *words, "--yes")
     assert (code, "Type" in shown) == (0, False)
+
+
+@pytest.mark.parametrize("end", [b"\xff", "\u3000".encode()])
+def test_a_person_types_any_name(shell: Shell, queue: str, end: bytes) -> None:
+    """No text, or a blank at its end; as it is, and as it is shown."""
+    shell.environ["PYTHONIOENCODING"] = "utf-8:strict"  # that of most people's terminals
+    name = os.fsdecode(queue.encode() + end)
+    shell.push(name, b"1")
+    code, shown = asked(shell, b"\xfe\n", "purge", name, "--all")
+    assert (code, "that is not its name" in shown) == (1, True), shown
+    for typed in (os.fsencode(name), printable(name).encode()):
+        assert asked(shell, typed + b"\n", "purge", name, "--all")[0] == 0
 
 
 @pytest.mark.parametrize(
