@@ -162,8 +162,10 @@ def test_rows_keep_their_places_while_somebody_points(
         expect(cell(page, "held-b", "Depth")).to_have_text("3")
         time.sleep(3.2)  # longer than they would rest by themselves
         assert names(page) == ["held-a", "held-b"]
+        wire.put("held-new", *[b"x"] * 4)
+        wait_until(lambda: names(page) == ["held-a", "held-b", "held-new"])
         page.get_by_label("Filter").hover()
-        wait_until(lambda: names(page) == ["held-b", "held-a"])
+        wait_until(lambda: names(page) == ["held-new", "held-b", "held-a"])
 
 
 def test_acts_of_others_are_told(server: ServerProcess, open_page: OpenPage) -> None:

@@ -107,15 +107,20 @@ export class Table {
     });
   }
 
-  /** Which queues there are in what order; asked anew when it may have changed and nobody is pointing. */
+  /**
+   * Which queues there are in what order; asked anew when it may have changed and nobody is pointing. Who is
+   * does not find another queue in the place: new ones come behind the others meanwhile.
+   */
   arrange(wanted, now) {
-    const resting = now - this.ordered < REST || this.held || this.body.contains(document.activeElement);
-    if (this.ordered && resting && this.wanted === wanted && this.store.queues.size === this.size) return;
+    const { queues } = this.store;
+    const same = this.ordered && this.wanted === wanted;
+    const pointed = same && (this.held || this.body.contains(document.activeElement));
+    if ((pointed || (same && now - this.ordered < REST)) && queues.size === this.size) return;
+    const found = [...queues.values()].filter(wanted).sort(comparing(this.column, this.store, this.down));
+    const kept = new Set(pointed ? this.order.filter((queue) => queues.get(queue.key) === queue) : []);
+    this.order = [...kept, ...found.filter((queue) => !kept.has(queue))];
     this.wanted = wanted;
-    this.size = this.store.queues.size;
-    this.order = [...this.store.queues.values()]
-      .filter(wanted)
-      .sort(comparing(this.column, this.store, this.down));
+    this.size = queues.size;
     this.ordered = now;
   }
 
