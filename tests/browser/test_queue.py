@@ -186,6 +186,29 @@ def test_pushing(server: ServerProcess, open_page: OpenPage, wire: Wire, tmp_pat
     expect(page.get_by_label("Delay")).to_be_focused()
 
 
+def test_what_becomes_of_a_push_whose_page_was_left(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    """A refusal is told where one is by then, and the page that is gone keeps quiet."""
+    page = open_page(server, "#/q/left/items", forgiven=("404", "ERR_FAILED"))
+    held: list[Route] = []
+    page.route("**/left/items", lambda route: held.append(route))
+    for number, end in enumerate((Route.abort, Route.continue_)):
+        page.get_by_label("Data", exact=True).fill("x")
+        page.get_by_role("button", name="Push", exact=True).click()
+        page.get_by_role("link", name="Settings").click()
+        page.get_by_role("link", name="Server").click()
+        while len(held) <= number:
+            page.wait_for_timeout(50)
+        end(held[number])
+        if number == 0:
+            expect(page.get_by_text("Push into left: The server does not answer")).to_be_visible()
+            page.go_back()
+            page.get_by_role("link", name="Items").click()
+    page.wait_for_timeout(500)
+    expect(page).to_have_title("Server · darnerpy")
+
+
 def test_a_full_queue_says_so(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
     wire.put("small-1", b"x", b"x")
     page = open_page(server, "#/q/small-1/items", forgiven=("429",))

@@ -81,9 +81,12 @@ export class Push {
       this.pushed();
       this.page.look();
     } catch (error) {
+      const text = `${error.title ?? "The page failed"}. ${error.message}`;
       setText(this.told, "");
-      setText(this.trouble, `${error.title ?? "The page failed"}. ${error.message}`);
+      setText(this.trouble, text);
       this.trouble.hidden = false;
+      // Whoever has gone to another page meanwhile would think that it was pushed.
+      if (!this.form.isConnected) this.page.say(`Push into ${this.page.text}: ${text}`, "failed");
     }
     set(this.button, "disabled", null);
     this.update();

@@ -34,6 +34,7 @@ export class QueuePage {
     this.detail = null;
     this.absent = false;
     this.looking = null; // what ends the look that is under way
+    this.closed = false;
     this.part = new PARTS[tab](this, parameters);
     this.build();
     this.look();
@@ -118,6 +119,7 @@ export class QueuePage {
 
   /** Anew, whatever is under way: that may be older than what was done since, or wait for a token for hours. */
   async look() {
+    if (this.closed) return;
     this.looking?.abort();
     const looking = (this.looking = new AbortController());
     try {
@@ -134,7 +136,8 @@ export class QueuePage {
       this.fault =
         this.absent || error.status === 0 ? "" : `${error.title ?? "The page failed"}. ${error.message}`;
     }
-    if (this.looking === looking) this.looking = null;
+    if (looking.signal.aborted) return;
+    this.looking = null;
     this.part.looked?.();
     this.update();
   }
@@ -185,6 +188,7 @@ export class QueuePage {
   }
 
   close() {
+    this.closed = true;
     clearInterval(this.timer);
     this.looking?.abort();
     this.part.close?.();
