@@ -193,18 +193,21 @@ def test_what_becomes_of_a_push_whose_page_was_left(
     page = open_page(server, "#/q/left/items", forgiven=("404", "ERR_FAILED"))
     held: list[Route] = []
     page.route("**/left/items", lambda route: held.append(route))
-    for number, end in enumerate((Route.abort, Route.continue_)):
+
+    def push_and_leave() -> Route:
         page.get_by_label("Data", exact=True).fill("x")
         page.get_by_role("button", name="Push", exact=True).click()
         page.get_by_role("link", name="Settings").click()
         page.get_by_role("link", name="Server").click()
-        while len(held) <= number:
+        while not held:
             page.wait_for_timeout(50)
-        end(held[number])
-        if number == 0:
-            expect(page.get_by_text("Push into left: The server does not answer")).to_be_visible()
-            page.go_back()
-            page.get_by_role("link", name="Items").click()
+        return held.pop()
+
+    push_and_leave().abort()
+    expect(page.get_by_text("Push into left: The server does not answer")).to_be_visible()
+    page.go_back()
+    page.get_by_role("link", name="Items").click()
+    push_and_leave().continue_()
     page.wait_for_timeout(500)
     expect(page).to_have_title("Server · darnerpy")
 

@@ -148,6 +148,18 @@ def test_a_queue_that_is_deleted_goes(server: ServerProcess, open_page: OpenPage
         expect(rows(page)).to_have_count(0)
 
 
+def test_lines_of_queues_with_long_names(server: ServerProcess, open_page: OpenPage) -> None:
+    """Of which not all that are in sight fit into the address of one request."""
+    with server.connect() as wire:
+        for number in range(12):
+            wire.put(f"{'ü' * 110}long{number}", b"x")
+        time.sleep(2.5)  # a line has two points at least
+        page = open_page(server, "#/?filter=long")
+        expect(rows(page)).to_have_count(12)
+        lines = page.locator("table.queues td.trend path.line[d^=M]")
+        expect(lines).to_have_count(12)
+
+
 def test_rows_keep_their_places_while_somebody_points(
     server: ServerProcess, open_page: OpenPage
 ) -> None:

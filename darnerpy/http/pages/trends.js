@@ -1,11 +1,13 @@
 // What the server remembers of the last minute, for the small lines: of all, and of queues that come into
 // sight.
 //
-// Owns that each is asked for once, many in one request, and not more often than once a second.
+// Owns that each is asked for once, as many in one request as its address may name, and not more often than
+// once a second.
 
 import { json } from "./api.js";
 
 const MOST = 100;
+const LONGEST = 7000; // of names in an address, of which the server takes 8192 bytes
 const REST = 1000;
 
 /** Of all together. */
@@ -20,6 +22,13 @@ export async function recall(store) {
   }
 }
 
+/** As many of the first ones as go into one address. */
+function some(keys) {
+  let length = 0;
+  const end = keys.findIndex((key) => (length += encodeURIComponent(`,${key}`).length) > LONGEST);
+  return keys.slice(0, Math.min(MOST, end < 0 ? MOST : end));
+}
+
 export class Trends {
   constructor(store) {
     this.store = store;
@@ -29,7 +38,7 @@ export class Trends {
 
   /** keys: of the queues in sight. */
   async see(keys) {
-    const wanted = keys.filter((key) => !this.asked.has(key)).slice(0, MOST);
+    const wanted = some(keys.filter((key) => !this.asked.has(key)));
     const now = performance.now();
     if (!wanted.length || now < this.next) return;
     this.next = now + REST;
