@@ -244,6 +244,21 @@ def test_consumers_and_their_lag(server: ServerProcess, open_page: OpenPage, wir
     wait_until(lambda: items_of(page) == ["1", "2"])
 
 
+def test_the_age_of_the_queue_itself_grows_among_its_consumers(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    wire.put("ages", b"a")
+    page = open_page(server, "#/q/ages/consumers")
+    oldest = page.locator("table.consumers tbody tr td").nth(2)
+    seen: set[str] = set()
+
+    def note() -> int:
+        seen.add(oldest.inner_text())
+        return len(seen)
+
+    wait_until(lambda: note() > 4)
+
+
 def test_settings_and_where_they_come_from(
     server: ServerProcess, open_page: OpenPage, wire: Wire
 ) -> None:

@@ -96,7 +96,7 @@ export class ConsumersPart {
   }
 
   update() {
-    const own = { ...this.page.stats, name: "" };
+    const own = { ...this.page.stats, age: this.page.age, name: "" };
     const consumers = [own, ...this.page.consumers];
     while (this.rows.length < consumers.length) {
       const row = new Row(this);

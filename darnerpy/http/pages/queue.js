@@ -62,6 +62,12 @@ export class QueuePage {
     return this.detail?.consumers ?? [];
   }
 
+  /** The age of the oldest item, which grows while nothing is said of the queue. */
+  get age() {
+    const queue = this.store.queue(this.key);
+    return queue ? this.store.age(queue) : this.stats.age;
+  }
+
   get readOnly() {
     return Boolean(this.context.server.read_only);
   }

@@ -11,11 +11,7 @@ const TILES = [
   ["Out/s", "Items taken a second", (page, queue) => rate(queue?.out.value)],
   ["Open reads", "Items that somebody has and has not confirmed", (page) => count(page.stats.open)],
   ["Waiters", "Clients that wait for an item", (page) => count(page.stats.waiters)],
-  [
-    "Oldest",
-    "Age of the oldest item that waits",
-    (page, queue) => duration(queue ? page.store.age(queue) : page.stats.age),
-  ],
+  ["Oldest", "Age of the oldest item that waits", (page) => duration(page.age)],
   ["Size", "Bytes of the items that wait", (page) => size(page.stats.bytes)],
   ["Disk", "Bytes that the journal takes", (page) => size(page.stats.disk)],
   ["Delayed", "Items that are held back until they are due", (page) => count(page.stats.delayed)],
