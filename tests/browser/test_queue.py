@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Locator, OpenPage, Page, Route, expect
+from tests.browser.complaints import complaints_in_both_colours
 from tests.browser.load import Load
 from tests.conftest import MakeServer
 from tests.http.web import Web
@@ -257,6 +258,34 @@ def test_the_age_of_the_queue_itself_grows_among_its_consumers(
         return len(seen)
 
     wait_until(lambda: note() > 4)
+
+
+def test_a_queue_whose_journal_has_failed_says_so(
+    make_server: MakeServer, open_page: OpenPage
+) -> None:
+    server = make_server(http="127.0.0.1:0", sync="always")
+    with server.connect() as wire:
+        wire.put("gone", b"x", b"y")
+        page = open_page(server, "#/q/gone", forgiven=("503",))
+        expect(tile(page, "Oldest")).to_have_text(re.compile("s$"))
+        path = server.data / "queues/gone"
+        path.rename(server.data.parent / "elsewhere")
+        assert wire.ask(b"set gone 0 0 1\r\nz\r\n").startswith(b"SERVER_ERROR ")
+        told = page.get_by_role("alert").filter(has_text="The journal of this queue has failed")
+        expect(told).to_contain_text("has failed: directory gone was taken away. Puts and gets")
+        expect(told).to_contain_text("tries it again by itself")
+        expect(page.get_by_text("That cannot be done at the moment")).to_have_count(0)
+        expect(tile(page, "Oldest")).to_have_text("–")
+        expect(tile(page, "Depth")).to_have_text("2")
+        assert complaints_in_both_colours(page) == []
+        page.get_by_role("link", name="Consumers").click()
+        expect(page.locator("table.consumers tbody td").nth(2)).to_have_text("–")
+        # As it says.
+        (server.data.parent / "elsewhere").rename(path)
+        expect(told).to_be_hidden()
+        expect(tile(page, "Oldest")).to_have_text(re.compile("s$"))
+    page.close()
+    server.kill()  # its log has an error
 
 
 def test_settings_and_where_they_come_from(

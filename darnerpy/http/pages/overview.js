@@ -6,6 +6,11 @@ import { Charts } from "./charts.js";
 import { el } from "./dom.js";
 import { replace, toQueue } from "./route.js";
 
+/** What is not known stays unknown: a chart has a gap there. */
+function seconds(ms) {
+  return ms === undefined ? undefined : ms / 1000;
+}
+
 export class OverviewPart {
   constructor(page, parameters) {
     this.page = page;
@@ -25,7 +30,7 @@ export class OverviewPart {
       items: queue.stats.items,
       puts: queue.in.last,
       gets: queue.out.last,
-      age: store.age(queue) / 1000,
+      age: seconds(store.age(queue)),
     });
   }
 

@@ -25,6 +25,15 @@ function known(stats) {
   return Object.fromEntries(Object.entries(stats).filter(([, value]) => value !== undefined));
 }
 
+/** What it means that a journal has failed, and what comes of it. why: the server's words. */
+function failure(why) {
+  return (
+    `The journal of this queue has failed: ${why.replace(/\.$/, "")}. Puts and gets of it are refused meanwhile;` +
+    " other queues are not concerned. The server tries it again by itself, every 5 seconds at the latest, and" +
+    " serves it again as soon as it can be read. What to do: question 13 of docs/troubleshooting.md."
+  );
+}
+
 export class QueuePage {
   constructor(context, { name, tab, parameters }) {
     this.context = context;
@@ -35,6 +44,7 @@ export class QueuePage {
     this.absent = false;
     this.looking = null; // what ends the look that is under way
     this.closed = false;
+    this.error = null;
     this.part = new PARTS[tab](this, parameters);
     this.build();
     this.look();
@@ -131,21 +141,28 @@ export class QueuePage {
     try {
       const told = await json("GET", of(this.key), { signal: looking.signal });
       const consumers = told.consumers.map(said);
-      this.detail = { ...said(told), consumers, settings: told.settings, reason: told.reason };
+      this.detail = { ...said(told), consumers, settings: told.settings };
       this.absent = false;
-      this.fault = "";
+      this.error = null;
     } catch (error) {
       if (looking.signal.aborted) return;
       this.absent = error.status === 404;
       if (this.absent) this.detail = null;
       // What the connection has to say, the top of the page says.
-      this.fault =
-        this.absent || error.status === 0 ? "" : `${error.title ?? "The page failed"}. ${error.message}`;
+      this.error = this.absent || error.status === 0 ? null : error;
     }
     if (looking.signal.aborted) return;
     this.looking = null;
     this.part.looked?.();
     this.update();
+  }
+
+  /** Why the queue cannot be asked for, "" if it can. */
+  get fault() {
+    const { error } = this;
+    if (!error) return "";
+    if (error.status === 503 && this.stats.state === "failed") return failure(error.message);
+    return `${error.title ?? "The page failed"}. ${error.message}`;
   }
 
   update() {
@@ -166,12 +183,11 @@ export class QueuePage {
     resume.hidden = !(puts || gets);
     for (const button of [pause, resume, ...rest]) set(button, "disabled", this.readOnly || !there);
     this.only.hidden = !this.readOnly;
-    const reason = this.detail?.reason ? `This queue cannot be used: ${this.detail.reason}` : "";
     const missing =
       this.absent && !there
         ? "There is no such queue (any more). It is made by the first item that is pushed into it."
         : "";
-    setText(this.trouble, this.fault || reason || missing);
+    setText(this.trouble, this.fault || missing);
     this.trouble.hidden = !this.trouble.textContent;
     this.trouble.classList.toggle("mild", Boolean(missing));
     this.tiles.element.hidden = !there;

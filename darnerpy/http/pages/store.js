@@ -65,9 +65,13 @@ export class Store {
     return this.queues.get(encoded(name));
   }
 
-  /** The age of the oldest item: it grows while nothing is said of the queue. */
+  /**
+   * The age of the oldest item: it grows while nothing is said of the queue. Of one that has failed it is not
+   * known: what is said then is how many items there were.
+   */
   age(queue) {
-    const { age, items } = queue.stats;
+    const { age, items, state } = queue.stats;
+    if (state === "failed") return undefined;
     return age !== undefined && items ? age + Math.max(0, this.time - queue.seen) : age;
   }
 
