@@ -298,7 +298,7 @@ def test_what_the_server_refuses_is_told_in_the_dialog(
         asked.get_by_label("To confirm, type").fill("work")
         asked.locator("button[type=submit]").click()
         expect(asked.get_by_role("alert")).to_contain_text("That cannot be done at the moment.")
-        expect(page.locator("header .badge")).to_have_text("readonly")
+        expect(page.locator("header .badge")).to_have_text("status readonly")
         asked.get_by_role("button", name="Cancel").click()
         assert waiting(wire, "work") == 1
 

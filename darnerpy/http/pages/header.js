@@ -2,6 +2,7 @@
 //
 // Owns how the state of the connection reads. What is on the page is from before, while it is lost.
 
+import { Alarms } from "./alarms.js";
 import { clock } from "./format.js";
 import { el, set, setText } from "./dom.js";
 
@@ -14,6 +15,7 @@ export class Header {
       ["queues", el("a", { href: "#/" }, "Queues")],
       ["server", el("a", { href: "#/server" }, "Server")],
     ];
+    this.alarms = new Alarms(context.store);
     this.version = el("span", { class: "version" });
     this.warnings = el("span", { class: "badges" });
     this.word = el("span", {}, "Connecting");
@@ -45,6 +47,7 @@ export class Header {
         this.light,
       ),
       this.lost,
+      this.alarms.element,
     );
   }
 
@@ -75,12 +78,13 @@ export class Header {
 
   update() {
     const { server, store } = this.context;
+    this.alarms.update();
     setText(this.version, server.version ?? "");
     const found = [];
     if (server.read_only)
-      found.push(["read-only", "plain", "http_read_only is set: nothing can be changed over HTTP"]);
+      found.push(["HTTP changes nothing", "plain", "http_read_only is set: nothing can be changed over HTTP"]);
     const status = store.all.stats.status ?? server.status ?? "up";
-    if (status !== "up") found.push([status, "warning", "the server's status"]);
+    if (status !== "up") found.push([`status ${status}`, "warning", "The server’s status, for all clients"]);
     if (store.all.stats.out_of_disk) found.push(["out of disk", "danger", "puts are refused"]);
     if (store.all.stats.loading) found.push(["loading", "plain", "not all queues are known yet"]);
     const noted = JSON.stringify(found);
