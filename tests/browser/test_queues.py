@@ -138,6 +138,57 @@ def test_choosing_by_kind(server: ServerProcess, open_page: OpenPage) -> None:
         expect(rows(page)).to_have_count(2)
 
 
+def test_how_far_consumers_are_behind(server: ServerProcess, open_page: OpenPage) -> None:
+    with server.connect() as wire, Web(server) as web:
+        wire.put("lag-none", b"x")
+        for consumer in ("audit", "f%2Br"):
+            wire.ask(f"get lag-two+{consumer}\r\n".encode())
+        wire.put("lag-two", *[b"x"] * 14)
+        for _ in range(14):
+            assert wire.get("lag-two") == b"x"
+        assert wire.get("lag-two+f%2Br") == b"x"
+        page = open_page(server, "#/?filter=lag-")
+        lag = cell(page, "lag-two", "Lag")
+        expect(lag).to_have_text("14")
+        expect(lag).to_have_attribute("title", re.compile(r"^audit: 14 items, the oldest .*s old$"))
+        expect(cell(page, "lag-two", "Depth")).to_have_text("0")
+        expect(cell(page, "lag-none", "Lag")).to_have_text("")
+        page.get_by_role("button", name="Lag", exact=True).click()
+        assert names(page) == ["lag-two", "lag-none"]
+        # What is no more is not counted, and what is known anew is known.
+        assert web.ask("DELETE", "/v1/queues/lag-two/consumers/audit").status == 204
+        expect(lag).to_have_text("13")
+        page.reload()
+        expect(lag).to_have_text("13")
+        assert web.ask("DELETE", "/v1/queues/lag-two/consumers/f%252Br").status == 204
+        expect(lag).to_have_text("")
+
+
+def test_a_consumer_that_lags_is_a_mark_of_its_queue(
+    make_server: MakeServer, open_page: OpenPage
+) -> None:
+    server = make_server(http="127.0.0.1:0", toml='[queues."*"]\nmax_lag_items = 10\n')
+    with server.connect() as wire:
+        wire.put("work", b"x")
+        wire.ask(b"get work+audit\r\n")
+        wire.put("work", *[b"x"] * 9)
+        assert wire.stats("work+audit")["lagging"] == "1"
+        page = open_page(server, "#/?show=noted")
+        expect(page.locator("table.queues .badge")).to_have_text("lagging")
+
+
+def test_a_wide_screen_shows_long_names(server: ServerProcess, open_page: OpenPage) -> None:
+    name = "a-name-" * 14
+    with server.connect() as wire:
+        wire.put(name, b"x")
+    for width, cut in ((1280, True), (2560, False)):
+        page = open_page(server, "#/", viewport={"width": width, "height": 800})
+        link = page.get_by_role("link", name=name, exact=True)
+        assert link.evaluate("each => each.scrollWidth > each.clientWidth") is cut
+        assert link.evaluate("each => each.clientWidth") > 280
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_a_queue_that_is_deleted_goes(server: ServerProcess, open_page: OpenPage) -> None:
     with server.connect() as wire:
         wire.put("goes", b"x")

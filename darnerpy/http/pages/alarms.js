@@ -16,7 +16,7 @@ const STATUS = {
 };
 const BACK = " It stays so, also over a restart, until somebody sets it: darnerpy status up.";
 
-/** The lines there may be, the worst first: [kind, of how many queues, what is said of { stats, failed, paused }]. */
+/** The lines there may be, the worst first: [kind, what is counted, its text, of { stats, failed, paused }]. */
 const LINES = [
   [
     "danger",
@@ -28,7 +28,11 @@ const LINES = [
   ],
   ["danger", null, ({ stats }) => stats.out_of_disk && "There is too little free disk: puts are refused."],
   ["warning", null, ({ stats }) => STATUS[stats.status] && STATUS[stats.status] + BACK],
-  ["plain", "paused", ({ paused }) => paused && `${some(paused, "queue")} ${paused === 1 ? "is" : "are"} paused.`],
+  [
+    "plain",
+    "paused",
+    ({ paused }) => paused && `${some(paused, "queue")} ${paused === 1 ? "is" : "are"} paused.`,
+  ],
 ];
 
 class Line {

@@ -1,12 +1,21 @@
 // What the table of queues says of each queue, column by column.
 //
 // Owns their order, how each is sorted and written, and which of them are marked when they change: those
-// that are quiet on a quiet queue. from: how wide a screen must be to have it; without one, any will do.
+// that are quiet on a quiet queue. hint: more, for who points at it. from: how wide a screen must be to have
+// it; without one, any will do.
 
-import { count, duration, exact, rate, size } from "./format.js";
+import { count, duration, exact, rate, size, some } from "./format.js";
 import { shown } from "./names.js";
 
 const stat = (name) => (queue) => queue.stats[name];
+
+/** Which consumer it is, how far behind and for how long. */
+function furthest({ furthest: consumer }, store) {
+  if (!consumer) return null;
+  const { stats } = consumer;
+  const age = stats.items ? `, the oldest ${duration(store.age(consumer))} old` : "";
+  return `${shown(stats.text)}: ${some(stats.items, "item")}${age}`;
+}
 
 export const COLUMNS = [
   { key: "name", label: "Queue", name: true, value: (queue) => shown(queue.stats.text) },
@@ -18,8 +27,18 @@ export const COLUMNS = [
     title: "Items that wait",
     value: stat("items"),
     text: count,
-    exact,
+    hint: (queue) => exact(queue.stats.items),
     marked: true,
+  },
+  {
+    key: "lag",
+    label: "Lag",
+    title: "Items that wait for the named consumer that is furthest behind",
+    value: (queue) => queue.furthest?.stats.items,
+    text: (value) => (value === undefined ? "" : count(value)),
+    hint: furthest,
+    marked: true,
+    from: "small",
   },
   { key: "in", label: "In/s", title: "Items put a second", value: (queue) => queue.in.value, text: rate },
   {
@@ -72,7 +91,7 @@ export const COLUMNS = [
     title: "Bytes that the journal takes",
     value: stat("disk"),
     text: size,
-    from: "wide",
+    from: "wider",
   },
   {
     key: "delayed",
@@ -81,7 +100,7 @@ export const COLUMNS = [
     value: stat("delayed"),
     text: count,
     marked: true,
-    from: "wide",
+    from: "wider",
   },
   {
     key: "expired",
@@ -90,7 +109,7 @@ export const COLUMNS = [
     value: stat("expired"),
     text: count,
     marked: true,
-    from: "wide",
+    from: "wider",
   },
   {
     key: "dead",

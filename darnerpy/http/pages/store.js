@@ -35,12 +35,24 @@ class Counted {
   }
 }
 
-/** seen: when the server said so, by its clock; it tells the time after the queues. */
+/**
+ * seen: when the server said so, by its clock; it tells the time after the queues. consumers: of
+ * each named one, by its encoded name, the same two.
+ */
 class Queue extends Counted {
   constructor(key) {
     super();
     this.key = key;
     this.seen = Infinity;
+    this.consumers = new Map();
+  }
+
+  /** The named consumer that most items wait for; undefined if there is none. */
+  get furthest() {
+    let found;
+    for (const each of this.consumers.values())
+      if (!found || each.stats.items > found.stats.items) found = each;
+    return found;
   }
 }
 
@@ -66,8 +78,8 @@ export class Store {
   }
 
   /**
-   * The age of the oldest item: it grows while nothing is said of the queue. Of one that has failed it is not
-   * known: what is said then is how many items there were.
+   * The age of the oldest item, of a consumer, too: it grows while nothing is said. Of a queue that has failed
+   * it is not known: what is said then is how many items there were.
    */
   age(queue) {
     const { age, items, state } = queue.stats;
@@ -81,8 +93,8 @@ export class Store {
    */
   take({ all, totals, gone = [], queues = [] }) {
     if (all) this.fresh = new Set();
-    for (const name of gone) this.queues.delete(encoded(name));
-    for (const told of queues) if (!told.consumer) this.learn(told);
+    for (const name of gone) this.forget(name);
+    for (const told of queues) this.learn(told);
     if (!totals) return;
     this.time = totals.time;
     this.all.stats = saidOfAll(totals);
@@ -90,7 +102,9 @@ export class Store {
     this.fresh = null;
     this.all.note();
     for (const queue of this.queues.values()) {
-      queue.seen = Math.min(queue.seen, this.time);
+      const consumers = [...queue.consumers.values()];
+      for (const each of [queue, ...consumers]) each.seen = Math.min(each.seen, this.time);
+      queue.stats.lagging = consumers.some((each) => each.stats.lagging); // the queue's own never does
       queue.note();
     }
     for (const watcher of [...this.watchers]) watcher();
@@ -98,10 +112,23 @@ export class Store {
 
   learn(told) {
     const key = encoded(told.name);
+    if (told.consumer) {
+      const stats = { ...said(told), name: told.consumer, text: told.text || told.consumer };
+      this.queues.get(key)?.consumers.set(encoded(told.consumer), { stats, seen: Infinity });
+      return;
+    }
     if (!this.queues.has(key)) this.queues.set(key, new Queue(key));
     const queue = this.queues.get(key);
     queue.stats = said(told);
     queue.seen = Infinity;
+    if (this.fresh && !this.fresh.has(key)) queue.consumers.clear(); // they follow it
     this.fresh?.add(key);
+  }
+
+  /** A queue, or one of its consumers: in what is encoded, a plain "+" is between the two. */
+  forget(name) {
+    const [queue, consumer] = name.split("+");
+    if (consumer === undefined) this.queues.delete(encoded(queue));
+    else this.queues.get(encoded(queue))?.consumers.delete(encoded(consumer));
   }
 }

@@ -39,7 +39,7 @@ class Row {
       else {
         const value = column.value(queue, store);
         const changed = setText(cell, column.text(value)) && same && column.marked;
-        if (column.exact) set(cell, "title", column.exact(value));
+        if (column.hint) set(cell, "title", column.hint(queue, store));
         if (column.marked) set(cell, "data-changed", changed);
       }
     });
