@@ -369,6 +369,28 @@ def test_a_download_has_what_was_there_when_it_began(
     assert all("consumer=audit" in url for url in asked)
 
 
+def test_delayed_items_are_said_to_be_left_out(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    wire.put("partly", b"x", b"y")
+    page = open_page(server, "#/q/partly/items")
+    expect(page.locator("button.glimpse")).to_have_count(2)
+    expect(page.get_by_text("not shown")).to_have_count(0)
+    with Web(server) as web:
+        assert (
+            web.post("/v1/queues/partly/items", b"later", **{"Darnerpy-Delay": "1h"}).status == 201
+        )
+    expect(
+        page.get_by_text("1 delayed item is not shown, and is not in a download")
+    ).to_be_visible()
+    assert complaints_in_both_colours(page) == []
+    with page.expect_download():
+        page.get_by_role("button", name="Download as JSON lines").click()
+    expect(page.locator(".notice.warned")).to_have_text(
+        re.compile(r"^Downloaded 2 items of partly, \d+ B\. 1 delayed item is not in it\.")
+    )
+
+
 def test_a_download_ends_with_its_page(
     server: ServerProcess, open_page: OpenPage, wire: Wire
 ) -> None:

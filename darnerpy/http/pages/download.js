@@ -2,11 +2,11 @@
 //
 // Owns going through the queue page by page, each from where the one before ended, until one is empty: of
 // large items the server gives fewer. What leaves before its turn is not in the file, nor is what comes after
-// the start: it may come faster than it is saved.
+// the start: it may come faster than it is saved. Items that are delayed are not in it, either, which is said.
 
 import { ask, Encoded, of } from "./api.js";
 import { el, set, setText } from "./dom.js";
-import { exact, size } from "./format.js";
+import { exact, size, some } from "./format.js";
 
 const PAGE = 500;
 const GATHERED = 8 << 20; // so much at a time is handed to the browser, which may keep it on disk
@@ -31,7 +31,12 @@ export class Download {
     try {
       const { blob, items } = await this.gather();
       save(blob, `${this.page.text}.jsonl`);
-      this.page.say(`Downloaded ${exact(items)} items of ${this.page.text}, ${size(blob.size)}.`);
+      const said = `Downloaded ${some(items, "item")} of ${this.page.text}, ${size(blob.size)}.`;
+      const { delayed } = this.page.consumer(this.whose) ?? {};
+      if (delayed) {
+        const left = `${some(delayed, "delayed item")} ${delayed === 1 ? "is" : "are"} not in it.`;
+        this.page.say(`${said} ${left}`, "warned");
+      } else this.page.say(said);
     } catch (error) {
       const cancelled = this.stop.signal.aborted;
       this.page.say(

@@ -20,6 +20,7 @@ export class ItemsPart {
   }
 
   update() {
+    this.peek.update();
     this.push.update();
   }
 

@@ -1,6 +1,6 @@
 // Short word of what was done, or could not be: in a corner, read out, and gone by itself.
 //
-// Owns how long each stays; one that tells of a failure stays until it is closed.
+// Owns how long each stays; one that tells of a failure, or of less than was asked for, stays until it is closed.
 
 import { el } from "./dom.js";
 
@@ -11,7 +11,7 @@ export class Notices {
     this.element = el("div", { class: "notices", role: "status", "aria-live": "polite" });
   }
 
-  /** kind: "done" or "failed". */
+  /** kind: "done", "warned" or "failed". */
   say(text, kind = "done") {
     const close = el("button", { type: "button", "aria-label": "Close this message" }, "×");
     const notice = el("div", { class: `notice ${kind}` }, el("p", {}, text), close);

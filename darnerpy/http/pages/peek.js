@@ -102,6 +102,7 @@ export class Peek {
       this.body,
     );
     this.empty = el("p", { class: "empty", hidden: true });
+    this.delayed = el("p", { class: "hint delayed", hidden: true });
     this.trouble = el("p", { class: "problem", role: "alert", hidden: true });
     this.element = el(
       "section",
@@ -118,6 +119,7 @@ export class Peek {
       ),
       this.download.progress,
       this.trouble,
+      this.delayed,
       this.table,
       this.empty,
       el(
@@ -152,9 +154,21 @@ export class Peek {
 
   /** How many wait, as far as is known. */
   get total() {
-    const { consumers, stats } = this.page;
-    const whose = this.consumer ? consumers.find((consumer) => consumer.name === this.consumer) : stats;
-    return whose?.items ?? 0;
+    return this.page.consumer(this.consumer)?.items ?? 0;
+  }
+
+  /** Items that are not due are passed over in looking, and in a download. */
+  update() {
+    const { delayed } = this.page.consumer(this.consumer) ?? {};
+    const are = delayed === 1 ? "is" : "are";
+    setText(
+      this.delayed,
+      delayed
+        ? `${some(delayed, "delayed item")} ${are} not shown, and ${are} not in a download: not due yet, or on the` +
+            " way to another queue."
+        : "",
+    );
+    this.delayed.hidden = !delayed;
   }
 
   go(offset, count = this.count) {

@@ -78,6 +78,11 @@ export class QueuePage {
     return queue ? this.store.age(queue) : this.stats.age;
   }
 
+  /** What is known of a consumer by its name, "" is the queue's own; undefined if there is none. */
+  consumer(name) {
+    return name ? this.consumers.find((consumer) => consumer.name === name) : this.stats;
+  }
+
   get readOnly() {
     return Boolean(this.context.server.read_only);
   }
