@@ -213,6 +213,31 @@ def test_what_becomes_of_a_push_whose_page_was_left(
     expect(page).to_have_title("Server · darnerpy")
 
 
+def test_what_was_pushed_is_not_pushed_again_by_one_more_click(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    page = open_page(server, "#/q/once/items", forgiven=("404",))
+    data, push = page.get_by_label("Data", exact=True), page.get_by_role("button", name="Push")
+    data.fill("once")
+    push.click()
+    expect(page.get_by_text("Pushed as item 1, 4 B.")).to_be_visible()
+    expect(data).to_have_value("")
+    expect(data).to_be_focused()
+    push.click()
+    expect(page.get_by_text("There is nothing to push.")).to_be_visible()
+    assert wire.stats("once")["items"] == "1"
+    # Who wants an empty one says so.
+    push.click()
+    expect(page.get_by_text("Pushed as item 2, 0 B.")).to_be_visible()
+    # What is typed while it is under way is the next one.
+    page.route("**/items", lambda route: (data.fill("next"), route.continue_()))
+    data.fill("this")
+    push.click()
+    expect(page.get_by_text("Pushed as item 3, 4 B.")).to_be_visible()
+    expect(data).to_have_value("next")
+    assert [wire.get("once") for _ in range(3)] == [b"once", b"", b"this"]
+
+
 def test_a_full_queue_says_so(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
     wire.put("small-1", b"x", b"x")
     page = open_page(server, "#/q/small-1/items", forgiven=("429",))

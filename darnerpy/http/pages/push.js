@@ -13,20 +13,21 @@ export class Push {
   constructor(page, pushed) {
     this.page = page;
     this.pushed = pushed;
-    this.data = el("textarea", { rows: 6, spellcheck: "false" });
+    this.empty = false; // an empty item was asked for, which is to be asked twice
+    this.data = el("textarea", { rows: 6, spellcheck: "false", oninput: () => (this.empty = false) });
     this.file = el("input", { type: "file", onchange: () => this.update() });
     this.flags = el("input", { type: "number", min: 0, max: 4294967295, step: 1, placeholder: "0" });
     this.ttl = el("input", {
       type: "text",
       pattern: TIME,
-      title: "Such as 30s, 10m, 1h or 7d",
+      title: "A number and ms, s, m, h or d, such as 30s or 1h",
       placeholder: "never",
       autocomplete: "off",
     });
     this.delay = el("input", {
       type: "text",
       pattern: TIME,
-      title: "Such as 30s, 10m, 1h or 7d",
+      title: "A number and ms, s, m, h or d, such as 30s or 1h",
       placeholder: "none",
       autocomplete: "off",
     });
@@ -64,10 +65,26 @@ export class Push {
     if (this.page.readOnly) setText(this.told, "Read-only: nothing can be pushed over HTTP.");
   }
 
+  /** What is in the queue is not in the form any more, so that one more click does not put it twice. */
+  clear(file, sent) {
+    this.empty = false;
+    this.file.value = "";
+    if (file) set(this.data, "disabled", null);
+    else if (this.data.value === sent) this.data.value = ""; // and not what was typed meanwhile
+    // The button was disabled, and so lost the focus: the next item begins here.
+    if (document.activeElement === document.body) this.data.focus();
+  }
+
   async submit(event) {
     event.preventDefault();
     const [file] = this.file.files;
-    const body = file ?? new TextEncoder().encode(this.data.value);
+    const sent = this.data.value;
+    if (!file && !sent && !this.empty) {
+      this.empty = true;
+      setText(this.told, "There is nothing to push. Push again to put an empty item.");
+      return;
+    }
+    const body = file ?? new TextEncoder().encode(sent);
     const headers = { "Content-Type": "application/octet-stream" };
     if (this.flags.value) headers["Darnerpy-Flags"] = this.flags.value;
     if (this.ttl.value) headers["Darnerpy-TTL"] = this.ttl.value;
@@ -77,7 +94,7 @@ export class Push {
     try {
       const { ids } = await json("POST", of(this.page.key, "items"), { body, headers });
       setText(this.told, `Pushed as item ${ids[0]}, ${size(file?.size ?? body.length)}.`);
-      this.file.value = "";
+      this.clear(file, sent);
       this.pushed();
       this.page.look();
     } catch (error) {
