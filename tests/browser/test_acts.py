@@ -14,6 +14,9 @@ TOML = """
 [queues."tries-*"]
 max_attempts = 1
 dead_letter = "graveyard"
+
+[queues."tiny-*"]
+max_items = 1
 """
 SERVERS = {"pump": {"http": "127.0.0.1:0", "toml": TOML}}
 
@@ -93,9 +96,13 @@ def test_purging_by_age_and_all(
     asked.get_by_label("Those older than").check()
     asked.get_by_label("Older than", exact=True).fill("1")
     asked.get_by_label("To confirm, type").fill(queue)
+    expect(asked.locator("button[type=submit]")).to_have_text("Purge what is older than …")
     asked.locator("button[type=submit]").click()
-    expect(asked.get_by_role("alert")).to_be_visible()
+    expect(asked.get_by_role("alert")).to_have_text(
+        "Older than: a number and ms, s, m, h or d, such as 30s or 1h."
+    )
     asked.get_by_label("Older than", exact=True).fill("1h")
+    expect(asked.locator("button[type=submit]")).to_have_text("Purge what is older than 1h")
     confirm(asked, queue)
     expect(page.get_by_text(f"Purged 0 items from {queue}.")).to_be_visible()
     asked = dialog(page, "Purge")
@@ -155,6 +162,28 @@ def test_moving(server: ServerProcess, open_page: OpenPage, wire: Wire, queue: s
     asked.locator("button[type=submit]").click()
     expect(asked.get_by_role("alert")).to_contain_text(queue)
     assert waiting(wire, queue) == 3
+
+
+@pytest.mark.parametrize("reason", [None, "tiny-7 is full: 1 item"])
+def test_a_move_that_ended_early_is_no_success(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str, reason: str | None
+) -> None:
+    wire.put(queue, *[b"x"] * 5)
+    page = open_page(server, f"#/q/{queue}")
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        told.pop("stopped", None)
+        route.fulfill(json=told if reason is None else {**told, "stopped": reason})
+
+    page.route("**/move?*", answer)
+    asked = dialog(page, "Move")
+    asked.get_by_label("To the queue").fill(f"tiny-{reason is None}")
+    confirm(asked, queue)
+    why = ". The other queue may take no more." if reason is None else f": {reason}."
+    expect(page.locator(".notice.warned")).to_contain_text(
+        f"Moved 1 item from {queue} to tiny-{reason is None}; 4 left. It ended early{why}"
+    )
 
 
 def test_moving_to_a_queue_whose_name_cannot_be_typed(

@@ -57,7 +57,7 @@ export function purge(queue) {
     name: "older",
     value: "1h",
     pattern: "[0-9]+(ms|s|m|h|d)",
-    title: "Such as 30s, 10m, 1h or 7d",
+    title: "Older than: a number and ms, s, m, h or d, such as 30s or 1h.",
     required: true,
   });
   first.setAttribute("aria-label", "How many");
@@ -86,7 +86,7 @@ export function purge(queue) {
       given.which === "first"
         ? `Purge the oldest ${some(Number(given.first) || 0, "item")}`
         : given.which === "older"
-          ? `Purge what is older than ${given.older}`
+          ? `Purge what is older than ${older.validity.valid ? given.older : "…"}`
           : `Purge all ${some(queue.stats.items, "item")}`,
     run: async (given) => {
       const parameters = {
@@ -117,6 +117,14 @@ export function remove(queue) {
   });
 }
 
+/** What came of a move: that not all has gone, and why, as far as the server says so, is no good news. */
+function tell(queue, text, { moved, left, unknown = 0, stopped }, { n }) {
+  const early = stopped || (moved < Number(n) && left > unknown);
+  if (!early) return queue.say(text);
+  const why = stopped ? `: ${stopped.replace(/\.$/, "")}.` : ". The other queue may take no more.";
+  return queue.say(`${text} It ended early${why}`, "warned");
+}
+
 export function move(queue) {
   const [to, list] = target("to", true, others(queue));
   return ask(queue.say, {
@@ -139,9 +147,8 @@ export function move(queue) {
       const key = meant(given.to, queue);
       const parameters = { to: new Encoded(key), n: given.n };
       const told = await json("POST", of(queue.key, "move"), { parameters });
-      queue.say(
-        `Moved ${some(told.moved, "item")} from ${queue.text} to ${decoded(key)}; ${exact(told.left)} left.`,
-      );
+      const moved = `Moved ${some(told.moved, "item")} from ${queue.text} to ${decoded(key)}`;
+      tell(queue, `${moved}; ${exact(told.left)} left.`, told, given);
     },
   });
 }
@@ -169,9 +176,8 @@ export function redrive(queue) {
       const parameters = { n: given.n, to: given.to && new Encoded(meant(given.to, queue)) };
       const told = await json("POST", of(queue.key, "redrive"), { parameters });
       const unknown = told.unknown ? ` Of ${some(told.unknown, "item")} the origin is not known.` : "";
-      queue.say(
-        `Redrove ${some(told.moved, "item")} from ${queue.text}; ${exact(told.left)} left.${unknown}`,
-      );
+      const moved = `Redrove ${some(told.moved, "item")} from ${queue.text}`;
+      tell(queue, `${moved}; ${exact(told.left)} left.${unknown}`, told, given);
     },
   });
 }

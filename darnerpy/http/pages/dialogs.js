@@ -107,7 +107,8 @@ export function ask(
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const wrong = [...form.elements].find((element) => element.willValidate && !element.validity.valid);
-      if (wrong) return refuse(wrong.validationMessage, wrong);
+      // A pattern says nothing; the title says what it stands for.
+      if (wrong) return refuse((wrong.validity.patternMismatch && wrong.title) || wrong.validationMessage, wrong);
       if (!right())
         return refuse(
           name.value.trim()
