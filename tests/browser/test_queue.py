@@ -344,6 +344,24 @@ def test_settings_and_where_they_come_from(
     expect(page.get_by_text("max_items", exact=True)).to_be_visible()
 
 
+def test_settings_that_are_all_defaults(server: ServerProcess, open_page: OpenPage) -> None:
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        for setting in told["settings"].values():
+            setting["from"] = "default"
+        route.fulfill(json=told)
+
+    with server.connect() as wire:
+        wire.put("plain", b"x")
+    page = open_page(server, "#/nowhere")
+    page.route("**/v1/queues/plain", answer)
+    page.goto(page.url.partition("#")[0] + "#/q/plain/settings")
+    expect(page.locator("table.settings")).to_be_visible()
+    page.get_by_label("Defaults, too").uncheck()
+    expect(page.get_by_text("All settings of this queue are defaults.")).to_be_visible()
+    expect(page.locator("table.settings")).to_be_hidden()
+
+
 def test_downloading(server: ServerProcess, open_page: OpenPage, wire: Wire) -> None:
     small = [b"\xff%d" % at for at in range(1200)]
     every = [*small, *(bytes([at]) * (3 << 20) for at in range(3))]  # more than one answer has

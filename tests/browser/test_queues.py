@@ -72,6 +72,9 @@ def test_numbers_under_load(server: ServerProcess, open_page: OpenPage) -> None:
         expect(cell(page, "quiet", "Open")).to_have_text("1")
         expect(cell(page, "quiet", "Depth")).to_have_text("0")
         expect(total(page, "Open reads")).to_have_text("1")
+        # A zero is dimmed, so that the others stand out.
+        expect(cell(page, "quiet", "Depth")).to_have_class(re.compile("zero"))
+        expect(cell(page, "quiet", "Open")).not_to_have_class(re.compile("zero"))
         # Those that change are marked, others are not.
         expect(page.locator("td[data-changed]").first).to_be_visible()
         expect(cell(page, "loaded", "Depth")).to_have_attribute("data-changed", "")

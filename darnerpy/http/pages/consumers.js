@@ -3,7 +3,7 @@
 // Owns the table; making and dropping one are acts.
 
 import { drop, make } from "./acts.js";
-import { el, set, setText } from "./dom.js";
+import { el, set, setNumber, setText } from "./dom.js";
 import { count, duration, exact, size } from "./format.js";
 import { shown } from "./names.js";
 
@@ -42,7 +42,7 @@ class Row {
     const text = consumer.name ? shown(consumer.text) : "the queue itself";
     if (setText(this.name, text)) set(this.drop, "aria-label", `Drop ${text}…`);
     this.name.classList.toggle("own", !consumer.name);
-    COLUMNS.forEach(([, , said], at) => setText(this.cells[at], said(consumer)));
+    COLUMNS.forEach(([, , said], at) => setNumber(this.cells[at], said(consumer)));
     set(this.cells[0], "title", exact(consumer.items));
     this.drop.hidden = !consumer.name;
     set(this.drop, "disabled", readOnly);

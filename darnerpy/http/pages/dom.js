@@ -44,6 +44,12 @@ export function setText(element, text) {
   return true;
 }
 
+/** A number, likewise; a zero is dimmed, so that the others stand out. */
+export function setNumber(element, text) {
+  element.classList.toggle("zero", /^0( B)?$/.test(text));
+  return setText(element, text);
+}
+
 /** A name as people read it, whichever way its letters run. */
 export function bdi(text) {
   return el("bdi", {}, text);

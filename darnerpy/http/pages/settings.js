@@ -34,6 +34,7 @@ export class SettingsPart {
       ),
       this.body,
     );
+    this.none = el("p", { class: "empty", hidden: true }, "All settings of this queue are defaults.");
     this.loading = el("p", { class: "loading" }, "Waiting for the server …");
     this.element = el(
       "section",
@@ -46,6 +47,7 @@ export class SettingsPart {
       ),
       this.loading,
       this.table,
+      this.none,
     );
     this.show();
   }
@@ -57,11 +59,12 @@ export class SettingsPart {
   show() {
     const settings = Object.entries(this.page.detail?.settings ?? {});
     this.loading.hidden = settings.length > 0 || this.page.absent;
-    this.table.hidden = settings.length === 0;
     const noted = JSON.stringify([settings, this.all.checked]);
     if (noted === this.noted) return;
     this.noted = noted;
     const wanted = settings.filter(([, setting]) => this.all.checked || setting.from !== "default");
+    this.table.hidden = wanted.length === 0;
+    this.none.hidden = settings.length === 0 || wanted.length > 0;
     this.body.replaceChildren(
       ...wanted.map(([name, { value, from }]) =>
         el(

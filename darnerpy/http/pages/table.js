@@ -4,7 +4,7 @@
 // cells whose text differs are touched: a thousand queues cost as much as one page of them.
 
 import { badges, COLUMNS, comparing } from "./columns.js";
-import { el, set, setText } from "./dom.js";
+import { el, set, setNumber, setText } from "./dom.js";
 import { toQueue } from "./route.js";
 import { Sparkline } from "./sparkline.js";
 import { TREND } from "./store.js";
@@ -38,7 +38,7 @@ class Row {
       else if (column.trend) this.trend.draw(queue.trend, TREND);
       else {
         const value = column.value(queue, store);
-        const changed = setText(cell, column.text(value)) && same && column.marked;
+        const changed = setNumber(cell, column.text(value)) && same && column.marked;
         if (column.hint) set(cell, "title", column.hint(queue, store));
         if (column.marked) set(cell, "data-changed", changed);
       }

@@ -3,7 +3,7 @@
 // Owns which they are and how they read.
 
 import { count, duration, exact, rate, size } from "./format.js";
-import { el, set, setText } from "./dom.js";
+import { el, set, setNumber } from "./dom.js";
 
 const TILES = [
   ["Depth", "Items that wait", (page) => count(page.stats.items), (page) => exact(page.stats.items)],
@@ -36,7 +36,7 @@ export class Tiles {
   update() {
     const queue = this.page.store.queue(this.page.key);
     TILES.forEach(([, , text, whole], at) => {
-      setText(this.values[at], text(this.page, queue));
+      setNumber(this.values[at], text(this.page, queue));
       if (whole) set(this.values[at], "title", whole(this.page));
     });
   }
