@@ -14,7 +14,7 @@ from ..queues.batches import Completion
 from ..queues.queue import Queue
 from .arrivals import Arrivals
 from .handle import JournalHandle
-from .loader import Loader
+from .loader import Harm, Loader
 from .trimmer import Trimmer
 
 __all__ = ["Condition"]
@@ -152,14 +152,9 @@ class Condition:
         return self._arrivals
 
     @property
-    def lost(self) -> int:
-        """Items that cannot be served because of damage."""
-        return self._loader.lost
-
-    @property
-    def kept(self) -> int:
-        """Whole items that stay on disk and are not served."""
-        return self._loader.kept
+    def harm(self) -> Harm:
+        """Items that are not served because of damage."""
+        return self._loader.harm
 
     @property
     def trims(self) -> int:

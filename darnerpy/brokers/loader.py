@@ -6,7 +6,7 @@ they are reported, counted and passed over, never served and never the end of th
 
 import logging
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..journals.contract import Damage, Journal, Piece, Recovery
 from ..queues.consumer import Consumer
@@ -15,12 +15,24 @@ from ..queues.queue import Queue
 from ..queues.windows import Windows
 from .handle import JournalHandle
 
-__all__ = ["Loader"]
+__all__ = ["NO_HARM", "Harm", "Loader"]
 
 log = logging.getLogger("darnerpy.journal")
 
 _STEP: Final = 64 * 1024
 _AHEAD: Final = 1024 * 1024
+
+
+class Harm(NamedTuple):
+    """lost: items that cannot be served: damaged, or not there. kept: those that are whole, as far as is
+    known, stay on disk, and are not served.
+    """
+
+    lost: int
+    kept: int
+
+
+NO_HARM: Final = Harm(0, 0)
 
 
 class Loader:
@@ -32,6 +44,7 @@ class Loader:
     __slots__ = (
         "_halted",
         "_handle",
+        "_harm",
         "_loading",
         "_lost",
         "_noting",
@@ -48,6 +61,7 @@ class Loader:
         self.clean_prefix = clean_prefix
         self.recovered_to = 1
         self._lost: Positions | None = None  # most queues never lose anything
+        self._harm: Harm | None = NO_HARM  # counted when asked for: it seldom changes
         self._queue = queue
         self._windows = windows
         self._handle = handle
@@ -132,6 +146,7 @@ class Loader:
         """
         if anew:
             self.recovered_to = self._queue.written
+        self._harm = None
         for damage in found.damage:
             self._report(damage)
         for span, _ in found.lost:
@@ -141,16 +156,15 @@ class Loader:
             self._queue.want_full_mark()  # what tells where everyone stands may be lost, too
 
     @property
-    def lost(self) -> int:
-        """Items that cannot be served: damaged, or not there."""
-        return 0 if self._lost is None else self._lost.count_above
-
-    @property
-    def kept(self) -> int:
-        """Items that are whole, as far as is known, stay on disk, and are not served."""
-        lost = self._lost or Positions(0)
-        whole = (piece for span in self._queue.kept for piece in lost.unconfirmed(span))
-        return sum(piece.stop - piece.first for piece in whole)
+    def harm(self) -> Harm:
+        harm = self._harm
+        if harm is None:
+            lost = self._lost or Positions(0)
+            whole = (piece for span in self._queue.kept for piece in lost.unconfirmed(span))
+            harm = self._harm = Harm(
+                lost.count_above, sum(each.stop - each.first for each in whole)
+            )
+        return harm
 
     def _journal(self) -> Journal | None:
         return None if self._halted else self._handle.wanted()
@@ -218,6 +232,7 @@ class Loader:
         log.error("journal is damaged: %s", damage.what, extra=about)
 
     def _count(self, span: Span) -> None:
+        self._harm = None
         if self._lost is None:
             self._lost = Positions(0)
         for piece in list(self._lost.unconfirmed(span)):

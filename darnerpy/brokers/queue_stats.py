@@ -72,8 +72,8 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
         yield "received_dead", (queue.received or {}).get(DEAD, 0)
         yield "received_moved", (queue.received or {}).get(MOVED, 0)
         yield "received_last", _last_received(stored)
-        yield "damaged_items", stored.lost
-        yield "kept", stored.kept
+        yield "damaged_items", stored.harm.lost
+        yield "kept", stored.harm.kept
         yield "put_aside", stored.quarantine or "none"
         names = sorted(stored.name + b"+" + name for name in queue.consumers if name)
         if names:

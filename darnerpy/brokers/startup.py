@@ -58,8 +58,8 @@ class Startup:
             else:
                 queue = stored.queue
                 self._items += queue.count(queue.own)
-                self._kept += sum(span.stop - span.first for span in queue.kept)
-                self._lost += stored.lost
+                self._kept += stored.harm.kept
+                self._lost += stored.harm.lost
             self._scheduler.call_later(_REST_S, self._next)
 
         return opened

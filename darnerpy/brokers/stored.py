@@ -134,8 +134,8 @@ class StoredQueue(Condition):
         for origin in reversed(found.origins):
             self.arrivals.add(origin)
         self._loader.recovered(found, anew=first or failed)
-        if first and self.kept:
-            told = {"queue": self.name, "kept": self.kept}
+        if first and self.harm.kept:
+            told = {"queue": self.name, "kept": self.harm.kept}
             log.warning("some items are kept, but not served", extra=told)
         if what.head is not None:
             self._loader.take_in(queue.own, what.head, queue.own.loaded_to)

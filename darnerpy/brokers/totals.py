@@ -36,7 +36,7 @@ class Totals:
         """What a queue counts; of one that was deleted since, what is over."""
         queue = stored.queue
         self.items += queue.total_items
-        self.lost += stored.lost
+        self.lost += stored.harm.lost
         self.counters.add(queue.past)
         for consumer in queue.consumers.values():
             self.counters.add(consumer.counters)

@@ -60,7 +60,7 @@ async def test_what_lies_behind_a_gap_is_kept_and_not_served(
             await house.put(b"q", b"goes on")
             assert await house.drain(b"q") == [b"goes on"]
             stored = house.broker.queues[b"q"]
-            assert (stored.lost, stored.kept) == (1, 4)
+            assert stored.harm == (1, 4)
             [(first, stop, *_)] = stored.queue.kept
             assert (first, stop) == (6, 10)
             stored.queue.want_full_mark()
@@ -81,7 +81,7 @@ async def test_what_was_confirmed_and_trimmed_while_it_was_read_is_not_missing(
         gone = Span(1, 2, 0, 1), Damage("items are missing", 1, 2, missing=True)
         stored._loader.take_in(stored.queue.own, Piece([item], 3, [gone]), 1)
         assert await house.drain(b"q") == [b"2", b"3"]
-        assert (stored.lost, stored.queue.kept) == (0, [])
+        assert (stored.harm.lost, stored.queue.kept) == (0, [])
     assert not reports(caplog)
 
 
@@ -93,7 +93,7 @@ async def test_a_damaged_item_costs_only_itself(
     async with House(tmp_path, sync=NEVER) as house:
         assert await house.drain(b"q") == [b"%d" % n for n in (1, 2, 3, 4, 6, 7, 8, 9)]
         stored = house.broker.queues[b"q"]
-        assert stored.lost == 1
+        assert stored.harm.lost == 1
         assert stored.queue.count(stored.queue.own) == 0
         assert stored.queue.backlog_bytes(stored.queue.own) == 0
     assert (b"q", "items 5 to 5") in reports(caplog)
@@ -116,7 +116,7 @@ async def test_a_large_item_without_its_file_is_passed_over(tmp_path: Path) -> N
     file.unlink()
     async with House(tmp_path, sync=NEVER) as house:
         assert await house.drain(b"q") == [b"2"]
-        assert house.broker.queues[b"q"].lost == 1
+        assert house.broker.queues[b"q"].harm.lost == 1
 
 
 async def test_a_queue_that_was_not_recognised_at_start_is_not_written_over(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ async def test_a_damaged_table_is_repaired_and_the_good_part_served(
         assert "checksum mismatch" in str(stored.error)
         await until(lambda: stored.ready)
         served += await house.drain(b"q")
-        assert stored.lost == 1
+        assert stored.harm.lost == 1
         assert len(served) == 999
         assert [data for data in items if data in served] == served
         assert stored.quarantine == "damaged/1"
@@ -173,7 +173,7 @@ async def test_what_lies_behind_a_gap(tmp_path: Path, sync: SyncPolicy, left: li
     async with House(tmp_path, sync=sync) as house:
         assert await house.drain(b"q") == left
         stored = house.broker.queues[b"q"]
-        assert stored.lost == 7
+        assert stored.harm.lost == 7
         assert sum(span.stop - span.first for span in stored.queue.kept) == 2 - len(left)
 
 
@@ -194,7 +194,7 @@ async def test_a_loss_that_cannot_be_noted_fails_the_journal(tmp_path: Path) -> 
         await until(lambda: stored.ready)
         await house.put(b"q", b"3")
         assert (await house.drain(b"q"))[-1] == b"3"
-        assert stored.lost == 1
+        assert stored.harm.lost == 1
 
 
 async def test_losses_are_noted_one_after_another(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_losses_are_noted_one_after_another(tmp_path: Path) -> None:
         assert await house.drain(b"q") == [b"4"]
     async with House(tmp_path, sync=NEVER) as house:
         await house.usable(b"q")
-        assert house.broker.queues[b"q"].lost == 3
+        assert house.broker.queues[b"q"].harm.lost == 3
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ async def test_what_was_put_after_the_start_is_not_kept_back_with_what_was_befor
         ]
         stored._loader.take_in(stored.queue.own, Piece(whole, 31, [gap, bad]), 1)
         assert await house.drain(b"q") == [items[n - 1] for n in served]
-        assert (stored.lost, stored.kept) == (lost, kept)
+        assert stored.harm == (lost, kept)
         assert stored.queue.backlog_bytes(stored.queue.own) == 0
 
 
@@ -307,11 +307,11 @@ async def test_damage_found_when_a_journal_is_opened_again_is_told(
         assert True in house.faults.full
         assert stored._loader.recovered_to == recovered_to
         assert "LevelDB is damaged" in caplog.text
-        lost = stored.lost
+        lost = stored.harm.lost
         assert lost
         await until(lambda: stored.idle)
         left = await house.drain(b"q")
         assert left == [*(data for data in items if data in left), b"goes on"]
         assert len(left) == 201 - lost
-        assert stored.lost == lost
+        assert stored.harm.lost == lost
         assert stored.queue.backlog_bytes(stored.queue.own) == 0

@@ -1,6 +1,7 @@
 """`/v1/events` and `/v1/history` of a running server, as a page uses them."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from darnerpy.journals.leveldb import plyvel
+from darnerpy.journals.records import block_key
 from tests.conftest import MakeServer
 from tests.http.web import Web
 from tests.servers import TIMEOUT, ServerProcess, Wire, wait_until
@@ -86,6 +89,29 @@ def test_first_everything_is_told_then_what_changes(server: ServerProcess, wire:
 
 def _of(told: Any, queue: str) -> Any:
     return next((each for each in told["queues"] if each["name"] == queue), None)
+
+
+def test_damage_is_told_as_soon_as_it_is_met(make_server: MakeServer) -> None:
+    server = make_server(sync="never", http="127.0.0.1:0")
+    with server.connect() as wire:
+        assert wire.get("hurt+audit") is None
+        for _ in range(8):  # a record each
+            wire.put("hurt", b"x")
+    server.stop()
+    with plyvel.DB(os.fspath(server.data / "queues/hurt/leveldb")) as database:
+        database.delete(block_key(4))
+    server.restart()
+    with server.connect() as wire, following(server) as stream:
+        assert [wire.get("hurt") for _ in range(4)] == [b"x"] * 3 + [None]
+        stream.until("hurt", damaged_items=1, kept=4)
+        while True:
+            _, told = stream.next()
+            if told["totals"]["damaged_items"]:
+                break
+        assert (told["totals"]["damaged_items"], told["totals"]["kept"]) == (1, 4)
+    with following(server) as stream:
+        assert "damaged_items" not in stream.until("hurt", consumer="audit")
+    server.kill()  # damage is an error in the log
 
 
 def test_rates_come_and_go(server: ServerProcess, wire: Wire) -> None:

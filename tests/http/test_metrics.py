@@ -1,5 +1,6 @@
 """`/metrics` as Prometheus reads it: both formats, what is counted, and what vanishes."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from darnerpy.http.monitoring.exposition import OPENMETRICS, PROMETHEUS, format_for
 from darnerpy.http.monitoring.metrics import FAMILIES
+from darnerpy.journals.leveldb import plyvel
+from darnerpy.journals.records import block_key
 from tests.conftest import MakeServer
 from tests.http.web import Web
 from tests.servers import ServerProcess, Wire, wait_until
@@ -185,6 +188,37 @@ def test_a_total_goes_on_where_a_queue_that_failed_is_read_again(make_server: Ma
         assert of(seen, "queue_puts_total", queue="well") == 2
         assert of(seen, "queue_confirmed_total", queue="well") == 1
     server.kill()
+
+
+def test_damage_and_what_is_kept_for_it_are_told(make_server: MakeServer) -> None:
+    server = make_server(sync="never", http="127.0.0.1:0")
+    with server.connect() as wire, Web(server) as web:
+        assert wire.get("hurt+audit") is None
+        wire.put("well", b"x")
+        for _ in range(8):  # a record each
+            wire.put("hurt", b"x")
+        seen = scrape(web)
+        assert of(seen, "queue_damaged_total", queue="hurt") == 0
+        assert of(seen, "queue_kept", queue="hurt") is None
+    server.stop()
+    with plyvel.DB(os.fspath(server.data / "queues/hurt/leveldb")) as database:
+        assert database.get(block_key(4)) is not None
+        database.delete(block_key(4))
+    server.restart()
+    with server.connect() as wire, Web(server) as web:
+        wait_until(lambda: wire.stats()["loading"] == "0")
+        for _ in range(3):
+            assert wire.get("hurt") == b"x"
+        assert wire.get("hurt") is None
+        stats = wire.stats("hurt")
+        assert (stats["damaged_items"], stats["kept"]) == ("1", "4")
+        seen = scrape(web)
+        assert of(seen, "queue_damaged_total", queue="hurt") == 1
+        assert of(seen, "queue_kept", queue="hurt") == 4
+        assert of(seen, "queue_damaged_total", queue="well") == 0
+        assert of(seen, "queue_kept", queue="well") is None
+        assert of(seen, "queue_damaged_total", queue="hurt", consumer="audit") is None
+    server.kill()  # damage is an error in the log
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool")

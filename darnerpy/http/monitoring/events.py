@@ -52,6 +52,8 @@ class _Told(msgspec.Struct, gc=False, omit_defaults=True):
     logsize: int | None = None
     lagging: int | None = None
     paused: str | None = None
+    damaged_items: int | None = None
+    kept: int | None = None
     put_rate: float | None = None
     get_rate: float | None = None
     state: str = "ready"
@@ -89,6 +91,8 @@ def _told(watched: Watched, place: Place) -> bytes:
             watched.stored.disk_bytes,
             sample.lagging,
             _PAUSED[sample.paused],
+            None if place.name else watched.harm.lost,
+            None if place.name else watched.harm.kept,
             round(rates[0], 2),
             round(rates[1], 2),
             watched.state,
@@ -118,6 +122,8 @@ def totals_of(watch: Watch, is_ready: bool) -> dict[str, object]:
         "open_transactions": sums.open_reads,
         "waiters": sums.waiters,
         "delayed": sums.delayed,
+        "damaged_items": broker.past.lost + sums.lost,
+        "kept": sums.kept,
         "age": sums.oldest,
         "put_rate": round(watch.rates[0], 2),
         "get_rate": round(watch.rates[1], 2),

@@ -61,6 +61,8 @@ _PLACES: tuple[tuple[Family, Callable[[Sample], int]], ...] = (
 _AGE = _gauge("queue_age_seconds", "How old the next item is, 0 if there is none.", "seconds")
 _PUTS = _counter("queue_puts", "Items ever put.")
 _DISK = _gauge("queue_disk_bytes", "Bytes of the queue's files.", "bytes")
+_DAMAGED = _counter("queue_damaged", "Items that cannot be served because of damage.")
+_KEPT = _gauge("queue_kept", "Items on disk that are not served; queues without any are left out.")
 _FAILED = _gauge("queue_failed", "1 for a queue whose journal cannot be used; others are left out.")
 _PAUSED = _gauge("queue_paused", "1 for a queue that is paused, by what is; others are left out.")
 
@@ -161,7 +163,7 @@ _BEGAN = Family(
 
 FAMILIES: tuple[Family, ...] = (
     *(family for family, _ in _PLACES),
-    *(_AGE, _PUTS, _DISK, _FAILED, _PAUSED),
+    *(_AGE, _PUTS, _DISK, _DAMAGED, _KEPT, _FAILED, _PAUSED),
     *(_COMMIT, _COMMAND, _QUEUE_TIME, _BUILD, _STATUS, _READY, _QUEUES, _FREE, _STREAMS),
     *(family for family, _ in _SERVER),
     *(family for family, _ in _PROCESS),
@@ -225,6 +227,9 @@ class Metrics:
         own: list[str] = []
         puts: list[int] = []
         disk: list[int] = []
+        lost: list[int] = []
+        keeping: list[str] = []
+        kept: list[int] = []
         failed: list[str] = []
         paused: list[str] = []
         places: list[str] = []
@@ -246,6 +251,11 @@ class Metrics:
             own.append(label)
             puts.append(queue.total_items)
             disk.append(stored.disk_bytes)
+            harm = stored.harm
+            lost.append(harm.lost)
+            if harm.kept:
+                keeping.append(label)
+                kept.append(harm.kept)
             if queue.paused:
                 paused += [
                     f'{{queue="{name}",what="{what}"}}'
@@ -258,6 +268,8 @@ class Metrics:
         yield ""
         yield from _lines(to, _PUTS, own, puts)
         yield from _lines(to, _DISK, own, disk)
+        yield from _lines(to, _DAMAGED, own, lost)
+        yield from _lines(to, _KEPT, keeping, kept)
         yield from _lines(to, _FAILED, failed, [1] * len(failed))
         yield from _lines(to, _PAUSED, paused, [1] * len(paused))
         for family, of in _PLACES:

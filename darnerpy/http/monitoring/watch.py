@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import floor
 
+from ...brokers.loader import NO_HARM
 from ...brokers.meter import Meter
 from ...brokers.sample import Sample
 from ...brokers.samples import sample_of
@@ -56,11 +57,11 @@ class Place:
 
 
 class Watched:
-    """A queue. since, seen: the numbers of the first and the last look that found it. state: then;
-    changed: the number of the look that saw it become so.
+    """A queue. since, seen: the numbers of the first and the last look that found it. state, harm: then.
+    changed: the number of the look that saw one of these become so.
     """
 
-    __slots__ = ("changed", "name", "places", "seen", "since", "state", "stored")
+    __slots__ = ("changed", "harm", "name", "places", "seen", "since", "state", "stored")
 
     def __init__(self, stored: StoredQueue, since: int) -> None:
         self.stored = stored
@@ -69,6 +70,7 @@ class Watched:
         self.seen = self.since = since
         self.changed = since
         self.state = ""
+        self.harm = NO_HARM
 
 
 class Sums:
@@ -78,6 +80,7 @@ class Sums:
         self.queues = self.loading = self.failed = 0
         self.items = self.bytes = self.open_reads = self.waiters = self.delayed = 0
         self.oldest = self.disk = 0
+        self.lost = self.kept = 0
 
     def add(self, sample: Sample) -> None:
         self.items += sample.items
@@ -164,6 +167,12 @@ class Watch:
                 state = stored.state
                 if state != watched.state:
                     watched.state, watched.changed = state, self.looks
+                harm = stored.harm
+                if harm != watched.harm:
+                    watched.harm, watched.changed = harm, self.looks
+                if harm != NO_HARM:
+                    sums.lost += harm.lost
+                    sums.kept += harm.kept
                 if state != "ready":
                     sums.loading += state == "loading"
                     if state == "failed":

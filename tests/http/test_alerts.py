@@ -1,0 +1,95 @@
+"""deploy/alerts.yaml: when alerts fire and what they say, by promtool, of series that are made up."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+ALERTS = Path(__file__).parents[2] / "deploy/alerts.yaml"
+SERVER = {"instance": "one", "job": "darnerpy"}
+
+Says = Callable[..., None]
+
+pytestmark = pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool")
+
+
+@pytest.fixture
+def says(tmp_path: Path) -> Says:
+    """Asserts that an alert says this and no more, at some time.
+
+    series: by name and labels, a value a minute. told: what is said, by the labels it has beside the
+    server's; the severity is the alert's.
+    """
+
+    def check(
+        alert: str, at: str, series: dict[str, str], told: dict[tuple[str, ...], str]
+    ) -> None:
+        (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
+        (rule,) = [each for each in group["rules"] if each["alert"] == alert]
+        expected = [
+            {
+                "exp_labels": {
+                    **SERVER,
+                    **rule["labels"],
+                    **dict(label.split("=") for label in labels),
+                },
+                "exp_annotations": {"summary": summary},
+            }
+            for labels, summary in told.items()
+        ]
+        at_server = ", ".join(f'{label}="{value}"' for label, value in SERVER.items())
+        test = {
+            "interval": "1m",
+            "input_series": [
+                {"series": name.replace("}", f", {at_server}}}"), "values": values}
+                for name, values in series.items()
+            ],
+            "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": expected}],
+        }
+        path = tmp_path / "test.yaml"
+        path.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": [test]}))
+        done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return check
+
+
+WORK = {
+    ("queue=work",): "Items of work at one are damaged and cannot be served: the log says which"
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "at", "fires"),
+    [
+        pytest.param("0x60", "50m", False, id="no damage"),
+        pytest.param("0x9 538x60", "20m", True, id="met while it runs"),
+        pytest.param("0x9 _x3 538x60", "20m", True, id="met at a start"),
+        pytest.param("0x9 _x90 538x60", "105m", True, id="met at a start after a long time"),
+        pytest.param("0x9 538x90", "85m", False, id="long ago"),
+        pytest.param("538x90 _x3 538x60", "100m", False, id="known before a start"),
+        pytest.param("538x90 _x10 538x90", "165m", False, id="nor when it is an hour ago"),
+        pytest.param("538x90 _x90 538x90", "190m", False, id="known before a long stop"),
+        pytest.param(
+            "538x90 _x3 17x60", "100m", False, id="trimmed in part, and forgotten by a start"
+        ),
+        pytest.param("538x90 _x3 0x5 3x60", "105m", True, id="new after that"),
+        pytest.param("538x90", "30m", True, id="there from the beginning"),
+        pytest.param("538x90", "80m", False, id="there from the beginning, long ago"),
+    ],
+)
+def test_damage_that_is_new_is_told_for_an_hour(
+    says: Says, values: str, at: str, fires: bool
+) -> None:
+    series = {'darnerpy_queue_damaged_total{queue="work"}': values}
+    says("DarnerpyItemsDamaged", at, series, WORK if fires else {})
+
+
+def test_what_is_kept_is_told_as_long_as_it_is(says: Says) -> None:
+    series = {'darnerpy_queue_kept{queue="work"}': "_x9 40x100"}
+    summary = "40 items of work at one are kept and not served: see darnerpy check"
+    says("DarnerpyItemsKept", "8m", series, {})
+    says("DarnerpyItemsKept", "100m", series, {("queue=work",): summary})
