@@ -154,6 +154,18 @@ class Exchange:
         self._problem = problem
         self.arrived()
 
+    async def has_body(self) -> bool:
+        """Whether there is a byte of it: in chunks that is known when one has come, or the end of them.
+
+        Raises what prevents it from coming.
+        """
+        cycle = self._cycle
+        while self.size is None and cycle.more_body and not cycle.body:
+            if self._problem is not None:
+                raise self._problem
+            await drive(_until(self.more))
+        return bool(self.size or cycle.body)
+
     async def body(self, most: int) -> bytes:
         """All of it, which stays in memory. Raises `Problem` if it is more than so many bytes, or than may
         be kept while memory is short.

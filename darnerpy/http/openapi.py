@@ -18,8 +18,8 @@ Json = dict[str, Any]
 
 _ABOUT = """\
 The same queues as on the memcache port. Names are percent-encoded bytes. Durations have their unit:
-`500ms`, `30s`, `2h`. Unknown parameters are refused. Every answer of 400 and above is a problem document,
-whose `detail` says what was wrong.
+`500ms`, `30s`, `2h`. Unknown parameters are refused, and so is a body where none is taken. Every answer of
+400 and above is a problem document, whose `detail` says what was wrong.
 
 What is at `/v1/queues/{queue}` is at `/v1/queue`, too, where the name of the queue is the parameter
 `queue`: for names that a browser or a proxy would take for something else, such as `..`."""
@@ -149,11 +149,10 @@ def _responses(route: Route) -> Json:
 
 def _common(route: Route) -> set[int]:
     """The problems that a route has whatever it does."""
-    found = {400, 414, 431, 500, 503}
+    found = {400, 408, 414, 431, 500, 503}
     found |= {421} if route.hosts else set()
     found |= {401} if route.token else set()
-    found |= {403} if route.changes else set()
-    return found | ({408} if route.body is not None else set())
+    return found | ({403} if route.changes else set())
 
 
 def _reply(reply: Reply) -> Json:

@@ -16,7 +16,7 @@ from .exchange import Exchange
 from .kinds import CONSUMER, QUEUE, Kind
 from .problems import Problem
 
-__all__ = ["Found", "Router", "parameters_of"]
+__all__ = ["Found", "Router", "parameters_of", "refuse_body"]
 
 _UNDER_A_QUEUE = "/v1/queues/{queue}"
 _WITHOUT_IT = "/v1/queue"
@@ -101,13 +101,28 @@ def _nothing(path: bytes) -> Problem:
     return Problem(404, f"there is nothing at {path.decode('ascii', 'backslashreplace')}")
 
 
+async def refuse_body(found: Found, exchange: Exchange) -> None:
+    """Raises `Problem` 400 if there is a body where the route has none: whoever sends one means something by
+    it, such as that not all items are to go.
+    """
+    if found.route.body is None and await exchange.has_body():
+        names = _listed(_in_query(found))
+        where = f": parameters belong in the address; known are {names}"
+        raise Problem(400, f"this takes no body{where if names else ', and no parameters'}")
+
+
+def _in_query(found: Found) -> dict[bytes, Parameter]:
+    known = {each.name.encode(): each for each in found.route.parameters if each.where == "query"}
+    for each in found.named:
+        known[each.encode()] = Parameter(each, "query", _KINDS[each], "", required=True)
+    return known
+
+
 def parameters_of(found: Found, exchange: Exchange) -> tuple[dict[str, Any], dict[str, Any]]:
     """The places and the parameters of a route, as values. Raises `Problem` 400 for others."""
     route, places = found.route, dict(found.places)
     given = {each.name: each.default for each in route.parameters}
-    known = {each.name.encode(): each for each in route.parameters if each.where == "query"}
-    for each in found.named:
-        known[each.encode()] = Parameter(each, "query", _KINDS[each], "", required=True)
+    known = _in_query(found)
     seen: set[bytes] = set()
     for name, value in pairs(exchange.query):
         parameter = known.get(name)
@@ -148,6 +163,10 @@ def _value(parameter: Parameter, value: bytes) -> Any:
 
 
 def _unknown(name: bytes, known: Iterable[bytes]) -> str:
-    names = ", ".join(each.decode() for each in known)
+    names = _listed(known)
     shown = name.decode("utf-8", "backslashreplace")
     return f"the parameter {shown} is unknown here; {f'known are {names}' if names else 'there are none'}"
+
+
+def _listed(names: Iterable[bytes]) -> str:
+    return ", ".join(each.decode() for each in names)
