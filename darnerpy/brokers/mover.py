@@ -10,7 +10,7 @@ but for what somebody moves it is tried again.
 from collections.abc import Callable
 from functools import partial
 
-from ..errors import QueueFullError, ServerError
+from ..errors import PausedError, QueueFullError, ServerError
 from ..journals.large import LargeFiles, Upload
 from ..queues.batches import Completion, Dependent
 from ..queues.departures import Departure
@@ -44,8 +44,9 @@ class Mover:
             written.dependents.append(_Written(source, departure, written, go))
             return
         target = self._find(departure.target)
-        if target.error is not None or self._space.error is not None:
-            queue.left(departure, False)
+        forbidden = target.error or self._space.error
+        if forbidden is not None:
+            _refuse(source, departure, str(forbidden))
             return
         if not target.ready:
             target.when_ready(partial(self._go, source, departure))
@@ -97,7 +98,8 @@ class Mover:
         target.end_upload()
         if error is not None or not target.ready:
             target.in_thread(upload.discard, lambda *_: None)
-            source.queue.left(departure, False)
+            deleted = f"queue {_text(target)} was deleted meanwhile"
+            _refuse(source, departure, str(error or target.error or deleted))
         elif self._has_gone(source, departure, target, origin):
             target.in_thread(upload.discard, lambda *_: None)
         else:
@@ -130,13 +132,23 @@ class Mover:
                 origin=origin,
                 due=item.due if moved else 0,
             )
-        except (QueueFullError, ServerError):
+        except (QueueFullError, ServerError) as error:
             if upload is not None:
                 target.in_thread(upload.discard, lambda *_: None)
-            source.queue.left(departure, False)
+            paused = f"puts of {_text(target)} are paused"
+            _refuse(source, departure, paused if isinstance(error, PausedError) else str(error))
             return
         target.arrivals.begin(origin, commit)
         commit.dependents.append(_Arrival(source, departure, target.arrivals, origin, commit))
+
+
+def _refuse(source: StoredQueue, departure: Departure, why: str) -> None:
+    departure.refusal = why
+    source.queue.left(departure, False)
+
+
+def _text(stored: StoredQueue) -> str:
+    return stored.name.decode("utf-8", "backslashreplace")
 
 
 def _link(upload: Upload, files: LargeFiles, item: Item) -> None:
@@ -162,7 +174,7 @@ class _Written(Dependent):
         if self._commit.error is None:
             self._go()
         else:
-            self._source.queue.left(self._departure, False)
+            _refuse(self._source, self._departure, str(self._commit.error))
 
 
 class _Arrival(Dependent):
@@ -183,6 +195,9 @@ class _Arrival(Dependent):
         self._commit = commit
 
     def release(self) -> None:
-        arrived = self._commit.error is None
-        self._arrivals.end(self._origin, arrived)
-        self._source.queue.left(self._departure, arrived)
+        error = self._commit.error
+        self._arrivals.end(self._origin, error is None)
+        if error is None:
+            self._source.queue.left(self._departure, True)
+        else:
+            _refuse(self._source, self._departure, str(error))

@@ -62,6 +62,6 @@ def carry(args: argparse.Namespace, act: str, where: str) -> int:
         say(f"{counted(done['moved'], 'item')} moved, {done['left']:,} left")
         if done.get("unknown"):
             complain(f"of {counted(done['unknown'], 'item')} it is not known where from: say --to")
-        elif args.to and not whole:
-            complain(f"{os.fsdecode(args.to)} takes no more of them")
+        if done.get("stopped"):
+            complain(done["stopped"])
     return 0 if whole else 1

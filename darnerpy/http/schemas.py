@@ -155,5 +155,7 @@ MOVED: Schema = object_of(
         "moved": {"type": "integer"},
         "left": {"type": "integer", "description": "That still wait."},
         "unknown": {"type": "integer", "description": "Of these, from nobody knows where."},
-    }
+        "stopped": {"type": "string", "description": "Why others that were to go did not, if any."},
+    },
+    optional=("stopped",),
 )

@@ -27,14 +27,14 @@ RETRY_MS = 1000
 
 class Party:
     """Items that somebody moves together. under_way: how many have neither arrived nor come back; moved:
-    have arrived. refused: queues that did not take one.
+    have arrived. refused: queues that did not take one, and what was said of the first.
     """
 
     __slots__ = ("_then", "moved", "refused", "under_way")
 
     def __init__(self) -> None:
         self.under_way = self.moved = 0
-        self.refused: set[bytes] = set()
+        self.refused: dict[bytes, str] = {}
         self._then: Callable[[], None] | None = None
 
     def settled(self, then: Callable[[], None]) -> None:
@@ -44,12 +44,12 @@ class Party:
         else:
             then()
 
-    def ended(self, target: bytes, arrived: bool) -> None:
-        """The way of one to a queue is over."""
+    def ended(self, target: bytes, arrived: bool, refusal: str) -> None:
+        """The way of one to a queue is over. refusal: what was said if it has not arrived."""
         self.under_way -= 1
         self.moved += arrived
         if not arrived:
-            self.refused.add(target)
+            self.refused.setdefault(target, refusal)
         then = self._then
         if not self.under_way and then is not None:
             self._then = None
@@ -58,10 +58,10 @@ class Party:
 
 class Departure:
     """target: the queue it goes to, b"" is none. why: `EXPIRED`, `DEAD` or `MOVED`. only: the one consumer
-    there that gets it, b"" for all. party: of those that are moved.
+    there that gets it, b"" for all. party: of those that are moved. refusal: what is said against it there.
     """
 
-    __slots__ = ("consumer", "item", "only", "party", "target", "why")
+    __slots__ = ("consumer", "item", "only", "party", "refusal", "target", "why")
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class Departure:
         self.why = why
         self.only = only
         self.party = party
+        self.refusal = ""
 
     @property
     def kind(self) -> int:
@@ -102,7 +103,7 @@ class Departure:
     def end(self, arrived: bool) -> None:
         """It is there, or will not be."""
         if self.party is not None:
-            self.party.ended(self.target, arrived)
+            self.party.ended(self.target, arrived, self.refusal)
 
 
 def departure_of(

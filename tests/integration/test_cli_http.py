@@ -148,7 +148,11 @@ def test_a_full_queue_stops_a_move(shell: Shell, queue: str) -> None:
     assert shell.run("settings", f"{queue}-2", "max_items=3").returncode == 0
     done = shell.run("move", queue, f"{queue}-2")
     assert (done.returncode, done.stdout) == (1, b"2 items moved, 3 left\n")
-    assert done.stderr.decode() == f"darnerpy: {queue}-2 takes no more of them\n"
+    full = f"{queue}-2 is full: 3 items of 3 bytes wait, max_items = 3"
+    assert done.stderr.decode() == f"darnerpy: {full}\n"
+    done = shell.run("move", queue, f"{queue}-2", "--json")
+    told = {"queue": queue, "moved": 0, "left": 3, "unknown": 0, "stopped": full}
+    assert (done.returncode, json.loads(done.stdout)) == (1, told)
 
 
 def test_redrive(make_server: MakeServer) -> None:

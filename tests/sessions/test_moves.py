@@ -133,10 +133,11 @@ async def test_it_stops_at_a_full_queue(tmp_path: Path) -> None:
     async with House(tmp_path, queue_rules=rules(other={"max_items": 100})) as house:
         await house.put(WORK, *numbers(0, 500))
         host = host_of(house)
-        assert await drive(move(host, "me", WORK, b"", OTHER)) == Moved(100, 400, 0)
+        full = "other is full: 100 items of 11400 bytes wait, max_items = 100"
+        assert await drive(move(host, "me", WORK, b"", OTHER)) == Moved(100, 400, 0, full)
         own = house.queue(WORK).own
         assert (own.unavailable, own.counters.moved) == (0, 100)
-        assert await drive(move(host, "me", WORK, b"", OTHER)) == Moved(0, 400, 0)
+        assert await drive(move(host, "me", WORK, b"", OTHER)) == Moved(0, 400, 0, full)
         assert await house.drain(OTHER) == numbers(0, 100)
         assert await house.drain(WORK) == numbers(100, 500)
 
@@ -146,7 +147,8 @@ async def test_a_large_item_that_does_not_fit_leaves_nothing(tmp_path: Path) -> 
         await house.put(OTHER, b"in the way")
         await house.put_large(WORK, b"L" * 300_000)
         await house.put(WORK, b"behind")
-        assert await drive(move(host_of(house), "me", WORK, b"", OTHER)) == Moved(0, 2, 0)
+        full = "other is full: 1 items of 10 bytes wait, max_items = 1"
+        assert await drive(move(host_of(house), "me", WORK, b"", OTHER)) == Moved(0, 2, 0, full)
         files = tmp_path / "queues" / "other" / "large"
         await until(lambda: not (files.exists() and any(files.iterdir())))
         assert await house.drain(WORK) == [b"L" * 300_000, b"behind"]
@@ -176,7 +178,7 @@ async def test_a_large_item_waits_until_the_other_has_written_what_it_was_given(
         monkeypatch.setattr(mover, "_link", linked)
         moved = await drive(move(host_of(house), "me", WORK, b"", OTHER))
         if deleted:
-            assert moved == Moved(0, 2, 0)
+            assert moved == Moved(0, 2, 0, "queue other was deleted meanwhile")
             assert await house.drain(WORK) == [b"L" * 300_000, b"behind"]
         else:
             assert moved == Moved(2, 0, 0)
@@ -192,7 +194,10 @@ async def test_what_is_too_large_or_too_old_for_the_other_stays(tmp_path: Path) 
         queue.unwritten[-1].items[-1].created -= 61_000
         await kept(commit)
         await house.put(WORK, b"2")
-        assert await drive(move(host_of(house), "me", WORK, b"", OTHER)) == Moved(2, 2, 0)
+        unfit = "item of 101 bytes is too large for other, at most 100 are allowed"
+        host = host_of(house)
+        assert await drive(move(host, "me", WORK, b"", OTHER, 2)) == Moved(2, 2, 0)
+        assert await drive(move(host, "me", WORK, b"", OTHER)) == Moved(0, 2, 0, unfit)
         assert await house.drain(OTHER) == [b"1", b"2"]
         assert await house.drain(WORK) == [b"x" * 101, b"old"]
 
@@ -284,9 +289,10 @@ async def test_the_disk_is_full_meanwhile(tmp_path: Path) -> None:
         await until(lambda: OTHER in house.broker.queues and house.queue(OTHER).next_id > 100)
         house.broker.space.watch(1 << 60)
         house.broker.space.look(1 << 60)
-        moved, left, _ = await moving
+        moved, left, _, stopped = await moving
         assert (moved + left, house.queue(WORK).own.unavailable) == (MANY, 0)
         assert 0 < moved < MANY
+        assert stopped.startswith("out of disk: ")
         house.broker.space.watch(None)
         assert await house.drain(OTHER) == numbers(0, moved)
         assert await house.drain(WORK) == numbers(moved, MANY)
@@ -370,10 +376,22 @@ async def test_those_that_stay_are_passed_over(tmp_path: Path) -> None:
         await house.put(FAILED, b"last")
     async with House(tmp_path, queue_rules=tables, window_memory=100_000) as house:
         result = await drive(redrive(host_of(house), "me", FAILED))
-        assert result == Moved(3, MANY + 2, MANY + 1)
+        full = "work is full: 1 items of 4 bytes wait, max_items = 1"
+        assert result == Moved(3, MANY + 2, MANY + 1, full)
         assert await house.drain(b"mail") == [b"mail"] * 2
         assert await house.drain(WORK) == [WORK]
         assert await house.drain(FAILED) == [*mine, WORK, b"last"]
+
+
+async def test_to_a_queue_that_is_paused(tmp_path: Path) -> None:
+    async with House(tmp_path, queue_rules=DEAD_LETTERS) as house:
+        await house.put(WORK, b"1")
+        await fail(house)
+        await until(lambda: FAILED in house.broker.queues and house.queue(FAILED).written == 2)
+        host = host_of(house)
+        await drive(pause(host, "me", WORK, PAUSED_PUTS))
+        paused = Moved(0, 1, 0, "puts of work are paused")
+        assert await drive(redrive(host, "me", FAILED)) == paused
 
 
 async def test_to_a_queue_that_is_no_more(tmp_path: Path) -> None:

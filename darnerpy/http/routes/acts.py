@@ -55,7 +55,8 @@ async def redrive_items(call: Call) -> Answer:
 
 
 def _moved(done: Moved) -> Answer:
-    return json({"moved": done.moved, "left": done.left, "unknown": done.unknown})
+    said: dict[str, object] = {"moved": done.moved, "left": done.left, "unknown": done.unknown}
+    return json({**said, "stopped": done.stopped} if done.stopped else said)
 
 
 _N = query("n", number(1, _MOST), "At most so many; else all that wait.")
@@ -113,7 +114,7 @@ ROUTES = (
             CONSUMER_OF,
         ),
         problems=(404, 507),
-        description="The other queue is made if there is none. It stops when that is full.",
+        description="The other queue is made if there is none. It stops when that is full, and says so.",
     ),
     Route(
         "POST",

@@ -15,7 +15,9 @@ from ...queues.batches import PAUSED_PUTS
 from ...queues.consumer import Consumer
 from ...queues.departures import Departure, Party
 from ...queues.items import MOVED, Item
+from ...units import write_duration
 from ..contract import Host
+from ..destinations import Place, too_large
 from ..steps import Steps, usable
 from .places import (
     consumer_in,
@@ -33,23 +35,18 @@ __all__ = ["Moved", "move", "redrive"]
 
 
 _MANY = 1 << 62
+_MOST_REASONS = 3
 
 
 class Moved(NamedTuple):
     """left: how many wait for the consumer when it is over. unknown: those of them that were passed over
-    since it is not known where they came from.
+    since it is not known where they came from. stopped: why others that were to go did not, "" if all did.
     """
 
     moved: int
     left: int
     unknown: int
-
-
-class _Place(NamedTuple):
-    """Where items go: to all consumers of a queue, or to one."""
-
-    stored: StoredQueue
-    consumer: Consumer | None
+    stopped: str = ""
 
 
 def move(
@@ -73,7 +70,7 @@ def move(
         host.broker.forget(target)
         raise PausedError(f"puts of {text_of(to)} are paused")
     moving = _Moving(host, stored, place, n)
-    moving.only_to = _Place(target, None)
+    moving.only_to = Place(target, None)
     return (yield from moving.all())
 
 
@@ -109,15 +106,18 @@ class _Moving:
     """only_to: where all go; None if each goes back to where it came from."""
 
     def __init__(self, host: Host, stored: StoredQueue, consumer: Consumer, n: int | None) -> None:
-        self.only_to: _Place | None = None
+        self.only_to: Place | None = None
         self._host = host
         self._stored = stored
         self._consumer = consumer
         self._most = n
         self._unknown = 0
+        self._unfit: dict[
+            bytes, str
+        ] = {}  # for which queue the first was too large or too old, in words
         self._party = Party()
         self._walk = Walk(stored, consumer)
-        self._origins: dict[tuple[bytes, bytes], _Place | None] = {}
+        self._origins: dict[tuple[bytes, bytes], Place | None] = {}
 
     def all(self) -> Steps[Moved]:
         party, queue = self._party, self._stored.queue
@@ -135,7 +135,16 @@ class _Moving:
         for place in [self.only_to, *self._origins.values()]:
             if place is not None and place.stored.name in party.refused and place.stored.error:
                 raise place.stored.error
-        return Moved(party.moved, queue.count(self._consumer), self._unknown)
+        whole = self._most is not None and party.moved >= self._most
+        why = "" if whole else self._reasons()
+        return Moved(party.moved, queue.count(self._consumer), self._unknown, why)
+
+    def _reasons(self) -> str:
+        """Why items stay: what their queues have said of the first that each did not take."""
+        told = list(dict.fromkeys([*self._party.refused.values(), *self._unfit.values()]))
+        more = len(told) - _MOST_REASONS
+        rest = [f"and {more} other reasons"] if more > 0 else []
+        return "; ".join([*told[:_MOST_REASONS], *rest])
 
     def _room(self) -> int:
         """How many more may go, as far as is known now."""
@@ -189,15 +198,19 @@ class _Moving:
         target, only = place
         if target.name in self._party.refused:
             return None
-        if item.size > target.settings.max_item_bytes:
+        unfit = too_large(item.size, [place])
+        if unfit:
+            self._unfit.setdefault(target.name, unfit)
             return None
         age = (target.queue.own if only is None else only).max_age
         if age and item.created + age <= self._host.clock.now_ms():
+            unfit = f"item {item.id} is older than max_age = {write_duration(age)} of {text_of(target.name)}"
+            self._unfit.setdefault(target.name, unfit)
             return None
         name = b"" if only is None else only.name
         return Departure(self._consumer, item, target.name, MOVED, name, self._party)
 
-    def _origin_of(self, item: Item) -> Steps[_Place | None]:
+    def _origin_of(self, item: Item) -> Steps[Place | None]:
         origin, broker = item.origin, self._host.broker
         if origin is None or origin.queue == self._stored.name or origin.queue in broker.aliases:
             return None
@@ -206,13 +219,13 @@ class _Moving:
             stored = broker.create(origin.queue)
             try:
                 yield from usable(broker, origin.queue)
-            except ServerError:  # it is told when all others have gone
-                self._party.refused.add(origin.queue)
-                self._origins[key] = _Place(stored, None)
+            except ServerError as error:  # it is told when all others have gone
+                self._party.refused.setdefault(origin.queue, str(error))
+                self._origins[key] = Place(stored, None)
                 return self._origins[key]
             consumer = stored.queue.consumers.get(origin.consumer) if origin.consumer else None
             is_gone = origin.consumer and consumer is None
-            self._origins[key] = None if is_gone else _Place(stored, consumer)
+            self._origins[key] = None if is_gone else Place(stored, consumer)
             if is_gone:
                 broker.forget(stored)
         return self._origins[key]
