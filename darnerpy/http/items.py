@@ -46,7 +46,7 @@ def answer_of(
     call.exchange.hold(sum(len(each.item.data or b"") for each in given))
     if lines:
         media_type = [(b"content-type", LINES.encode())]
-        return Answer(200, media_type, _lines(call, given, most), handles=handles)
+        return Answer(status, media_type, _lines(call, given, most), handles=handles)
     one = given[0]
     size = one.item.size if most is None else min(most, one.item.size)
     headers = [(b"content-type", RAW.encode()), *item_headers(one)]

@@ -12,6 +12,7 @@ __all__ = [
     "HOW_CONSUMER",
     "IDS",
     "ITEM",
+    "LEASED",
     "MOVED",
     "NEW_ITEM",
     "PAUSED",
@@ -104,22 +105,31 @@ _BASE64: Schema = {"type": "string", "contentEncoding": "base64"}
 _DURATION: Schema = {"type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h|d)$"}
 _FLAGS: Schema = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
 
-ITEM: Schema = object_of(
+_ITEM = {
+    "id": {"type": "integer"},
+    "flags": _FLAGS,
+    "ttl": {**_DURATION, "description": "What is left until it expires, if it does."},
+    "attempts": {"type": "integer", "description": "Deliveries that came back."},
+    "age": {"type": "number", "description": "Seconds since it was put."},
+    "size": {"type": "integer", "description": "Bytes it has, also if fewer are shown."},
+    "data": _BASE64,
+}
+
+ITEM: Schema = object_of(_ITEM, optional=("ttl",))
+
+LEASED: Schema = object_of(
     {
-        "id": {"type": "integer"},
-        "flags": _FLAGS,
-        "ttl": {**_DURATION, "description": "What is left until it expires, if it does."},
-        "attempts": {"type": "integer", "description": "Deliveries that came back."},
-        "age": {"type": "number", "description": "Seconds since it was put."},
-        "size": {"type": "integer", "description": "Bytes it has, also if fewer are shown."},
-        "data": _BASE64,
+        **_ITEM,
+        "lease": {"type": "string", "description": "What the lease is called."},
+        "until": {"type": "number", "description": "When it is over, seconds since the epoch."},
     },
     optional=("ttl",),
 )
 
 _AS_GIVEN = {
     **{key: {"type": "integer", "description": "Not looked at."} for key in ("id", "attempts")},
-    "age": {"type": "number", "description": "Not looked at."},
+    **{key: {"type": "number", "description": "Not looked at."} for key in ("age", "until")},
+    "lease": {"type": "string", "description": "Not looked at."},
     "size": {"type": "integer", "description": "If it is not that of data, the line was cut."},
 }
 """What lines have that were given, so that they can be put as they are."""
@@ -134,7 +144,7 @@ NEW_ITEM: Schema = {
             "delay": _DURATION,
             **_AS_GIVEN,
         },
-        optional=("data", "text", "flags", "ttl", "delay", "id", "attempts", "age", "size"),
+        optional=("data", "text", "flags", "ttl", "delay", *_AS_GIVEN),
     ),
     "additionalProperties": False,
 }

@@ -42,6 +42,7 @@ def item_headers(given: Given) -> list[tuple[bytes, bytes]]:
         headers.append((b"darnerpy-ttl", _left(given).encode()))
     if given.lease:
         headers.append((b"darnerpy-lease", given.lease.encode()))
+        headers.append((b"darnerpy-until", b"%.3f" % seconds(given.until)))
     return headers
 
 
@@ -52,7 +53,9 @@ def item_object(given: Given) -> dict[str, object]:
     said |= {"age": seconds(given.age), "size": item.size}
     if item.expiry:
         said["ttl"] = _left(given)
-    return said | ({"lease": given.lease} if given.lease else {})
+    if given.lease:
+        said |= {"lease": given.lease, "until": seconds(given.until)}
+    return said
 
 
 def _left(given: Given) -> str:

@@ -277,6 +277,30 @@ def test_a_lease(web: Web, queue: str) -> None:
     assert web.post(f"/v1/queues/{queue}/leases").status == 204
 
 
+def test_a_lease_tells_its_deadline(web: Web, queue: str) -> None:
+    web.post(f"/v1/queues/{queue}/items", b"x", darnerpy_flags="7")
+    before = time.time()
+    given = web.post(f"/v1/queues/{queue}/leases?ttl=1m")
+    until = float(given.headers["darnerpy-until"])
+    assert before + 59 < until < time.time() + 61
+    web.post(f"{given.headers['location']}/abort")
+    given = web.post(f"/v1/queues/{queue}/leases?ttl=10m", accept="application/jsonl")
+    assert given.status == 201
+    (line,) = lines_of(given)
+    assert given.headers["location"] == f"/v1/leases/{line['lease']}"
+    assert before + 599 < float(str(line.pop("until"))) < time.time() + 601
+    assert (line["id"], line["flags"], line["attempts"], line["data"]) == (1, 7, 1, "eA==")
+    put = web.post(f"/v1/queues/{queue}/items", given.body, **LINES)
+    assert put.json == {"ids": [2]}
+
+
+def test_a_large_item_is_leased_in_a_line(web: Web, queue: str) -> None:
+    data = os.urandom(700_000)
+    web.post(f"/v1/queues/{queue}/items", data)
+    (line,) = lines_of(web.post(f"/v1/queues/{queue}/leases", accept="application/jsonl"))
+    assert b64decode(str(line["data"])) == data
+
+
 def test_a_lease_that_lapses(web: Web, queue: str) -> None:
     web.post(f"/v1/queues/{queue}/items", b"x")
     given = web.post(f"/v1/queues/{queue}/leases?ttl=100ms")

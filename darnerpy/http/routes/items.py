@@ -101,6 +101,8 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     attempts: int | None = None
     age: float | None = None
     size: int | None = None
+    lease: str | None = None
+    until: float | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)

@@ -6,7 +6,7 @@ from .. import schemas
 from ..answers import Answer, empty, json
 from ..call import Call
 from ..declared import Header, Reply, Route, query
-from ..items import RAW, answer_of
+from ..items import LINES, RAW, answer_of, wants_lines
 from ..kinds import duration
 from .items import CONSUMER_OF, ITEM_HEADERS, WAIT
 
@@ -23,7 +23,7 @@ async def lease_item(call: Call) -> Answer:
     given = await call.run_until_stop(steps)
     if given is None:
         return empty()
-    answer = answer_of(call, [given], lines=False, status=201)
+    answer = answer_of(call, [given], wants_lines(call, 1), status=201)
     answer.headers.append((b"location", b"/v1/leases/" + given.lease.encode()))
     return answer
 
@@ -55,11 +55,17 @@ ROUTES = (
         (
             Reply(
                 201,
-                "The item. It is back in its place when the lease is over and was not confirmed.",
-                {RAW: schemas.BINARY},
+                "The item, as it is or, if asked for, in a line of JSON. It is back in its place when "
+                "the lease is over and was not confirmed.",
+                {RAW: schemas.BINARY, LINES: schemas.LEASED},
                 (
                     *ITEM_HEADERS,
                     Header("Darnerpy-Lease", "What the lease is called.", {"type": "string"}),
+                    Header(
+                        "Darnerpy-Until",
+                        "Until when, in seconds since the epoch.",
+                        {"type": "number"},
+                    ),
                     Header("Location", "Where it is confirmed.", {"type": "string"}),
                 ),
             ),

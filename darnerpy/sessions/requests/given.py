@@ -29,7 +29,8 @@ class Caller(Protocol):
 class Given(NamedTuple):
     """attempts: deliveries before this one that came back. age: milliseconds since it was put. handle: the
     open file of a large item, which whoever is given it closes; None if the item has its data. lease: what
-    the lease it is under is called, "" if there is none.
+    the lease it is under is called, "" if there is none; until: when that is over, milliseconds since the
+    epoch.
     """
 
     item: Item
@@ -37,6 +38,7 @@ class Given(NamedTuple):
     age: int
     handle: int | None = None
     lease: str = ""
+    until: int = 0
 
 
 def enough_bytes(host: Host) -> int:

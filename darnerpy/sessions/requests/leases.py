@@ -58,7 +58,7 @@ def lease(
     item = held.item
     age = host.clock.now_ms() - item.created
     text = host.lease_ids.text_of(LeaseId(name, consumer, under))
-    return Given(item, attempts, age, handed.handle, text)
+    return Given(item, attempts, age, handed.handle, text, under.deadline)
 
 
 def confirm(host: Host, lease_id: str) -> Steps[None]:
