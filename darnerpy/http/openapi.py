@@ -45,7 +45,7 @@ _PROBLEM = object_of(
 
 _HELP = {
     400: "It cannot be done, or is not understood.",
-    401: "A token is needed.",
+    401: "A token is needed, and one that the server knows.",
     403: "A page from elsewhere has asked, or HTTP is read-only.",
     404: "There is no such queue, consumer or lease.",
     406: "Several items are answered in lines only.",

@@ -53,12 +53,11 @@ class Safety:
         scheme, _, shown = exchange.headers.get(b"authorization", b"").partition(b" ")
         # All are compared, so that the time it takes tells nothing.
         fits = [hmac.compare_digest(shown.strip(), token) for token in self.tokens]
-        if scheme.lower() != b"bearer" or not any(fits):
-            raise Problem(
-                401,
-                "a token is needed: Authorization: Bearer TOKEN",
-                ((b"www-authenticate", b"Bearer"),),
-            )
+        bearer = scheme.lower() == b"bearer" and bool(shown.strip())
+        if not (bearer and any(fits)):
+            missing = "a token is needed: Authorization: Bearer TOKEN"
+            why = "the server does not know this token" if bearer else missing
+            raise Problem(401, why, ((b"www-authenticate", b"Bearer"),))
 
     def _check_origin(self, settings: Settings, exchange: Exchange) -> None:
         headers = exchange.headers

@@ -106,6 +106,9 @@ def test_every_route_asks_for_a_token(make_server: MakeServer, tmp_path: Path) -
         for authorization in wrong:
             said = web.get("/v1/queues", Authorization=authorization)
             assert (said.status, said.headers["www-authenticate"]) == (401, "Bearer")
+            is_one = re.fullmatch("Bearer .+", authorization) is not None
+            assert ("does not know this token" in said.detail) is is_one, authorization
+            assert ("a token is needed" in said.detail) is not is_one
         assert web.get("/nix").status == 401
         for token in (TOKEN, OTHER):
             assert web.get("/v1/queues", Authorization=f"bearer {token}").status == 200
