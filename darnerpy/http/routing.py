@@ -10,6 +10,7 @@ theirs in `?consumer=`, too.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..errors import ClientError
 from .call import pairs, place
 from .declared import Parameter, Route
 from .exchange import Exchange
@@ -127,7 +128,7 @@ def parameters_of(found: Found, exchange: Exchange) -> tuple[dict[str, Any], dic
     for name, value in pairs(exchange.query):
         parameter = known.get(name)
         if parameter is None:
-            raise Problem(400, _unknown(name, known))
+            raise Problem(400, _unknown(name, known, route))
         if name in seen:
             raise Problem(400, f"the parameter {parameter.name} is given twice")
         seen.add(name)
@@ -156,16 +157,23 @@ def _read_headers(route: Route, exchange: Exchange, given: dict[str, Any]) -> No
 def _value(parameter: Parameter, value: bytes) -> Any:
     try:
         return parameter.kind.parse(value)
+    except ClientError as error:
+        raise Problem(400, f"{parameter.name}: {error}") from None
     except ValueError:
         shown = value.decode("utf-8", "backslashreplace")
         expected = parameter.kind.expected
         raise Problem(400, f"{parameter.name}: expected {expected}, not {shown!r}") from None
 
 
-def _unknown(name: bytes, known: Iterable[bytes]) -> str:
-    names = _listed(known)
+def _unknown(name: bytes, known: Iterable[bytes], route: Route) -> str:
     shown = name.decode("utf-8", "backslashreplace")
-    return f"the parameter {shown} is unknown here; {f'known are {names}' if names else 'there are none'}"
+    as_header = f"darnerpy-{shown}".lower()
+    for each in route.parameters:
+        if each.where == "header" and each.name.lower() == as_header:
+            return f"the parameter {shown} is unknown here: it is the header {each.name}"
+    names = _listed(known)
+    rest = f"; known are {names}" if names else ": there are no parameters"
+    return f"the parameter {shown} is unknown here{rest}"
 
 
 def _listed(names: Iterable[bytes]) -> str:

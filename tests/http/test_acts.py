@@ -66,6 +66,8 @@ def test_purges(server: ServerProcess, web: Web, wire: Wire, queue: str) -> None
     assert "first=3" in told(server, "purge", queue)
     for wrong in ("", "?all=false", "?all=true&first=1", "?first=0", "?older_than=1"):
         assert web.ask("DELETE", at + wrong).status == 400, wrong
+    said = web.ask("DELETE", at)
+    assert said.detail == "purge: expected first or older_than, or both, or else all"
     assert web.ask("DELETE", "/v1/queues/nix/items?all=true").status == 404
 
 
@@ -79,6 +81,8 @@ def test_moves(server: ServerProcess, web: Web, wire: Wire, queue: str) -> None:
     told(server, "redrive", f"{queue}-2")
     said = web.post(f"{at}/move?to={queue}")
     assert (said.status, "another queue" in said.detail) == (400, True)
+    said = web.post(f"{at}/move?to=")
+    assert (said.status, said.detail) == (400, "to: queue name is empty")
     said = web.post(f"{at}/move")
     assert (said.status, said.detail) == (400, "the parameter to is missing")
     assert web.post(f"/v1/queues/nix/move?to={queue}").status == 404

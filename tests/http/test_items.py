@@ -247,6 +247,18 @@ def test_headers_that_cannot_be(web: Web, queue: str, headers: dict[str, str], d
     assert (said.status, detail in said.detail) == (400, True), said
 
 
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [("ttl", "Darnerpy-TTL"), ("flags", "Darnerpy-Flags"), ("DELAY", "Darnerpy-Delay")],
+)
+def test_what_is_said_of_an_item_is_in_headers(
+    web: Web, queue: str, name: str, header: str
+) -> None:
+    said = web.post(f"/v1/queues/{queue}/items?{name}=5", b"x")
+    told = f"the parameter {name} is unknown here: it is the header {header}"
+    assert (said.status, said.detail) == (400, told)
+
+
 def test_dqid(web: Web, queue: str) -> None:
     at = f"?queue={queue}"
     assert web.get(f"/get{at}").status == 204

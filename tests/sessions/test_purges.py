@@ -188,7 +188,7 @@ async def test_what_is_asked_wrongly(tmp_path: Path) -> None:
         await house.put(WORK, b"1")
         with pytest.raises(UnknownConsumerError, match="no consumer audit of queue work"):
             await drive(purge(host, "me", WORK, b"audit", first=1))
-        with pytest.raises(ClientError, match="expected first, older_than or all"):
+        with pytest.raises(ClientError, match="expected first or older_than, or both, or else all"):
             await drive(purge(host, "me", WORK))
         with pytest.raises(ClientError, match="first: expected a whole number, at least 1, not 0"):
             await drive(purge(host, "me", WORK, first=0))

@@ -35,7 +35,7 @@ def purge(
     """
     refuse_changes(host)
     if everything == (first is not None or older_than_ms is not None):
-        raise ClientError("purge: expected first, older_than or all, one of them")
+        raise ClientError("purge: expected first or older_than, or both, or else all")
     refuse_none("first", first)
     stored = yield from queue_of(host, name)
     place = consumer_in(stored, consumer)
