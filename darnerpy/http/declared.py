@@ -70,6 +70,7 @@ class Route:
 
     changes: it takes, puts or changes something, so foreign pages may not ask for it, nor may anybody if
     HTTP is read-only. token, hosts: whether a token and a known host are asked for.
+    any_query: what is in the query is not looked at, since others put something there, too.
     problems: those statuses it has beside the ones that all have.
     """
 
@@ -85,6 +86,7 @@ class Route:
     changes: bool = True
     token: bool = True
     hosts: bool = True
+    any_query: bool = False
     description: str = ""
 
     @property

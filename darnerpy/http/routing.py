@@ -125,7 +125,7 @@ def parameters_of(found: Found, exchange: Exchange) -> tuple[dict[str, Any], dic
     given = {each.name: each.default for each in route.parameters}
     known = _in_query(found)
     seen: set[bytes] = set()
-    for name, value in pairs(exchange.query):
+    for name, value in () if route.any_query else pairs(exchange.query):
         parameter = known.get(name)
         if parameter is None:
             raise Problem(400, _unknown(name, known, route))

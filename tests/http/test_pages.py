@@ -107,3 +107,11 @@ def test_a_wheel_has_them_all(tmp_path: Path) -> None:
             name.removeprefix(prefix) for name in opened.namelist() if name.startswith(prefix)
         ]
     assert sorted(inside) == files()
+
+
+@pytest.mark.parametrize("query", ["x=1", "code=a%2Fb&state=c&state=d", "%zz", "queue=q"])
+def test_whatever_stands_behind_their_address(web: Web, query: str) -> None:
+    """A proxy that asks people who they are sends them back with parameters of its own."""
+    for path in ("/", "/static/main.js", "/static/style/base.css"):
+        said = web.get(f"{path}?{query}")
+        assert (said.status, said.body) == (200, web.get(path).body), path

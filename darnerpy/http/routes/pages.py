@@ -107,6 +107,7 @@ def _page(path: str, handler: Handler, summary: str, problems: tuple[int, ...]) 
         problems=problems,
         changes=False,
         token=False,
+        any_query=True,
     )
 
 
