@@ -60,7 +60,7 @@ def _table(
     for each in options(settings).values():
         help = each.help
         if each.table_only:
-            help += " In the file only."
+            help += " No variable or flag."
         if each.top_level:
             help += " Above the first table it is for every queue."
         default = each.default or '""'
