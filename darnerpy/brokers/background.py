@@ -52,9 +52,13 @@ class Background:
     def _go_on(self) -> None:
         while self._line and not self.busy:
             each = self._line.popleft()
-            job = each if isinstance(each, Job) else each()
+            self.busy = True  # what is called now may bring more
+            job: Job | None = None
+            try:
+                job = each if isinstance(each, Job) else each()
+            finally:
+                self.busy = job is not None
             if job is not None:
-                self.busy = True
                 self._workers.submit(job.work, partial(self._ended, job.done))
 
     def _ended(self, done: Done, result: Any, error: BaseException | None) -> None:

@@ -72,6 +72,22 @@ def test_one_thing_after_another_in_the_order_they_came() -> None:
     background.close()
 
 
+def test_what_comes_with_a_turn_waits_for_its_own() -> None:
+    bench = Bench()
+    background = bench.background
+
+    def begin() -> Job:
+        background.submit(*bench.job("second"))
+        return bench.job("first")
+
+    background.when_free(begin)
+    bench.end_one()
+    assert background.busy
+    bench.end_one()
+    assert (bench.done, background.busy) == (["first", "second"], False)
+    background.close()
+
+
 def test_it_goes_on_after_errors_of_the_work_and_of_who_is_told() -> None:
     bench = Bench()
 
