@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
 from ..journals.workers import Workers
 from ..sessions.contract import Host
 from ..sessions.steps import Steps
@@ -20,6 +18,7 @@ from .exchange import Exchange
 from .gate import Gate
 from .kinds import CONSUMER, QUEUE, TEXT, Kind
 from .monitoring.monitor import Monitor
+from .objects import Reader
 from .problems import Problem
 
 __all__ = ["Call", "Means", "accepts", "pairs", "place", "unquoted"]
@@ -75,15 +74,12 @@ class Call:
         """As `run`, but None if the server stops meanwhile: for what may wait long."""
         return await self.means.ending.unless_stopping(drive(steps))
 
-    async def json(self, kind: type[T], none: T | None = None) -> T:
-        """The body as a value of that kind; none is that of no body. Raises `Problem`."""
+    async def json(self, reader: Reader[T], none: T | None = None) -> T:
+        """The body as a value; none is that of no body. Raises `Problem`."""
         body = await self.exchange.body(_MOST_JSON)
         if none is not None and not body.strip():
             return none
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Problem(400, f"the body: {error}") from None
+        return reader.read(body, "the body")
 
 
 def pairs(query: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -109,6 +109,13 @@ def test_consumers(server: ServerProcess, web: Web, wire: Wire, queue: str) -> N
     told(server, "drop", queue)
     for body in ('{"strat": "head"}', '{"start": "middle"}', "[]", "{", '{"copy_from": "c"}'):
         assert web.ask("PUT", f"{at}/d", body).status == 400, body
+    for body, detail in (
+        ("[]", "the body: expected a JSON object"),
+        ("{", "the body: expected a whole JSON object"),
+        ('{"start": 5}', "the body: start: expected tail or head, not 5"),
+        ('{"strat": 5}', "the body: the field strat is unknown; known are start, copy_from"),
+    ):
+        assert web.ask("PUT", f"{at}/d", body).detail == detail
     assert web.ask("PUT", f"{at}/a%2fb").status == 400
     assert web.ask("PUT", f"{at}/d", " " * (2 << 20)).status == 413
 
@@ -136,10 +143,11 @@ def test_settings_until_the_next_reload(server: ServerProcess, web: Web, queue: 
         ('{"max_itms": 1}', "max_itms"),
         ('{"max_items": -1}', "max_items"),
         ('{"consumers": [1]}', "consumers"),
-        ('{"max_items": {"a": 1}}', "the body"),
+        ('{"max_items": {"a": 1}}', "max_items"),
+        ("[]", "the body: expected a JSON object"),
+        ("", "the body: expected a whole JSON object"),
+        ('{"a":' + "[" * 500_000, "the body: it is nested too deeply"),
         ('{"max_items": ' + "[" * 5000 + "]" * 5000 + "}", "the body"),
-        ("[]", "the body"),
-        ("", "the body"),
     ):
         said = web.ask("PATCH", f"{at}/settings", body)
         assert (said.status, what in said.detail) == (400, True), said

@@ -89,14 +89,25 @@ def test_many_at_once(web: Web, queue: str) -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ('{"text": "a"}\n{"txt": "b"}', "line 2: .*txt"),
+        (
+            '{"text": "a"}\n{"txt": "b"}',
+            "line 2: the field txt is unknown; known are data, text, flags, ttl, delay, ",
+        ),
         ('{"text": "a", "data": ""}', "line 1: expected either data, in base64, or text"),
         ("{}", "line 1: expected either"),
-        ('{"data": "?"}', "line 1: .*base64"),
+        ('{"data": "?"}', 'line 1: data: expected text in base64, not "\\?"$'),
+        ('{"text": 1}', "line 1: text: expected text, not 1$"),
+        ('{"text": "a", "ttl": 5}', "line 1: ttl: expected a duration with its unit.*, not 5$"),
+        ('{"text": "a", "flags": "x"}', 'line 1: flags: expected a whole number .*, not "x"$'),
+        ('{"text": "a", "flags": 1e99999}', "line 1: flags: expected .*, not 1e99999$"),
+        ('{"text" "a"}', "line 1: expected a whole JSON object, and byte 8 is wrong$"),
+        ('{"text": "\\ud800"}', "line 1: expected a whole JSON object$"),
+        ("[" * 100_000, "line 1: expected a JSON object$"),
+        ('{"a":' * 100_000, "line 1: it is nested too deeply$"),
         ('{"text": "a", "ttl": "5"}', "line 1: ttl: expected a duration with its unit.*'5'"),
         ('{"text": "a", "flags": 4294967296}', "line 1: .*flags"),
-        ('{"text": "a"', "line 1: .*truncated"),
-        ("[]", "line 1: "),
+        ('{"text": "a"', "line 1: expected a whole JSON object$"),
+        ("[]", "line 1: expected a JSON object$"),
     ],
 )
 def test_of_bad_lines_none_is_put(web: Web, queue: str, body: str, told: str) -> None:
@@ -105,6 +116,11 @@ def test_of_bad_lines_none_is_put(web: Web, queue: str, body: str, told: str) ->
     assert said.status == 400
     assert re.search(at, said.detail), said.detail
     assert web.get(f"/v1/queues/{queue}").status == 404
+
+
+def test_lines_are_utf_8(web: Web, queue: str) -> None:
+    said = web.post(f"/v1/queues/{queue}/items", b'{"text":"a"}\n{"text":"\xff"}', **LINES)
+    assert (said.status, said.detail) == (400, "line 2: expected UTF-8, and byte 9 is none")
 
 
 def test_what_was_given_can_be_put_as_it_is(web: Web, queue: str) -> None:

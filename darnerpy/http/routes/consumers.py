@@ -7,6 +7,7 @@ from .. import schemas
 from ..answers import Answer, empty, json
 from ..call import Call, unquoted
 from ..declared import Body, Reply, Route
+from ..objects import Reader
 from ..wording import named, sayable
 
 __all__ = ["ROUTES"]
@@ -19,6 +20,10 @@ class _How(msgspec.Struct, forbid_unknown_fields=True):
     copy_from: str | None = None  # percent-encoded, as all names
 
 
+_FIELDS = {"start": "tail or head", "copy_from": "the name of a consumer, percent-encoded"}
+_HOW = Reader(_How, _FIELDS)
+
+
 async def list_consumers(call: Call) -> Answer:
     found = await call.run(consumers.consumers(call.host, call.queue))
     return json({"consumers": [{**named(name), **sayable(stats)} for name, stats in found]})
@@ -29,7 +34,7 @@ async def get_consumer(call: Call) -> Answer:
 
 
 async def make_consumer(call: Call) -> Answer:
-    how = await call.json(_How, none=_How())
+    how = await call.json(_HOW, none=_How())
     copied = None if how.copy_from is None else unquoted(how.copy_from.encode())
     asked = call.queue, call.places["consumer"], how.start, copied
     new = await call.run(consumers.make_consumer(call.host, call.exchange.who, *asked))

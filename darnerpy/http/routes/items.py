@@ -20,6 +20,7 @@ from ..declared import Body, Header, Reply, Route, header, query
 from ..driving import drive
 from ..items import LINES, RAW, answer_of, wants_lines
 from ..kinds import CONSUMER, Kind, duration, number
+from ..objects import Reader
 from ..problems import Problem
 
 __all__ = ["AS", "CONSUMER_OF", "ITEM_HEADERS", "ROUTES", "WAIT", "traits_of"]
@@ -105,15 +106,25 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     until: float | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Line)
+_NUMBER = "a whole number"
+_LINE = Reader(
+    _Line,
+    {
+        "data": "text in base64",
+        "text": "text",
+        "flags": f"{_NUMBER} from 0 to {_MOST_FLAGS}",
+        "ttl": duration(1, _LONGEST_MS).expected,
+        "delay": duration(0, _LONGEST_MS).expected,
+        **dict.fromkeys(("id", "attempts", "size"), _NUMBER),
+        **dict.fromkeys(("age", "until"), "a number"),
+        "lease": "text",
+    },
+)
 
 
 def _item_of(text: bytes, at: int, traits: Traits) -> New:
     """What a line says goes before what the headers do."""
-    try:
-        line = _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"line {at}: {error}") from None
+    line = _LINE.read(text, f"line {at}")
     if (line.data is None) is (line.text is None):
         raise Problem(400, f"line {at}: expected either data, in base64, or text")
     if line.size is not None and line.data is not None and line.size != len(line.data):

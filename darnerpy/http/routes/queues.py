@@ -12,17 +12,15 @@ from ..answers import Answer, empty, json
 from ..call import Call
 from ..declared import Body, Parameter, Reply, Route, query
 from ..kinds import GLOB, QUEUE, number
+from ..objects import Reader
 from ..wording import named, path_name, sayable
 
 __all__ = ["ROUTES"]
 
 _MOST = 1000
 _encode = msgspec.json.Encoder().encode
+_VALUES = Reader(dict[str, object], {})
 _UNTIL = "the next reload or restart"
-
-_Plain = str | int | float | bool | None
-_Value = _Plain | list[_Plain]
-"""Of a setting. In what may be anything a client could nest more than can be read."""
 
 
 def queue_object(report: Report) -> dict[str, object]:
@@ -62,7 +60,7 @@ async def delete_queue(call: Call) -> Answer:
 
 
 async def change_settings(call: Call) -> Answer:
-    values = await call.json(dict[str, _Value])
+    values = await call.json(_VALUES)
     who = call.exchange.who
     await call.run(settings.change_settings(call.host, who, call.queue, values))
     report = await call.run(reports.one(call.host, call.queue))
