@@ -11,7 +11,7 @@ from .answers import ALWAYS, Answer, Sender, of_problem
 from .call import Call, Means
 from .exchange import Exchange
 from .problems import Problem, problem_of
-from .routing import Router, parameters_of, refuse_body
+from .routing import Router, check_body, parameters_of
 from .safety import Safety
 
 __all__ = ["App"]
@@ -60,6 +60,6 @@ class App:
             self._safety.check(None, exchange)
             raise
         self._safety.check(found.route, exchange)
-        await refuse_body(found, exchange)
+        await check_body(found, exchange)
         places, given = parameters_of(found, exchange)
         return await found.route.handler(Call(self._means, exchange, places, given))

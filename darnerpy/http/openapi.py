@@ -54,6 +54,7 @@ _HELP = {
     410: "The lease is over.",
     413: "It is larger than the queue ever allows.",
     414: "The address is too long.",
+    415: "The body is encoded, which is not undone here.",
     421: "The host is none of those that are known.",
     429: "The queue is full.",
     431: "The head of the request is too large.",
@@ -152,6 +153,7 @@ def _common(route: Route) -> set[int]:
     found = {400, 408, 414, 431, 500, 503}
     found |= {421} if route.hosts else set()
     found |= {401} if route.token else set()
+    found |= {415} if route.body is not None else set()
     return found | ({403} if route.changes else set())
 
 

@@ -17,7 +17,7 @@ from .exchange import Exchange
 from .kinds import CONSUMER, QUEUE, Kind
 from .problems import Problem
 
-__all__ = ["Found", "Router", "parameters_of", "refuse_body"]
+__all__ = ["Found", "Router", "parameters_of", "check_body"]
 
 _UNDER_A_QUEUE = "/v1/queues/{queue}"
 _WITHOUT_IT = "/v1/queue"
@@ -102,11 +102,19 @@ def _nothing(path: bytes) -> Problem:
     return Problem(404, f"there is nothing at {path.decode('ascii', 'backslashreplace')}")
 
 
-async def refuse_body(found: Found, exchange: Exchange) -> None:
+async def check_body(found: Found, exchange: Exchange) -> None:
     """Raises `Problem` 400 if there is a body where the route has none: whoever sends one means something by
-    it, such as that not all items are to go.
+    it, such as that not all items are to go. And 415 for one that is encoded: nobody would be told so who is
+    given the item.
     """
-    if found.route.body is None and await exchange.has_body():
+    if found.route.body is not None:
+        encoding = exchange.headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding not in (b"", b"identity"):
+            shown = encoding.decode("latin-1")
+            raise Problem(
+                415, f"Content-Encoding: {shown} is not decoded here: send the body without"
+            )
+    elif await exchange.has_body():
         names = _listed(_in_query(found))
         where = f": parameters belong in the address; known are {names}"
         raise Problem(400, f"this takes no body{where if names else ', and no parameters'}")

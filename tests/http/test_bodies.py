@@ -66,6 +66,18 @@ def test_an_empty_one_is_none(web: Web, queue: str) -> None:
     assert web.ask("DELETE", f"{at}/items?all=true", iter([])).json == {"purged": 1}
 
 
+def test_one_that_is_encoded(web: Web, queue: str) -> None:
+    """Who takes the item would not know of it."""
+    at = f"/v1/queues/{queue}"
+    for path in (f"{at}/items", f"/push?queue={queue}"):
+        said = web.post(path, b"\x1f\x8b", content_encoding="gzip")
+        told = "Content-Encoding: gzip is not decoded here: send the body without"
+        assert (said.status, said.detail) == (415, told)
+    assert web.get(at).status == 404
+    assert web.post(f"{at}/items", b"x", content_encoding="identity").status == 201
+    assert web.post(f"{at}/take", content_encoding="gzip").body == b"x"
+
+
 def test_head_with_one(web: Web) -> None:
     assert web.ask("HEAD", "/v1/queues", b"x").status == 400
     assert web.ask("HEAD", "/v1/queues").status == 200

@@ -51,5 +51,23 @@ def test_the_page_names_every_path_and_status() -> None:
             continue
         last = [part for part in route.path.split("/") if part and "{" not in part][-1]
         assert last in page, route.path
-    for status in (400, 401, 403, 404, 405, 406, 408, 409, 410, 413, 414, 421, 429, 431, 503, 507):
+    for status in (
+        400,
+        401,
+        403,
+        404,
+        405,
+        406,
+        408,
+        409,
+        410,
+        413,
+        414,
+        415,
+        421,
+        429,
+        431,
+        503,
+        507,
+    ):
         assert str(status) in page

@@ -244,6 +244,25 @@ def test_what_is_put_ends_a_wait(server: ServerProcess, web: Web, wire: Wire, qu
     assert found == [b"x"]
 
 
+def test_a_queue_that_is_deleted_ends_waits(
+    server: ServerProcess, web: Web, wire: Wire, queue: str
+) -> None:
+    found: list[int] = []
+
+    def wait() -> None:
+        with Web(server) as other:
+            found.append(other.post(f"/v1/queues/{queue}/take?wait=20s").status)
+
+    web.post(f"/v1/queues/{queue}/items", b"x")
+    web.post(f"/v1/queues/{queue}/take")
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    wait_until(lambda: wire.stats(queue)["waiters"] == "1")
+    assert web.ask("DELETE", f"/v1/queues/{queue}").status == 204
+    waiting.join()
+    assert found == [204]
+
+
 def test_a_wait_in_vain(web: Web, queue: str) -> None:
     assert web.post(f"/v1/queues/{queue}/take").status == 404
     assert web.post(f"/v1/queues/{queue}/take?wait=50ms").status == 204
