@@ -65,6 +65,7 @@ def queue_stats(stored: StoredQueue, consumer: Consumer, clock: Clock) -> Iterat
     yield "dead_lettered", counters.dead
     yield "dropped", counters.dropped
     yield "moved", counters.moved
+    yield "purged", counters.purged
     yield "lagging", int(queue.limits.is_warned(consumer))
     if not consumer.name:
         yield "paused", _PAUSED[queue.paused]

@@ -30,4 +30,5 @@ class Sample(msgspec.Struct, gc=False):
     discarded: int
     flushed: int
     moved: int
+    purged: int
     dead: int

@@ -39,5 +39,6 @@ def sample_of(queue: Queue, consumer: Consumer, now: int) -> Sample:
         counters.discarded,
         counters.flushed,
         counters.moved,
+        counters.purged,
         counters.dead + counters.dropped,
     )

@@ -8,8 +8,8 @@ class Counters:
 
     aborts: open reads that came back, timeouts those of them whose time was up. passed_over: found
     expired; expired: gone for it. dead: out of attempts and moved away, dropped if there was nowhere
-    to go. discarded: to make room, or a few of them because somebody asked for that; flushed: all that
-    waited. moved: to another queue because somebody asked for that.
+    to go. discarded: to make room. flushed: all that waited; purged: a few of them, because somebody asked
+    for that. moved: to another queue because somebody asked for that.
 
     Two make up for what is not counted where it happens, so that sums of them never fall. passed: by how
     much the position has moved, to and fro, without anybody having read anything. let_go: open reads that
@@ -30,6 +30,7 @@ class Counters:
         "opens",
         "passed",
         "passed_over",
+        "purged",
         "timeouts",
     )
 
@@ -45,6 +46,7 @@ class Counters:
         self.flushes = 0
         self.flushed = 0
         self.moved = 0
+        self.purged = 0
         self.passed = 0
         self.let_go = 0
         self.confirmed = 0
@@ -62,6 +64,7 @@ class Counters:
         self.flushes += times * other.flushes
         self.flushed += times * other.flushed
         self.moved += times * other.moved
+        self.purged += times * other.purged
         self.passed += times * other.passed
         self.let_go += times * other.let_go
         self.confirmed += times * other.confirmed

@@ -228,7 +228,7 @@ class Delivery(RecoverableLog):
         ]
 
     def throw_away(self, consumer: Consumer, items: list[Item]) -> Batch:
-        """Discard some that wait, in order of id, wherever they stand; see `that_wait`."""
+        """Purge some that wait, in order of id, wherever they stand; see `that_wait`."""
         batch = self._touch()
         batch.lasting = True
         consumer.take_out(items)
@@ -236,7 +236,7 @@ class Delivery(RecoverableLog):
             self._confirm(consumer, item, DISCARD)
             self._forget_delay(item)
         consumer.counters.passed += len(items)
-        consumer.counters.discarded += len(items)
+        consumer.counters.purged += len(items)
         if consumer.skip_confirmed():
             self._follow(consumer)
         self.serve(consumer)

@@ -67,6 +67,7 @@ def server_stats(host: Host, totals: Totals) -> Iterator[Stat]:
     yield "discarded", totals.counters.discarded
     yield "dead_lettered", totals.counters.dead
     yield "dropped", totals.counters.dropped
+    yield "purged", totals.counters.purged
     yield "damaged_items", totals.lost
     yield "status", host.guard.status
     yield "out_of_disk", int(broker.space.error is not None)

@@ -76,6 +76,28 @@ def test_what_is_counted_of_a_queue(web: Web, wire: Wire) -> None:
     assert of(scrape(web), "queue_flushed_total", queue="work") == 1
 
 
+def test_what_is_purged_is_not_taken_for_what_made_room(make_server: MakeServer) -> None:
+    server = make_server(http="127.0.0.1:0", max_items=4, discard_old_when_full="true")
+    with server.connect() as wire, Web(server) as web:
+        assert wire.get("bulk+audit") is None
+        wire.put("bulk", *[b"x"] * 5)
+        assert web.ask("DELETE", "/v1/queues/bulk/items?first=2").json == {"purged": 2}
+        purge = "/v1/queues/bulk/items?first=1&consumer=audit"
+        assert web.ask("DELETE", purge).json == {"purged": 1}
+        seen = scrape(web)
+        assert of(seen, "queue_discarded_total", queue="bulk") == 1
+        assert of(seen, "queue_purged_total", queue="bulk") == 2
+        assert of(seen, "queue_purged_total", queue="bulk", consumer="audit") == 1
+        assert of(seen, "queue_flushed_total", queue="bulk") == 0
+        assert of(seen, "queue_confirmed_total", queue="bulk") == 0
+        stats = wire.stats("bulk")
+        assert (stats["discarded"], stats["purged"]) == ("1", "2")
+        assert wire.stats("bulk+audit")["purged"] == "1"
+        for gone in (b"delete bulk+audit\r\n", b"delete bulk\r\n"):
+            assert wire.ask(gone) == b"DELETED\r\n"
+            assert wire.stats()["purged"] == "3"
+
+
 def test_clients_and_commands_of_http_are_counted_too(make_server: MakeServer) -> None:
     server = make_server(http="127.0.0.1:0", max_connections=1)
     with Web(server) as web:

@@ -43,7 +43,7 @@ async def test_the_first_ones_go(tmp_path: Path, reopened: bool) -> None:
         if reopened:
             assert await drive(purge(host_of(house), "me", WORK, first=2500)) == 2500
         own = (await house.usable(WORK)).queue.own
-        assert own.counters.discarded == (2500 if reopened else 0)
+        assert own.counters.purged == (2500 if reopened else 0)
         await house.put(WORK, b"later")
         assert await house.drain(WORK) == [*numbers(2500, MANY), b"later"]
         assert await drive(purge(host_of(house), "me", WORK, first=5)) == 0
@@ -64,7 +64,7 @@ async def test_what_is_held_stays_and_all_else_goes_in_order(tmp_path: Path) -> 
         await house.close(WORK, held[2])
         assert await house.drain(WORK) == [*numbers(0, 1), b"last"]
         files = tmp_path / "queues" / "work" / "large"
-        assert queue.own.counters.discarded == 11
+        assert queue.own.counters.purged == 11
         assert files.exists()
     async with House(tmp_path) as house:
         assert await house.drain(WORK) == []
@@ -168,14 +168,14 @@ async def test_a_purge_that_is_broken_off(tmp_path: Path) -> None:
         await house.put(WORK, *numbers(0, MANY))
         steps = purge(host_of(house), "me", WORK, first=MANY)
         queue = house.queue(WORK)
-        while queue.own.counters.discarded == 0:
+        while queue.own.counters.purged == 0:
             until_then = next(steps)
             if until_then is not None:
                 done: list[bool] = []
                 until_then(lambda done=done: done.append(True))  # type: ignore[misc]
                 await until(lambda done=done: bool(done))  # type: ignore[misc]
         steps.close()
-        gone = queue.own.counters.discarded
+        gone = queue.own.counters.purged
         assert 0 < gone < MANY
         assert await house.drain(WORK) == numbers(gone, MANY)
 

@@ -527,12 +527,10 @@ class QueueMachine(RuleBasedStateMachine):
         assert not any(self.model.must_leave(place, i, self.clock.now) for i in ids)
         place.confirmed.update(ids)
         counters = place.consumer.counters
-        before = counters.discarded
-        # First, because who waits may be told at once that there is nothing.
-        self.discarded[place.consumer] = before + len(ids)
-        self.counted[place.consumer] = self.counted.get(place.consumer, 0) + len(ids)
+        before, discarded = counters.purged, counters.discarded
         assert self.queue.throw_away(place.consumer, chosen) is self.queue.batch
-        assert counters.discarded == before + len(ids)
+        assert counters.purged == before + len(ids)
+        assert counters.discarded == discarded
 
     @is_up
     @precondition(lambda self: len(self.places) > 1 and self.calm > 4)

@@ -46,6 +46,7 @@ class _Told(msgspec.Struct, gc=False, omit_defaults=True):
     delayed: int | None = None
     expired_items: int | None = None
     discarded: int | None = None
+    purged: int | None = None
     dead_lettered: int | None = None
     dropped: int | None = None
     canceled_transactions: int | None = None
@@ -85,6 +86,7 @@ def _told(watched: Watched, place: Place) -> bytes:
             sample.delayed,
             sample.expired,
             sample.discarded,
+            sample.purged,
             counters.dead,
             counters.dropped,
             sample.returned,

@@ -50,10 +50,8 @@ _PLACES: tuple[tuple[Family, Callable[[Sample], int]], ...] = (
     (_counter("queue_confirmed", "Items taken or closed."), attrgetter("confirmed")),
     (_counter("queue_returned", "Open reads that came back."), attrgetter("returned")),
     (_counter("queue_expired", "Items whose time was over."), attrgetter("expired")),
-    (
-        _counter("queue_discarded", "Items thrown away to make room, or purged."),
-        attrgetter("discarded"),
-    ),
+    (_counter("queue_discarded", "Items thrown away to make room."), attrgetter("discarded")),
+    (_counter("queue_purged", "Items purged, but not all at once."), attrgetter("purged")),
     (_counter("queue_flushed", "Items removed by a flush."), attrgetter("flushed")),
     (_counter("queue_moved", "Items moved elsewhere on request."), attrgetter("moved")),
     (_counter("queue_dead", "Items out of attempts."), attrgetter("dead")),

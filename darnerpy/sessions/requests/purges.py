@@ -1,6 +1,6 @@
 """Throwing away what waits in a queue: the first so many, what is older than so much, or all.
 
-Items that are held stay, and may be confirmed and returned. What is gone counts as discarded, but for all,
+Items that are held stay, and may be confirmed and returned. What is gone counts as purged, but for all,
 which is a flush. If it is broken off, what was thrown away until then stays so, and is on disk.
 """
 
