@@ -252,6 +252,11 @@ class Settings:
         """Whether any queue may be tapped."""
         return any(rule.values.get("tap") for rule in self.queue_rules)
 
+    def targets(self, option: str) -> set[bytes]:
+        """The queues that any table gives as `dead_letter` or `expire_to`."""
+        found = {rule.values.get(option, b"") for rule in self.queue_rules}
+        return found - {b"", DROP if option == "dead_letter" else b""}
+
     def names(self, option: str, queue: bytes) -> bool:
         """Whether any table gives this option of the queue, be it as it is by default."""
         return any(option in rule.values for rule in self.queue_rules if rule.matches(queue))

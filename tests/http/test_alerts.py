@@ -57,6 +57,66 @@ def says(tmp_path: Path) -> Says:
     return check
 
 
+Series = dict[str, str]
+
+WAITS: dict[str, Series] = {
+    "DarnerpyOldItems": {"darnerpy_queue_age_seconds{QUEUE}": "700x60"},
+    "DarnerpyQueueGrows": {"darnerpy_queue_items{QUEUE}": "1001+100x60"},
+    "DarnerpyNobodyReads": {
+        "darnerpy_queue_items{QUEUE}": "3x60",
+        "darnerpy_queue_waiters{QUEUE}": "0x60",
+        "darnerpy_queue_open_reads{QUEUE}": "0x60",
+        "darnerpy_queue_gets_total{QUEUE}": "8x60",
+    },
+}
+TOLD = {
+    "DarnerpyOldItems": "The next item of {} at one has waited for 11m 40s",
+    "DarnerpyQueueGrows": "{} at one grows: consumers do not keep up",
+    "DarnerpyNobodyReads": "Nobody reads {} at one",
+}
+
+
+def of_queue(series: Series, labels: str) -> Series:
+    return {name.replace("QUEUE", labels): values for name, values in series.items()}
+
+
+@pytest.mark.parametrize("alert", WAITS)
+def test_an_alert_names_the_queue_or_its_consumer(says: Says, alert: str) -> None:
+    series = of_queue(WAITS[alert], 'queue="work"')
+    series |= of_queue(WAITS[alert], 'queue="work",consumer="audit"')
+    told: dict[tuple[str, ...], str] = {
+        ("queue=work",): TOLD[alert].format("work"),
+        ("queue=work", "consumer=audit"): TOLD[alert].format("work+audit"),
+    }
+    says(alert, "50m", series, told)
+
+
+@pytest.mark.parametrize("alert", WAITS)
+@pytest.mark.parametrize(("what", "fires"), [("gets", False), ("puts", True)])
+def test_that_items_wait_while_gets_are_paused_is_no_news(
+    says: Says, alert: str, what: str, fires: bool
+) -> None:
+    paused = {f'darnerpy_queue_paused{{queue="work",what="{what}"}}': "1x60"}
+    series = of_queue(WAITS[alert], 'queue="work"') | paused
+    says(alert, "50m", series, {("queue=work",): TOLD[alert].format("work")} if fires else {})
+
+
+@pytest.mark.parametrize(
+    ("alert", "what", "fires"),
+    [
+        ("DarnerpyOldItems", "dead_letter", False),
+        ("DarnerpyOldItems", "expire_to", True),
+        ("DarnerpyNobodyReads", "dead_letter", False),
+        ("DarnerpyNobodyReads", "expire_to", True),
+        ("DarnerpyQueueGrows", "dead_letter", True),
+    ],
+)
+def test_nobody_has_to_read_a_dead_letter(says: Says, alert: str, what: str, fires: bool) -> None:
+    target = {f'darnerpy_queue_target{{queue="work",what="{what}"}}': "1x60"}
+    series = of_queue(WAITS[alert], 'queue="work"') | target
+    says(alert, "50m", series, {("queue=work",): TOLD[alert].format("work")} if fires else {})
+
+
 WORK = {
     ("queue=work",): "Items of work at one are damaged and cannot be served: the log says which"
 }

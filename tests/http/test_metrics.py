@@ -212,6 +212,27 @@ def test_a_total_goes_on_where_a_queue_that_failed_is_read_again(make_server: Ma
     server.kill()
 
 
+def test_queues_that_others_send_to_can_be_told_from_the_rest(make_server: MakeServer) -> None:
+    toml = """
+        [queues."*"]
+        max_attempts = 2
+        dead_letter = "failed"
+        [queues."mail-*"]
+        dead_letter = "drop"
+        expire_to = "late"
+    """
+    server = make_server(toml=toml, http="127.0.0.1:0")
+    with server.connect() as wire, Web(server) as web:
+        for name in ("failed", "late", "drop", "mail-a", "work"):
+            wire.put(name, b"x")
+        wire.get("failed+audit")
+        told = {labels for name, labels in scrape(web) if name == "darnerpy_queue_target"}
+        assert told == {
+            frozenset({("queue", "failed"), ("what", "dead_letter")}),
+            frozenset({("queue", "late"), ("what", "expire_to")}),
+        }
+
+
 def test_damage_and_what_is_kept_for_it_are_told(make_server: MakeServer) -> None:
     server = make_server(sync="never", http="127.0.0.1:0")
     with server.connect() as wire, Web(server) as web:

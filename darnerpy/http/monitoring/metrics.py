@@ -63,6 +63,10 @@ _DAMAGED = _counter("queue_damaged", "Items that cannot be served because of dam
 _KEPT = _gauge("queue_kept", "Items on disk that are not served; queues without any are left out.")
 _FAILED = _gauge("queue_failed", "1 for a queue whose journal cannot be used; others are left out.")
 _PAUSED = _gauge("queue_paused", "1 for a queue that is paused, by what is; others are left out.")
+_TARGET = _gauge(
+    "queue_target", "1 for a queue that items move to, by which setting; others are left out."
+)
+_TARGETS = "dead_letter", "expire_to"
 
 _COMMIT = Family(
     "darnerpy_commit_seconds", "histogram", "How long writing took, with its sync.", "seconds"
@@ -161,7 +165,7 @@ _BEGAN = Family(
 
 FAMILIES: tuple[Family, ...] = (
     *(family for family, _ in _PLACES),
-    *(_AGE, _PUTS, _DISK, _DAMAGED, _KEPT, _FAILED, _PAUSED),
+    *(_AGE, _PUTS, _DISK, _DAMAGED, _KEPT, _FAILED, _PAUSED, _TARGET),
     *(_COMMIT, _COMMAND, _QUEUE_TIME, _BUILD, _STATUS, _READY, _QUEUES, _FREE, _STREAMS),
     *(family for family, _ in _SERVER),
     *(family for family, _ in _PROCESS),
@@ -230,6 +234,8 @@ class Metrics:
         kept: list[int] = []
         failed: list[str] = []
         paused: list[str] = []
+        targeted: list[str] = []
+        targets = [(option, host.settings.targets(option)) for option in _TARGETS]
         places: list[str] = []
         samples: list[Sample] = []
         cut = brief()
@@ -260,6 +266,11 @@ class Metrics:
                     for bit, what in ((1, "puts"), (2, "gets"))
                     if queue.paused & bit
                 ]
+            targeted += [
+                f'{{queue="{name}",what="{option}"}}'
+                for option, names in targets
+                if stored.name in names
+            ]
             for each, consumer in list(queue.consumers.items()):
                 places.append(f'{{queue="{name}",consumer="{path_name(each)}"}}' if each else label)
                 samples.append(sample_of(queue, consumer, now))
@@ -270,6 +281,7 @@ class Metrics:
         yield from _lines(to, _KEPT, keeping, kept)
         yield from _lines(to, _FAILED, failed, [1] * len(failed))
         yield from _lines(to, _PAUSED, paused, [1] * len(paused))
+        yield from _lines(to, _TARGET, targeted, [1] * len(targeted))
         for family, of in _PLACES:
             yield from _lines(to, family, places, samples, of)
         yield from _lines(to, _AGE, places, samples, _seconds)
