@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,6 +114,19 @@ def test_damage_is_told_as_soon_as_it_is_met(make_server: MakeServer) -> None:
     with following(server) as stream:
         assert "damaged_items" not in stream.until("hurt", consumer="audit")
     server.kill()  # damage is an error in the log
+
+
+def test_what_events_call_otherwise_than_stats_is_explained(
+    server: ServerProcess, wire: Wire
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/monitoring.md").read_text()
+    explained = re.findall(r"`(\w+)`", page.partition("\n## Events\n")[2].partition("\n## ")[0])
+    wire.put("called", b"x")
+    with following(server) as stream:
+        _, told = stream.next()
+        found = _of(told, "called") or stream.until("called")
+    assert found.keys() <= {*wire.stats("called"), *explained, "name"}
+    assert told["totals"].keys() <= {*wire.stats(), *wire.stats("called"), *explained}
 
 
 def test_rates_come_and_go(server: ServerProcess, wire: Wire) -> None:
