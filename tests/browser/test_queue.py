@@ -229,13 +229,13 @@ def test_what_was_pushed_is_not_pushed_again_by_one_more_click(
     # Who wants an empty one says so.
     push.click()
     expect(page.get_by_text("Pushed as item 2, 0 B.")).to_be_visible()
-    # What is typed while it is under way is the next one.
 
-    def type_meanwhile(route: Route) -> None:
+    # What is typed while it is under way is the next one.
+    def go_on(route: Route) -> None:
         data.fill("next")
         route.continue_()
 
-    page.route("**/items", type_meanwhile)
+    page.route("**/items", go_on)
     data.fill("this")
     push.click()
     expect(page.get_by_text("Pushed as item 3, 4 B.")).to_be_visible()

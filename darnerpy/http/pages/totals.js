@@ -3,7 +3,7 @@
 // Owns which numbers are in it and how they read.
 
 import { count, duration, exact, latency, rate, size } from "./format.js";
-import { el, set, setText } from "./dom.js";
+import { el, set, setNumber } from "./dom.js";
 import { Sparkline } from "./sparkline.js";
 import { TREND } from "./store.js";
 import { recall } from "./trends.js";
@@ -45,7 +45,7 @@ export class Totals {
   update() {
     if (!this.store.time) return;
     TOTALS.forEach(([, , text, whole], at) => {
-      setText(this.values[at], text(this.store));
+      setNumber(this.values[at], text(this.store));
       if (whole) set(this.values[at], "title", whole(this.store));
     });
     this.trend.draw(this.store.all.trend, TREND);
