@@ -296,6 +296,7 @@ def test_a_queue_whose_journal_has_failed_says_so(
     server = make_server(http="127.0.0.1:0", sync="always")
     with server.connect() as wire:
         wire.put("gone", b"x", b"y")
+        wire.ask(b"get gone+audit\r\n")
         page = open_page(server, "#/q/gone", forgiven=("503",))
         expect(tile(page, "Oldest")).to_have_text(re.compile("s$"))
         path = server.data / "queues/gone"
@@ -309,11 +310,16 @@ def test_a_queue_whose_journal_has_failed_says_so(
         expect(tile(page, "Depth")).to_have_text("2")
         assert complaints_in_both_colours(page) == []
         page.get_by_role("link", name="Consumers").click()
-        expect(page.locator("table.consumers tbody td").nth(2)).to_have_text("–")
+        ages = page.locator("table.consumers tbody td:nth-child(4)")
+        expect(ages).to_have_text(["–", "–"])
+        page.get_by_role("link", name="Items").click()
+        expect(page.get_by_text("The items cannot be looked at")).to_be_visible()
         # As it says.
         (server.data.parent / "elsewhere").rename(path)
         expect(told).to_be_hidden()
         expect(tile(page, "Oldest")).to_have_text(re.compile("s$"))
+        expect(page.locator("button.glimpse")).to_have_count(2)
+        expect(page.get_by_text("The items cannot be looked at")).to_be_hidden()
     page.close()
     server.kill()  # its log has an error
 

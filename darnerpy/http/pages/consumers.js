@@ -104,7 +104,9 @@ export class ConsumersPart {
       this.body.append(row.element);
     }
     while (this.rows.length > consumers.length) this.rows.pop().element.remove();
-    consumers.forEach((consumer, at) => this.rows[at].show(consumer, this.page.readOnly));
+    // What is known of a queue that has failed is from before.
+    const then = this.page.failed ? { age: undefined } : {};
+    consumers.forEach((consumer, at) => this.rows[at].show({ ...consumer, ...then }, this.page.readOnly));
     this.none.hidden = consumers.length > 1;
     set(this.make, "disabled", this.page.readOnly || !this.page.detail);
   }

@@ -21,6 +21,7 @@ export class Peek {
     this.consumer = parameters.get("consumer") ?? "";
     this.as = parameters.get("as") in VIEWS ? parameters.get("as") : "auto";
     this.items = [];
+    this.refused = this.failed = false; // what was asked for last, since the journal had failed
     this.download = download;
     this.build();
     this.load();
@@ -159,6 +160,7 @@ export class Peek {
 
   /** Items that are not due are passed over in looking, and in a download. */
   update() {
+    this.follow();
     const { delayed } = this.page.consumer(this.consumer) ?? {};
     const are = delayed === 1 ? "is" : "are";
     setText(
@@ -169,6 +171,17 @@ export class Peek {
         : "",
     );
     this.delayed.hidden = !delayed;
+  }
+
+  /** A journal that has failed works again some time. */
+  follow() {
+    if (this.refused && this.page.failed) {
+      this.failed = true;
+      setText(this.trouble, "The items cannot be looked at while the journal has failed.");
+    } else if (this.failed) {
+      this.failed = false;
+      this.load();
+    }
   }
 
   go(offset, count = this.count) {
@@ -205,12 +218,15 @@ export class Peek {
       this.items = await this.ask(signal, newest);
       if (newest) this.place(Math.max(0, this.total - this.count));
       this.trouble.hidden = true;
+      this.refused = this.failed = false;
     } catch (error) {
       if (signal.aborted) return;
       this.items = [];
       const missing = error.status === 404;
       setText(this.trouble, missing ? "" : `${error.title ?? "The page failed"}. ${error.message}`);
       this.trouble.hidden = missing;
+      this.refused = error.status === 503;
+      this.follow();
     }
     set(this.table, "aria-busy", null);
     this.time = Date.now();

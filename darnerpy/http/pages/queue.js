@@ -69,7 +69,8 @@ export class QueuePage {
   }
 
   get consumers() {
-    return this.detail?.consumers ?? [];
+    const queue = this.store.queue(this.key);
+    return this.detail?.consumers ?? [...(queue?.consumers.values() ?? [])].map(({ stats }) => stats);
   }
 
   /** The age of the oldest item, which grows while nothing is said of the queue. */
@@ -81,6 +82,10 @@ export class QueuePage {
   /** What is known of a consumer by its name, "" is the queue's own; undefined if there is none. */
   consumer(name) {
     return name ? this.consumers.find((consumer) => consumer.name === name) : this.stats;
+  }
+
+  get failed() {
+    return this.stats.state === "failed";
   }
 
   get readOnly() {
@@ -166,7 +171,7 @@ export class QueuePage {
   get fault() {
     const { error } = this;
     if (!error) return "";
-    if (error.status === 503 && this.stats.state === "failed") return failure(error.message);
+    if (error.status === 503 && this.failed) return failure(error.message);
     return `${error.title ?? "The page failed"}. ${error.message}`;
   }
 
