@@ -14,6 +14,7 @@ from .errors import ClientError
 __all__ = [
     "BACKUP_NAME",
     "MAX_NAME",
+    "check_consumer",
     "file_name",
     "from_file_name",
     "is_backup_name",
@@ -39,18 +40,27 @@ def split(name: bytes) -> tuple[bytes, bytes]:
 
     Raises `ClientError` for a name that no queue or consumer can have.
     """
-    if not name:
-        raise ClientError("queue name is empty")
-    if len(name) > MAX_NAME:
-        raise ClientError(f"queue name is {len(name)} bytes, at most {MAX_NAME} are allowed")
-    legal = _LEGAL.match(name)
-    if legal is None or legal.end() != len(name):
-        at = 0 if legal is None else legal.end()
-        raise ClientError(f"queue name may not contain byte 0x{name[at]:02x} (at {at})")
+    _check(name, "queue name", MAX_NAME)
     queue, plus, consumer = name.partition(b"+")
     if plus and not (queue and consumer):
         raise ClientError("queue+consumer needs a name on both sides of the +")
     return queue, consumer
+
+
+def check_consumer(name: bytes) -> None:
+    """Raises `ClientError` for a name that no consumer of any queue can have."""
+    _check(name, "consumer name", MAX_NAME - 2)
+
+
+def _check(name: bytes, what: str, most: int) -> None:
+    if not name:
+        raise ClientError(f"{what} is empty")
+    if len(name) > most:
+        raise ClientError(f"{what} is {len(name)} bytes, at most {most} are allowed")
+    legal = _LEGAL.match(name)
+    if legal is None or legal.end() != len(name):
+        at = 0 if legal is None else legal.end()
+        raise ClientError(f"{what} may not contain byte 0x{name[at]:02x} (at {at})")
 
 
 def is_backup_name(text: str) -> bool:

@@ -67,9 +67,7 @@ def _queue(value: bytes) -> bytes:
 
 
 def _consumer(value: bytes) -> bytes:
-    if not value:
-        raise ValueError(value)
-    names.split(b"q+" + value)
+    names.check_consumer(value)
     return value
 
 
