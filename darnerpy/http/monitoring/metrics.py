@@ -235,7 +235,8 @@ class Metrics:
         failed: list[str] = []
         paused: list[str] = []
         targeted: list[str] = []
-        targets = [(option, host.settings.targets(option)) for option in _TARGETS]
+        by_option = [(option, host.settings.targets(option)) for option in _TARGETS]
+        targets = {name for _, names in by_option for name in names}
         places: list[str] = []
         samples: list[Sample] = []
         cut = brief()
@@ -266,11 +267,12 @@ class Metrics:
                     for bit, what in ((1, "puts"), (2, "gets"))
                     if queue.paused & bit
                 ]
-            targeted += [
-                f'{{queue="{name}",what="{option}"}}'
-                for option, names in targets
-                if stored.name in names
-            ]
+            if stored.name in targets:
+                targeted += [
+                    f'{{queue="{name}",what="{option}"}}'
+                    for option, names in by_option
+                    if stored.name in names
+                ]
             for each, consumer in list(queue.consumers.items()):
                 places.append(f'{{queue="{name}",consumer="{path_name(each)}"}}' if each else label)
                 samples.append(sample_of(queue, consumer, now))
