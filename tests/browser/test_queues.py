@@ -1,11 +1,14 @@
 """The first page: totals, and the table of queues; and what there is to see before there are any."""
 
+import os
 import re
 import subprocess
 import time
 
 import pytest
 
+from darnerpy.journals.leveldb import plyvel
+from darnerpy.journals.records import block_key
 from tests.browser.chromium import Locator, OpenPage, Page, expect
 from tests.browser.load import Load
 from tests.conftest import MakeServer
@@ -178,6 +181,24 @@ def test_a_consumer_that_lags_is_a_mark_of_its_queue(
         assert wire.stats("work+audit")["lagging"] == "1"
         page = open_page(server, "#/?show=noted")
         expect(page.locator("table.queues .badge")).to_have_text("lagging")
+
+
+def test_damage_is_a_mark_of_its_queue(make_server: MakeServer, open_page: OpenPage) -> None:
+    server = make_server(sync="never", http="127.0.0.1:0")
+    with server.connect() as wire:
+        for queue in ("hurt", "well"):
+            for _ in range(3):  # a record each
+                wire.put(queue, b"x")
+    server.stop()
+    with plyvel.DB(os.fspath(server.data / "queues/hurt/leveldb")) as database:
+        database.delete(block_key(2))
+    server.restart()
+    page = open_page(server, "#/?show=noted")
+    with server.connect() as wire:
+        assert [wire.get("hurt") for _ in range(2)] == [b"x", None]
+        expect(page.locator("table.queues .badge")).to_have_text("damaged")
+        expect(rows(page)).to_have_count(1)
+    server.kill()  # damage is an error in the log
 
 
 def test_a_wide_screen_shows_long_names(server: ServerProcess, open_page: OpenPage) -> None:

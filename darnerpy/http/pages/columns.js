@@ -134,7 +134,8 @@ export function comparing(column, store, down) {
 export function badges(stats) {
   const found = [];
   if (stats.state === "failed") found.push(["failed", "danger"]);
-  else if (stats.state === "loading") found.push(["loading", "plain"]);
+  if (stats.damaged || stats.kept) found.push(["damaged", "danger"]);
+  if (stats.state === "loading") found.push(["loading", "plain"]);
   const { puts, gets } = stats.paused ?? {};
   if (puts && gets) found.push(["paused", "warning"]);
   else if (puts) found.push(["puts paused", "warning"]);
@@ -150,5 +151,5 @@ export const KINDS = {
   busy: ["With traffic", (queue) => queue.in.value > 0 || queue.out.value > 0],
   open: ["With open reads", (queue) => queue.stats.open > 0],
   waited: ["With waiters", (queue) => queue.stats.waiters > 0],
-  noted: ["Paused, lagging or failed", (queue) => badges(queue.stats).length > 0],
+  noted: ["Paused, lagging, damaged or failed", (queue) => badges(queue.stats).length > 0],
 };

@@ -10,6 +10,8 @@ const NAMES = {
   waiters: "waiters",
   delayed: "delayed",
   discarded: "discarded",
+  damaged: "damaged_items",
+  kept: "kept",
   open: "open_transactions",
   disk: "logsize",
   expired: "expired_items",
