@@ -198,6 +198,7 @@ def test_damage_is_a_mark_of_its_queue(make_server: MakeServer, open_page: OpenP
         assert [wire.get("hurt") for _ in range(2)] == [b"x", None]
         expect(page.locator("table.queues .badge")).to_have_text("damaged")
         expect(rows(page)).to_have_count(1)
+    page.close()
     server.kill()  # damage is an error in the log
 
 
