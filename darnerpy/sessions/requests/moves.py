@@ -112,9 +112,8 @@ class _Moving:
         self._consumer = consumer
         self._most = n
         self._unknown = 0
-        self._unfit: dict[
-            bytes, str
-        ] = {}  # for which queue the first was too large or too old, in words
+        # By queue, in words: that the first was too large for it, or too old.
+        self._unfit: dict[bytes, str] = {}
         self._party = Party()
         self._walk = Walk(stored, consumer)
         self._origins: dict[tuple[bytes, bytes], Place | None] = {}
