@@ -75,8 +75,10 @@ def run(args: argparse.Namespace) -> int:
             return 1
         lease = reply.headers["location"].rpartition("/")[2]
         attempts = int(reply.headers["darnerpy-attempts"])
+        until = float(reply.headers["darnerpy-until"])
+        said: dict[str, str | float] = {"lease": lease, "until": until, "attempts": attempts}
         try:
-            output.write(args.queue, _Leased(server, reply), lease=lease, attempts=attempts)
+            output.write(args.queue, _Leased(server, reply), **said)
             if not args.json:
                 say(lease)
         except BaseException:

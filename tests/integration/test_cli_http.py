@@ -216,6 +216,7 @@ def test_a_lease_is_given_back(shell: Shell, queue: str) -> None:
     shell.push(queue, b"job")
     said = json.loads(shell.run("lease", queue, "--json").stdout)
     assert (said["text"], said["attempts"], said["id"]) == ("job", 0, 1)
+    assert said["until"] == pytest.approx(time.time() + 30, abs=20)
     assert shell.run("lease", "--abort", said["lease"]).returncode == 0
     assert json.loads(shell.run("lease", queue, "--json").stdout)["attempts"] == 1
     assert shell.run("lease", queue).returncode == 2
@@ -248,6 +249,7 @@ Location: /v1/leases/abc\r
 Darnerpy-ID: 1\r
 Darnerpy-Flags: 0\r
 Darnerpy-Attempts: 0\r
+Darnerpy-Until: 1795726460.304\r
 Content-Length: 8\r
 \r
 half"""
