@@ -132,14 +132,14 @@ def test_pausing_and_resuming(
     asked = dialog(page, "Pause")
     asked.get_by_label("Puts only").check()
     confirm(asked, queue)
-    expect(page.locator(".heading .badge")).to_have_text("puts paused")
+    expect(page.locator(".heading .badge")).to_have_text(["puts paused"])
     assert wire.ask(b"set %b 0 0 1\r\nx\r\n" % queue.encode()).startswith(b"SERVER_ERROR ")
     confirm(dialog(page, "Pause"), queue)
-    expect(page.locator(".heading .badge")).to_have_text("paused")
+    expect(page.locator(".heading .badge")).to_have_text(["paused"])
     assert wire.get(queue) is None
     expect(page.get_by_role("button", name="Pause…")).to_be_hidden()
     page.goto(page.url.partition("#")[0] + f"#/?filter={queue}")
-    expect(page.locator("table.queues .badge")).to_have_text("paused")
+    expect(page.locator("table.queues .badge")).to_have_text(["paused"])
     page.go_back()
     confirm(dialog(page, "Resume"), queue)
     expect(page.locator(".heading .badge")).to_have_count(0)
@@ -327,7 +327,7 @@ def test_what_the_server_refuses_is_told_in_the_dialog(
         asked.get_by_label("To confirm, type").fill("work")
         asked.locator("button[type=submit]").click()
         expect(asked.get_by_role("alert")).to_contain_text("That cannot be done at the moment.")
-        expect(page.locator("header .badge")).to_have_text("status readonly")
+        expect(page.locator("header .badge")).to_have_text(["status readonly"])
         asked.get_by_role("button", name="Cancel").click()
         assert waiting(wire, "work") == 1
 

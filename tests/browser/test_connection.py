@@ -207,7 +207,7 @@ def test_read_only(make_server: MakeServer, open_page: OpenPage) -> None:
     with server.connect() as wire:
         wire.get("work+audit")
     page = open_page(server)
-    expect(page.locator("header .badge")).to_have_text("HTTP changes nothing")
+    expect(page.locator("header .badge")).to_have_text(["HTTP changes nothing"])
     page.get_by_role("link", name="work").click()
     expect(page.get_by_text("Read-only: http_read_only is set")).to_be_visible()
     for act in ("Pause…", "Move…", "Redrive…", "Purge…", "Delete…"):
