@@ -10,7 +10,7 @@ from importlib import import_module
 from .. import build
 from ..nearest import nearest
 from ..version import __version__
-from .terminal import Parser
+from .terminal import CommandParser, Parser
 
 __all__ = ["COMMANDS", "parser_of", "refuse_unknown"]
 
@@ -47,7 +47,9 @@ COMMANDS = {
 }
 
 
-def parser_of(listed: Iterable[str], declared: bool = True) -> tuple[Parser, dict[str, Parser]]:
+def parser_of(
+    listed: Iterable[str], declared: bool = True
+) -> tuple[Parser, dict[str, CommandParser]]:
     """The parser of these commands, and by name those of each; declared: with what they declare.
 
     Each costs time, also without: who wants one command lists it alone.
@@ -60,7 +62,9 @@ def parser_of(listed: Iterable[str], declared: bool = True) -> tuple[Parser, dic
     parser.add_argument(
         "--version", action="version", version=f"darnerpy {__version__} ({build.description()})"
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
     parsers = {}
     for name in listed:
         purpose = COMMANDS[name]

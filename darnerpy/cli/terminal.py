@@ -8,9 +8,9 @@ also where standard output is no terminal, so that what a script reads does not 
 import argparse
 import sys
 from codecs import getincrementaldecoder
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
-__all__ = ["Parser", "Screen", "complain", "printable", "say"]
+__all__ = ["CommandParser", "Parser", "Screen", "complain", "printable", "say"]
 
 
 def printable(text: str) -> str:
@@ -43,6 +43,25 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
+
+
+class CommandParser(Parser):
+    """Takes options wherever they stand, also between what a queue is called and what may follow that.
+
+    Before Python 3.12.7 argparse takes what may follow for left out, and then does not know the word.
+    """
+
+    _again = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        if not unknown or self._again:
+            return found, unknown
+        self._again = True
+        try:
+            return self.parse_known_intermixed_args(args)
+        finally:
+            self._again = False
 
 
 class Screen:

@@ -1,6 +1,7 @@
 """`darnerpy push --lines`: each line an item, as they come, and what it says when it stops."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,17 @@ def test_lines_are_pushed_as_they_come(shell: Shell, queue: str) -> None:
         push.stdin.write(b" done\n")
         push.stdin.flush()
         assert shell.run("get", queue, "--wait", "10s").stdout == b"half done"
+
+
+def test_options_stand_anywhere(shell: Shell, queue: str, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_bytes(b"a\nb\n")
+    file = str(tmp_path / "lines")
+    for words in ((queue, "--lines", file), ("--lines", queue, file), (queue, file, "--lines")):
+        assert shell.run("push", *words).returncode == 0
+    assert shell.run("get", queue, "--all").stdout == b"a\nb\n" * 3
+    done = shell.run("push", queue, "--lines", file, "more")
+    assert done.returncode == 2
+    assert done.stderr.endswith(b"unrecognized arguments: more\n")
 
 
 def test_it_says_how_many_are_stored(shell: Shell, queue: str) -> None:
