@@ -192,13 +192,13 @@ def test_a_power_cut_takes_none(disk: Disk, engine: str) -> None:
         server.start()
         put(server, b"one", b"two", b"three")
         with Web(server) as web:
-            first, second = lease(web), lease(web, "1s")
+            first, second = lease(web), lease(web, "3s")
             assert end(web, second, "extend") == 200
         with stopped(server):
             image = disk.cut()
     finally:
         server.kill()
-    time.sleep(1)  # now only the extension keeps the second
+    time.sleep(3)  # now only the extension keeps the second
     with disk.after(image) as path:
         server = ServerProcess(path, **settings)
         try:

@@ -44,15 +44,15 @@ def test_items_are_sent_as_they_come(server: ServerProcess, wire: Wire, queue: s
 def test_its_time(server: ServerProcess, wire: Wire, queue: str) -> None:
     wire.put(queue, b"1")
     begin = time.monotonic()
-    wire.send(f"monitor {queue} 1\r\n".encode())
+    wire.send(f"monitor {queue} 3\r\n".encode())
     wire.expect(hit(queue, b"1") + END)
-    assert time.monotonic() - begin < 0.9
+    assert time.monotonic() - begin < 2.9
     with server.connect() as other:
         time.sleep(0.5)
         other.put(queue, b"2")
     wire.expect(hit(queue, b"2") + END)
     wire.expect(END)
-    assert 0.95 < time.monotonic() - begin < 5
+    assert 2.95 < time.monotonic() - begin < 8
 
 
 def test_its_time_while_items_keep_coming(make_server: MakeServer) -> None:
