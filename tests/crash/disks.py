@@ -45,6 +45,7 @@ class Disk:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._cuts = 0
         self._image = directory / "image"
         with self._image.open("wb") as file:
             file.truncate(IMAGE_BYTES)
@@ -66,7 +67,10 @@ class Disk:
     @contextmanager
     def after(self, cut: bytes) -> Iterator[Path]:
         """The disk as it is after that power cut, at a path, for a while."""
-        copy, path = self._directory / "cut", self._directory / "after"
+        # Each has names of its own: where a namespace of somebody's keeps the one before mounted, a file
+        # that is written anew is mounted as it was.
+        self._cuts += 1
+        copy, path = (self._directory / f"{what}-{self._cuts}" for what in ("cut", "after"))
         with copy.open("wb") as file:
             for at in range(0, len(cut), 1 << 16):  # zeros are holes
                 piece = cut[at : at + (1 << 16)]
@@ -80,6 +84,7 @@ class Disk:
             yield path
         finally:
             subprocess.run(["umount", "--lazy", path], check=False)
+            copy.unlink()
 
     @property
     def free(self) -> int:

@@ -20,6 +20,7 @@ LATE_S = 1.0
 _BEGUN = "no meta-nextfile entry"
 _GAP = "journal is damaged: items are missing"
 _LOST = "journal is damaged: lost to damage"
+_UNMARKED = "journal is damaged: no whole position mark was found"
 _HOLE = re.compile(r"LevelDB is damaged: \d+\.log is damaged;")
 
 
@@ -117,7 +118,7 @@ def recover(disk: Disk, made: Cut, sync: str, **settings: Any) -> Recovered:
 def _expected(line: str, sync: str, left: dict[str, list[bytes]]) -> bool:
     """Whether a power cut may leave what is reported there."""
     # The system may write a file's later pages first: what was not synced may have a hole in it.
-    if _GAP in line or _LOST in line or _HOLE.search(line):
+    if any(each in line for each in (_GAP, _LOST, _UNMARKED)) or _HOLE.search(line):
         return sync != "always"
     # LevelDB does not sync all of a database that it has only begun to make.
     queue = re.search(r" queue=(\S+) ", line)
