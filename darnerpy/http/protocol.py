@@ -358,6 +358,8 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
                 return "slow reader"
             return ""
+        if self.transport.is_closing():
+            return ""  # whether it still sends is not waited for here
         waited = now - self._since
         if self._running is None:
             if self._begun and waited >= patience.head:

@@ -47,7 +47,7 @@ class Transport:
             self._inner.resume_reading()
 
     def get_write_buffer_size(self) -> int:
-        return 0 if self._inner.is_closing() else self._inner.get_write_buffer_size()
+        return self._inner.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._inner.get_extra_info(name, default)

@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from darnerpy.http.patience import Patience
+from darnerpy.server import closing
 from tests.conftest import EVERY_LOOP
 from tests.http.inside import Inside
 from tests.http.web import Web
@@ -208,6 +209,50 @@ def test_a_client_that_does_not_read(hasty: Inside) -> None:
         wait_until(lambda: len(connections) == 1)
         wait_until(lambda: not connections)
     wait_until(lambda: hasty.server.flow.unsent == 0)
+
+
+@pytest.mark.parametrize("end", ["HTTP/1.0", "close", "refused", "refused and sends much"])
+def test_a_client_that_does_not_read_its_last_answer(
+    hasty: Inside, end: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(closing, "_MOST_BYTES", 1000)
+    caplog.set_level("INFO", "darnerpy.http")
+    with Web(hasty.address) as web:
+        web.post("/v1/queues/q/items", bytes(200_000))
+    for listening in hasty.front._listeners[0].sockets:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    ask = LIST.replace(b"/v1/queues", b"/v1/queues/q/items/peek")
+    if end == "HTTP/1.0":
+        ask = ask.replace(b"HTTP/1.1", b"HTTP/1.0")
+    elif end == "close":
+        ask = ask[:-2] + b"Connection: close\r\n\r\n"
+    else:
+        ask += b"NONSENSE\r\n\r\n"
+    connections, admission = hasty.front._open, hasty.server.admission
+    wait_until(lambda: not connections)
+    with hasty.connect() as wire:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.send(ask)
+        with suppress(OSError):
+            while end == "refused and sends much":
+                wire.send(bytes(5000))
+        wait_until(lambda: caplog.records)
+        wait_until(lambda: not connections)
+    assert [each.message for each in caplog.records] == ["closing a connection: slow reader"]
+    assert admission.closing == hasty.server.flow.unsent == hasty.server.flow.reserved == 0
+
+
+def test_who_is_hung_up_on_already_is_not_slow(
+    hasty: Inside, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(closing, "_MOST_S", 1.5)
+    caplog.set_level("INFO", "darnerpy.http")
+    with hasty.connect() as wire:
+        wire.send(b"NONSENSE\r\n\r\n")
+        assert read_answer(wire)[0] == 400
+        wire.expect_closed()
+        wait_until(lambda: not hasty.front._open)
+    assert not caplog.records
 
 
 # --- too much
