@@ -16,6 +16,9 @@ __all__ = ["Reader"]
 T = TypeVar("T")
 
 _MOST_SHOWN = 60
+_ANY_VALUE = "numbers that are in range"
+"""Of a value that may be of any kind nothing else can be wrong."""
+
 _AT_BYTE = re.compile(r"\(byte ([0-9]+)\)")
 
 
@@ -59,7 +62,8 @@ class Reader(Generic[T]):
                 self._decode(b"{%b:%b}" % (msgspec.json.encode(name), bytes(value)))
             except msgspec.DecodeError:
                 shown = _short(bytes(value).decode())
-                return f"{name}: expected {self._fields[name]}, not {shown}"
+                expected = self._fields.get(name, _ANY_VALUE)
+                return f"{_short(name)}: expected {expected}, not {shown}"
         return "expected a JSON object of other values"
 
 

@@ -143,6 +143,7 @@ def test_settings_until_the_next_reload(server: ServerProcess, web: Web, queue: 
         ('{"max_itms": 1}', "max_itms"),
         ('{"max_items": -1}', "max_items"),
         ('{"consumers": [1]}', "consumers"),
+        ('{"max_items": 1e400}', "max_items: expected numbers that are in range, not 1e400"),
         ('{"max_items": {"a": 1}}', "max_items"),
         ("[]", "the body: expected a JSON object"),
         ("", "the body: expected a whole JSON object"),
