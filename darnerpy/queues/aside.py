@@ -4,6 +4,7 @@ Owns these, and the memory that all of its items take. Out of line means that th
 back goes to its place. Knows neither clients nor journals, nor why an item waits.
 """
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -18,16 +19,18 @@ _FEW: Final = 500
 
 class Aside:
     """loaded_to: id after the last of the window. open: what is held, by id, the one held longest first.
-    delayed: by when they are due (monotonic milliseconds). leaving: on their way to another queue.
-    loaded: see `Windows`.
+    delayed: by id, each with when it is due (monotonic milliseconds). dues: the same times, each with its
+    id, a heap; there may be some of items that are not delayed any more. leaving: on their way to another
+    queue. loaded: see `Windows`.
     """
 
-    __slots__ = ("delayed", "leaving", "loaded", "loaded_to", "open", "open_bytes")
+    __slots__ = ("delayed", "dues", "leaving", "loaded", "loaded_to", "open", "open_bytes")
 
     def __init__(self) -> None:
         self.open: dict[int, OpenRead] = {}
         self.open_bytes = 0
-        self.delayed: list[tuple[int, int, Item]] = []
+        self.delayed: dict[int, tuple[int, Item]] = {}
+        self.dues: list[tuple[int, int]] = []
         self.leaving: dict[int, Item] = {}
         self.loaded = 0
         self.loaded_to = 1
@@ -54,37 +57,57 @@ class Aside:
         if item.id >= self.loaded_to:
             return  # the window begins anew below it, so it will be read again
         self.loaded += weight_of(item)
-        heappush(self.delayed, (due, item.id, item))
+        self.delayed[item.id] = due, item
+        heappush(self.dues, (due, item.id))
 
     def take_due(self, now: int) -> list[Item]:
         """The delayed items whose time has come: they are no longer aside."""
-        delayed = self.delayed
+        dues = self.dues
         due: list[Item] = []
-        while delayed and delayed[0][0] <= now and len(due) < _FEW:
-            due.append(heappop(delayed)[2])
-        if delayed and delayed[0][0] <= now:
-            due += [item for when, _, item in delayed if when <= now]
-            self.delayed = [each for each in delayed if each[0] > now]
-            heapify(self.delayed)
+        for _ in range(_FEW):
+            if not dues or dues[0][0] > now:
+                break
+            item = self._pop_first()
+            if item is not None:
+                due.append(item)
+        if dues and dues[0][0] <= now:
+            due += [item for when, item in self.delayed.values() if when <= now]
+            self.delayed = {i: each for i, each in self.delayed.items() if each[0] > now}
+            self.order_dues()
         for item in due:
             self.loaded -= weight_of(item)
         return due
 
     def pop_delayed(self) -> Item | None:
         """The delayed item that is due first."""
-        if not self.delayed:
-            return None
-        item = heappop(self.delayed)[2]
-        self.loaded -= weight_of(item)
-        return item
+        while self.delayed:
+            item = self._pop_first()
+            if item is not None:
+                self.loaded -= weight_of(item)
+                return item
+        return None
 
-    def forget_delayed(self, first: int, stop: int) -> None:
-        """Of the ids from first up to stop none is delayed any more."""
-        kept = [each for each in self.delayed if not first <= each[1] < stop]
-        if len(kept) < len(self.delayed):
-            self.loaded -= sum(weight_of(i) for _, at, i in self.delayed if first <= at < stop)
-            self.delayed = kept
-            heapify(kept)
+    def _pop_first(self) -> Item | None:
+        """Whose time comes first, None if that was of an item that is not delayed any more."""
+        due, item_id = heappop(self.dues)
+        known = self.delayed.get(item_id)
+        if known is None or known[0] != due:
+            return None
+        del self.delayed[item_id]
+        return known[1]
+
+    def undelay(self, ids: Iterable[int]) -> None:
+        """These are not delayed any more, as far as they were: it takes as long as there are of them."""
+        for item_id in ids:
+            known = self.delayed.pop(item_id, None)
+            if known is not None:
+                self.loaded -= weight_of(known[1])
+        if len(self.dues) > 2 * len(self.delayed) + _FEW:
+            self.order_dues()
+
+    def order_dues(self) -> None:
+        self.dues = [(due, item_id) for item_id, (due, _) in self.delayed.items()]
+        heapify(self.dues)
 
     def send_off(self, item: Item) -> None:
         """An item begins to leave for another queue."""
@@ -108,7 +131,7 @@ class Aside:
 
     def strip_delayed(self) -> None:
         """Let go of the data of what is delayed."""
-        for at, (due, item_id, item) in enumerate(self.delayed):
+        for item_id, (due, item) in self.delayed.items():
             if item.data is not None:
                 self.loaded -= weight_of(item)
-                self.delayed[at] = (due, item_id, bare(item))
+                self.delayed[item_id] = due, bare(item)

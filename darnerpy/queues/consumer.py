@@ -128,7 +128,8 @@ class Consumer(Order):
         self.founded = 0
         self.window = deque()
         self.returned = []
-        self.delayed = []
+        self.delayed = {}
+        self.dues = []
         self.leaving = {}
         self.loaded_to = positions.position
         self.loaded = sum(weight_of(held.item) for held in self.open.values())
@@ -194,16 +195,12 @@ class Consumer(Order):
         self.window.clear()
         self.returned.clear()
         self.delayed.clear()
+        self.dues.clear()
         self.leaving.clear()
         self.loaded = sum(weight_of(held.item) for held in self.open.values())
         self.loaded_to = next_id
         self.excess = False
         self.epoch += 1
-
-    def take_out(self, items: list[Item]) -> None:
-        """These, in order of id, leave whatever place they have in memory."""
-        returns = self.returns
-        self.withdraw(items, any(item.due > 0 or item.id in returns for item in items))
 
     def skip_confirmed(self) -> bool:
         """What is confirmed behind all that is in memory is not read; whether there was any."""

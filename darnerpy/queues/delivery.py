@@ -6,7 +6,6 @@ attempts, what is not due yet. Does not know what clients may ask for: that is `
 """
 
 from collections.abc import Callable
-from heapq import heapify
 from typing import Final
 
 from ..clock import Clock
@@ -164,11 +163,9 @@ class Delivery(RecoverableLog):
         """The wall clock was set: what was worked out by it is worked out again."""
         self.delays.clock_was_set()
         now, here = self._clock.now_ms(), self._clock.monotonic_ms()
-        delayed = [
-            (self._due(consumer, each, now, here), i, each) for _, i, each in consumer.delayed
-        ]
-        heapify(delayed)
-        consumer.delayed = delayed
+        for item_id, (_, item) in consumer.delayed.items():
+            consumer.delayed[item_id] = self._due(consumer, item, now, here), item
+        consumer.order_dues()
 
     def _due_now(self, consumer: Consumer, item: Item) -> int:
         return self._due(consumer, item, self._clock.now_ms(), self._clock.monotonic_ms())

@@ -6,7 +6,7 @@ log is confirmed.
 """
 
 from collections import deque
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Final
 
 from .aside import Aside
@@ -100,7 +100,7 @@ class Order(Aside):
 
     def forget_in_line(self, first: int, stop: int) -> None:
         """As `forget`, but what leaves goes on."""
-        self.forget_delayed(first, stop)
+        self.undelay([item_id for item_id in self.delayed if first <= item_id < stop])
         items = [*self.window, *(item for _, item in self.returned)]
         gone = [item for item in items if first <= item.id < stop]
         if gone:
@@ -108,10 +108,11 @@ class Order(Aside):
             self.returned = sorted(e for e in self.returned if not first <= e[0] < stop)
             self.loaded -= sum(weight_of(item) for item in gone)
 
-    def withdraw(self, items: list[Item], some_delayed: bool) -> None:
-        """These, in order of id, are not in their places any more, as far as they are in memory.
+    def take_out(self, items: list[Item]) -> None:
+        """These, in order of id, leave whatever place they have in memory.
 
-        Where they are the next ones, it takes as long as there are of them; else, as what is in memory.
+        Where they are the next ones, or delayed, it takes as long as there are of them; else, as what is in
+        memory.
         """
         gone = {item.id for item in items}
         window = self.window
@@ -126,7 +127,4 @@ class Order(Aside):
         if self.returned and self.returned[0][0] < last:
             self.loaded -= sum(weight_of(item) for at, item in self.returned if at in gone)
             self.returned = sorted(each for each in self.returned if each[0] not in gone)
-        if self.delayed and some_delayed:
-            self.loaded -= sum(weight_of(item) for _, at, item in self.delayed if at in gone)
-            self.delayed = [each for each in self.delayed if each[1] not in gone]
-            heapify(self.delayed)
+        self.undelay(gone)

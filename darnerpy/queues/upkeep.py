@@ -30,7 +30,7 @@ def upkeep(queue: Queue, now: int) -> None:
             _end_kept(queue, consumer, now)
         if consumer.open and consumer.open_timeout is not None:
             _end_open_reads(queue, consumer, consumer.open_timeout, now)
-        if consumer.delayed:
+        if consumer.dues:
             _end_delays(queue, consumer, now)
         if consumer.excess:
             queue.limits.discard_excess(consumer)
@@ -93,8 +93,8 @@ def _end_open_reads(queue: Queue, consumer: Consumer, timeout: int, now: int) ->
 def _end_delays(queue: Queue, consumer: Consumer, now: int) -> None:
     if queue.wake(consumer, now):
         queue.serve(consumer)
-    if consumer.delayed:
-        queue.on_alarm(consumer.delayed[0][0])
+    if consumer.dues:
+        queue.on_alarm(consumer.dues[0][0])
 
 
 def _notice_idleness(queue: Queue, consumer: Consumer, limit: int, now: int) -> None:

@@ -23,7 +23,7 @@ class Waiting:
         self._away = {
             *consumer.open,
             *consumer.leaving,
-            *(item_id for _, item_id, _ in consumer.delayed),
+            *consumer.delayed,
             *(
                 back.id
                 for back in consumer.returns.values()

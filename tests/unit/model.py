@@ -151,7 +151,7 @@ class Model:
 
     def next_ones(self, place: Place, now: int, here: int) -> list[int]:
         """As `available`, if it were not paused."""
-        aside = {item_id for _, item_id, _ in place.consumer.delayed}
+        aside = place.consumer.delayed.keys()
         return [
             i
             for i in self.waiting(place)

@@ -457,13 +457,52 @@ def test_many_that_are_due_at_once_come_in_order() -> None:
     assert got(keeper) == [b"%d" % n for n in range(count)]
 
 
+def test_taking_some_out_does_not_touch_the_others(keeper: Keeper) -> None:
+    queue, own = keeper.queue, keeper.queue.own
+    few = 64
+    count = 300 * few
+    for _ in range(count):
+        put_late(keeper, b"", 100)
+    keeper.settle()
+    delayed, orders = own.delayed, [own.dues]
+    items = [item for _, item in delayed.values()]
+    for at in range(0, count - few, few):
+        queue.throw_away(own, items[at : at + few])
+        assert len(own.delayed) == own.unavailable == queue.count(own) == count - at - few
+        assert len(own.dues) < 2 * len(own.delayed) + 1000
+        if own.dues is not orders[-1]:
+            orders.append(own.dues)
+    assert own.delayed is delayed
+    assert len(orders) < 10
+    keeper.settle()
+    keeper.wait(100)
+    assert len(got(keeper)) == few
+    assert queue.count(own) == 0
+    assert own.dues == []
+
+
+def test_what_is_taken_out_and_delayed_again_is_due_at_its_new_time(keeper: Keeper) -> None:
+    own = keeper.queue.own
+    for _ in range(2):
+        put_late(keeper, b"", 100)
+    keeper.settle()
+    (first, _), (second, _) = own.delayed.values()
+    items = [item for _, item in own.delayed.values()]
+    own.take_out(items)
+    own.delay(items[0], first + 50)
+    own.delay(items[1], second)
+    assert own.take_due(second) == [items[1]]
+    assert own.pop_delayed() is items[0]
+    assert (own.unavailable, own.loaded, own.pop_delayed()) == (0, 0, None)
+
+
 def test_more_than_fits_into_memory_keeps_no_data() -> None:
     memory = 20 * ITEM_OVERHEAD
     keeper = keeper_of(memory)
     for _ in range(50):
         put_late(keeper, b"x" * ITEM_OVERHEAD, 100)
         keeper.settle()
-    held = [item.data for _, _, item in keeper.queue.own.delayed]
+    held = [item.data for _, item in keeper.queue.own.delayed.values()]
     assert len(held) == 50
     assert keeper.queue.own.loaded <= memory
     assert len([data for data in held if data is not None]) < 10

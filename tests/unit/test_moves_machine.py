@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from darnerpy.config import QueueSettings
+from darnerpy.queues import aside as aside_module
 from darnerpy.queues import delivery as delivery_module
 from darnerpy.queues import upkeep as upkeep_module
 from darnerpy.queues.batches import Batch
@@ -59,6 +60,7 @@ class MovesMachine(RuleBasedStateMachine):
         self.patches = pytest.MonkeyPatch()
         for module in (delivery_module, upkeep_module):
             self.patches.setattr(module, "_STEPS", 2)
+        self.patches.setattr(aside_module, "_FEW", 2)
         self.clock = ManualClock()
         self.disks = {SOURCE: Disk(), TARGET: Disk()}
         self.settings = {
@@ -373,7 +375,9 @@ class MovesMachine(RuleBasedStateMachine):
                 carried.add(id(each.departure.item))
         for consumer in queue.consumers.values():
             assert all(id(item) in carried for item in consumer.leaving.values())
-            aside = [item for _, _, item in consumer.delayed] + list(consumer.leaving.values())
+            aside = [item for _, item in consumer.delayed.values()] + list(
+                consumer.leaving.values()
+            )
             items = [*consumer.window, *(item for _, item in consumer.returned), *aside]
             items += [held.item for held in consumer.open.values()]
             ids = {item.id for item in items}
@@ -388,7 +392,7 @@ class MovesMachine(RuleBasedStateMachine):
             waiting = [i for i in left if i not in consumer.open]
             assert queue.count(consumer) == len(waiting)
             assert queue.is_empty(consumer) == (len(waiting) == len(aside))
-            due = [when for when, _, _ in consumer.delayed]
+            due = [when for when, _ in consumer.delayed.values()]
             if due and not self.source.failed:
                 assert self.source.alarm is not None
                 assert self.source.alarm <= min(due)

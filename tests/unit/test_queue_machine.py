@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from darnerpy.config import DROP, QueueSettings
 from darnerpy.errors import PausedError, QueueFullError, ServerError
+from darnerpy.queues import aside as aside_module
 from darnerpy.queues import delivery as delivery_module
 from darnerpy.queues import limits as limits_module
 from darnerpy.queues import upkeep as upkeep_module
@@ -105,6 +106,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.patches = pytest.MonkeyPatch()
         for module in (delivery_module, limits_module, upkeep_module):
             self.patches.setattr(module, "_STEPS", STEPS)
+        self.patches.setattr(aside_module, "_FEW", STEPS)
         self.model = Model()
         self.clock = ManualClock()
         self.disk = Disk()
@@ -196,7 +198,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.observe(place)
         if self.model.paused & PAUSED_GETS:
             return
-        aside = {item_id for _, item_id, _ in place.consumer.delayed}
+        aside = place.consumer.delayed.keys()
         assert [i for i in self.model.waiting(place) if i not in aside] == []
 
     def got(self, client: Client, item: Item, commit: Batch | None, held: OpenRead | None) -> None:
@@ -788,7 +790,7 @@ class QueueMachine(RuleBasedStateMachine):
             )
             assert queue.count(consumer) == len(waiting)
             assert queue.backlog_bytes(consumer) == model.bytes_of(waiting)
-            aside = {i for _, i, _ in consumer.delayed}
+            aside = consumer.delayed.keys()
             assert aside <= set(waiting)
             assert queue.is_drained(consumer) == (len(aside) == len(waiting))
             paused = model.paused & PAUSED_GETS > 0
@@ -834,7 +836,7 @@ class QueueMachine(RuleBasedStateMachine):
             if place.line and not at_work:
                 assert not self.model.available(place, now, self.here), "nothing would wake them"
                 assert all(client.blocking for client in place.line)
-            due = [when for when, _, _ in consumer.delayed]
+            due = [when for when, _ in consumer.delayed.values()]
             timeout = consumer.settings.open_timeout
             by_settings = [each for each in consumer.open.values() if not each.until]
             if timeout is not None and by_settings:
@@ -848,7 +850,7 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def memory_is_accounted_for(self) -> None:
         for consumer in self.queue.consumers.values():
-            aside = [item for _, _, item in consumer.delayed]
+            aside = [item for _, item in consumer.delayed.values()]
             items = [*consumer.window, *(item for _, item in consumer.returned), *aside]
             items += [held.item for held in consumer.open.values()]
             ids = {item.id for item in items}
