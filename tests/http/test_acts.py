@@ -2,10 +2,17 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
+from darnerpy.http.patience import Patience
+from darnerpy.queues.batches import Completion
+from darnerpy.sessions.requests import consumers
+from darnerpy.sessions.requests.deletes import delete_queue
+from darnerpy.sessions.steps import Steps, committed
 from tests.conftest import MakeServer
+from tests.http.inside import Inside
 from tests.http.web import Web
 from tests.servers import ServerProcess, Wire
 
@@ -129,6 +136,24 @@ def test_a_queue_is_deleted(server: ServerProcess, web: Web, wire: Wire, queue: 
     assert web.ask("DELETE", at).status == 404
     assert web.ask("DELETE", lease).status == 410
     told(server, "delete", queue)
+
+
+def test_a_consumer_that_is_dropped_at_once_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Inside(tmp_path / "data", "asyncio", Patience()) as inside, Web(inside.address) as web:
+
+        def deleted_then(commit: Completion | None) -> Steps[None]:
+            yield from committed(commit)
+            yield from delete_queue(inside.server.host, "somebody else", b"q")
+
+        monkeypatch.setattr(consumers, "committed", deleted_then)
+        for body in ('{"start": "head"}', None):
+            web.post("/v1/queues/q/items", b"x")
+            said = web.ask("PUT", "/v1/queues/q/consumers/c", body)
+            assert (said.status, said.json["name"]) == (201, "c")
+            assert said.json["items"] == (body is not None)
+            assert web.get("/v1/queues/q").status == 404
 
 
 def test_settings_until_the_next_reload(server: ServerProcess, web: Web, queue: str) -> None:

@@ -44,10 +44,10 @@ async def test_where_a_new_one_begins(tmp_path: Path) -> None:
         host = host_of(house)
         await house.put(WORK, b"1", b"2", b"3")
         assert await house.take(WORK) == b"1"
-        assert await drive(make_consumer(host, "me", WORK, b"tail"))
-        assert await drive(make_consumer(host, "me", WORK, b"head", "head"))
+        assert (await drive(make_consumer(host, "me", WORK, b"tail"))).new
+        assert (await drive(make_consumer(host, "me", WORK, b"head", "head"))).new
         await house.put(WORK, b"4")
-        assert await drive(make_consumer(host, "me", WORK, b"copy", copy_from=b"tail"))
+        assert (await drive(make_consumer(host, "me", WORK, b"copy", copy_from=b"tail"))).new
         assert await waiting(host) == {b"copy": 1, b"head": 3, b"tail": 1}
         desk = Desk(host)
         desk.say(b"get work+head\r\n")
@@ -62,14 +62,14 @@ async def test_one_that_is_there_already(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         host = host_of(house)
         await house.put(WORK, b"1")
-        assert await drive(make_consumer(host, "me", WORK, b"a", "head"))
-        assert not await drive(make_consumer(host, "me", WORK, b"a", "head"))
-        assert not await drive(make_consumer(host, "me", WORK, b"a"))
+        assert (await drive(make_consumer(host, "me", WORK, b"a", "head"))).new
+        assert not (await drive(make_consumer(host, "me", WORK, b"a", "head"))).new
+        assert not (await drive(make_consumer(host, "me", WORK, b"a"))).new
         with pytest.raises(ConflictError, match="a of queue work already, made with start head"):
             await drive(make_consumer(host, "me", WORK, b"a", "tail"))
-        assert await drive(make_consumer(host, "me", WORK, b"b", copy_from=b"a"))
-        assert not await drive(make_consumer(host, "me", WORK, b"b", copy_from=b"a"))
-        assert not await drive(make_consumer(host, "me", WORK, b"b", "head", b"a"))
+        assert (await drive(make_consumer(host, "me", WORK, b"b", copy_from=b"a"))).new
+        assert not (await drive(make_consumer(host, "me", WORK, b"b", copy_from=b"a"))).new
+        assert not (await drive(make_consumer(host, "me", WORK, b"b", "head", b"a"))).new
         with pytest.raises(ConflictError, match="made with copy_from a"):
             await drive(make_consumer(host, "me", WORK, b"b", "head"))
         desk = Desk(host)
@@ -80,7 +80,7 @@ async def test_one_that_is_there_already(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         host = host_of(house)
         for start in "head", "tail":
-            assert not await drive(make_consumer(host, "me", WORK, b"a", start))
+            assert not (await drive(make_consumer(host, "me", WORK, b"a", start))).new
 
 
 async def test_one_that_cannot_be_written_is_not_there(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ async def test_one_that_cannot_be_written_is_not_there(tmp_path: Path) -> None:
 async def test_it_makes_the_queue(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         host = host_of(house)
-        assert await drive(make_consumer(host, "me", WORK, b"a"))
+        assert (await drive(make_consumer(host, "me", WORK, b"a"))).new
         await house.put(WORK, b"1")
         assert await waiting(host) == {b"a": 1}
         with pytest.raises(ClientError, match="copy_from: there is no consumer x of queue new"):

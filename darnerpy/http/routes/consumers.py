@@ -26,19 +26,21 @@ _HOW = Reader(_How, _FIELDS)
 
 async def list_consumers(call: Call) -> Answer:
     found = await call.run(consumers.consumers(call.host, call.queue))
-    return json({"consumers": [{**named(name), **sayable(stats)} for name, stats in found]})
+    return json({"consumers": [_said(name, stats) for name, stats in found]})
 
 
 async def get_consumer(call: Call) -> Answer:
-    return json(await _said(call))
+    name = call.places["consumer"]
+    return json(_said(name, await call.run(consumers.consumer(call.host, call.queue, name))))
 
 
 async def make_consumer(call: Call) -> Answer:
     how = await call.json(_HOW, none=_How())
     copied = None if how.copy_from is None else unquoted(how.copy_from.encode())
-    asked = call.queue, call.places["consumer"], how.start, copied
-    new = await call.run(consumers.make_consumer(call.host, call.exchange.who, *asked))
-    return json(await _said(call), 201 if new else 200)
+    name = call.places["consumer"]
+    asked = call.exchange.who, call.queue, name, how.start, copied
+    made = await call.run(consumers.make_consumer(call.host, *asked))
+    return json(_said(name, made.stats), 201 if made.new else 200)
 
 
 async def drop_consumer(call: Call) -> Answer:
@@ -47,9 +49,7 @@ async def drop_consumer(call: Call) -> Answer:
     return empty()
 
 
-async def _said(call: Call) -> dict[str, object]:
-    name = call.places["consumer"]
-    stats = await call.run(consumers.consumer(call.host, call.queue, name))
+def _said(name: bytes, stats: consumers.Stats) -> dict[str, object]:
     return {**named(name), **sayable(stats)}
 
 

@@ -5,19 +5,28 @@ that is asked for again is taken for the same, however it is to start.
 """
 
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from ... import names
 from ...brokers.queue_stats import queue_stats
+from ...brokers.stored import StoredQueue
 from ...errors import ClientError, ConflictError
+from ...queues.consumer import Consumer
 from ...queues.log import OWN
 from ..contract import Host
 from ..steps import Steps, committed
 from .places import consumer_in, made_queue, named, queue_of, refuse_changes, text_of
 
-__all__ = ["Stats", "consumer", "consumers", "drop_consumer", "make_consumer"]
+__all__ = ["Made", "Stats", "consumer", "consumers", "drop_consumer", "make_consumer"]
 
 Stats = dict[str, object]
+
+
+class Made(NamedTuple):
+    """new: it was not there. stats: of when it was made, or found: by now somebody may have dropped it."""
+
+    new: bool
+    stats: Stats
 
 
 def consumers(host: Host, name: bytes) -> Steps[list[tuple[bytes, Stats]]]:
@@ -27,7 +36,7 @@ def consumers(host: Host, name: bytes) -> Steps[list[tuple[bytes, Stats]]]:
     for each in sorted(stored.queue.consumers):
         known = stored.queue.consumers.get(each)
         if known is not None and each != OWN:
-            found.append((each, dict(queue_stats(stored, known, host.clock))))
+            found.append((each, _stats(host, stored, known)))
             yield None
     return found
 
@@ -35,7 +44,11 @@ def consumers(host: Host, name: bytes) -> Steps[list[tuple[bytes, Stats]]]:
 def consumer(host: Host, name: bytes, consumer: bytes) -> Steps[Stats]:
     """What is said of one. Raises `UnknownQueueError`, `UnknownConsumerError`."""
     stored = yield from queue_of(host, name)
-    return dict(queue_stats(stored, consumer_in(stored, consumer), host.clock))
+    return _stats(host, stored, consumer_in(stored, consumer))
+
+
+def _stats(host: Host, stored: StoredQueue, consumer: Consumer) -> Stats:
+    return dict(queue_stats(stored, consumer, host.clock))
 
 
 def make_consumer(
@@ -45,8 +58,8 @@ def make_consumer(
     consumer: bytes,
     start: str | None = None,
     copy_from: bytes | None = None,
-) -> Steps[bool]:
-    """Whether it is new: then it is on disk; the queue is made if there is none.
+) -> Steps[Made]:
+    """It is on disk when this returns; the queue is made if there is none.
 
     start: "tail" or "head". copy_from: the consumer at whose place it begins instead. What is not given is as
     the settings say. Raises `ConflictError` if there is one that was made another way, as far as that is
@@ -69,8 +82,9 @@ def make_consumer(
     if known is not None:
         if start is not None or copy_from is not None:
             _check_same(known.begun, (settings.start, settings.copy_from), name, consumer)
+        stats = _stats(host, stored, known)
         yield from committed(queue.founding(known))
-        return False
+        return Made(False, stats)
     if copy_from and copy_from not in queue.consumers:
         host.broker.forget(stored)
         raise ClientError(
@@ -78,8 +92,10 @@ def make_consumer(
         )
     told = {"copy_from": settings.copy_from} if settings.copy_from else {"start": settings.start}
     host.acts.note("make", named(name, consumer), who, **told)
-    yield from committed(queue.founding(queue.found_as(consumer, settings)))
-    return True
+    made = queue.found_as(consumer, settings)
+    stats = _stats(host, stored, made)
+    yield from committed(queue.founding(made))
+    return Made(True, stats)
 
 
 def _check_same(
