@@ -8,7 +8,11 @@ import re
 from dataclasses import dataclass
 
 _DURATION_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MOST = 999_999_999
 _SIZE_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+LONGEST_MS = _MOST * _DURATION_MS["d"]
+"""No text says a longer duration: 2.7 million years."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,16 @@ def write_duration(milliseconds: int) -> str:
     """Return the text that `parse_duration` reads as this many milliseconds."""
     unit, per = [(unit, per) for unit, per in _DURATION_MS.items() if milliseconds % per == 0][-1]
     return f"{milliseconds // per}{unit}" if milliseconds else "0s"
+
+
+def write_at_least(milliseconds: int) -> str:
+    """Return a text that `parse_duration` reads, of the finest unit that can say so long or a little more.
+
+    Nothing says more than `LONGEST_MS`.
+    """
+    said = min(milliseconds, LONGEST_MS)
+    unit, per = next(each for each in _DURATION_MS.items() if said <= _MOST * each[1])
+    return f"{-(-said // per)}{unit}"
 
 
 def write_size(size: int) -> str:

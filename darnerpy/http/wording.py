@@ -5,15 +5,12 @@ have and what is told apart by; `text` is for people.
 """
 
 from collections.abc import Mapping
-from typing import Final
 from urllib.parse import quote_from_bytes
 
 from ..sessions.requests.given import Given
+from ..units import write_at_least
 
 __all__ = ["item_headers", "item_object", "named", "path_name", "sayable", "seconds"]
-
-_MOST_MS: Final = 10**9
-"""No duration has more digits."""
 
 
 def path_name(name: bytes) -> str:
@@ -60,8 +57,7 @@ def item_object(given: Given) -> dict[str, object]:
 
 def _left(given: Given) -> str:
     """How long it is until an item expires, as a duration that can be given when it is put again."""
-    left = max(1, given.item.expiry - given.item.created - given.age)
-    return f"{left}ms" if left < _MOST_MS else f"{-(-left // 1000)}s"
+    return write_at_least(max(1, given.item.expiry - given.item.created - given.age))
 
 
 def sayable(values: Mapping[str, object]) -> dict[str, object]:

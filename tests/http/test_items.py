@@ -159,6 +159,20 @@ def test_what_expires_has_what_is_left_of_its_time(web: Web, queue: str) -> None
     assert "darnerpy-ttl" not in web.post(f"/v1/queues/{queue}/take").headers
 
 
+@pytest.mark.parametrize("exptime", [4_102_444_800, 2**40, 2**62])
+def test_however_long_an_item_lasts_its_line_can_be_put(
+    web: Web, wire: Wire, queue: str, exptime: int
+) -> None:
+    path = f"/v1/queues/{queue}"
+    assert wire.ask(b"set %b 0 %d 1\r\nx\r\n" % (queue.encode(), exptime)) == b"STORED\r\n"
+    line = web.post(f"{path}/take", accept="application/jsonl").body
+    ttl = json.loads(line)["ttl"]
+    assert web.post(f"{path}/items", line, **LINES).status == 201
+    assert web.post(f"{path}/items", b"y", darnerpy_ttl=ttl).status == 201
+    for _ in range(2):
+        assert web.post(f"{path}/take").headers["darnerpy-ttl"] == ttl
+
+
 def test_too_many_lines(web: Web, queue: str) -> None:
     line = '{"text":""}\n'
     said = web.post(f"/v1/queues/{queue}/items", line * 10_001, **LINES)

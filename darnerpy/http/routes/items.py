@@ -12,7 +12,7 @@ from ...sessions.pace import Pace
 from ...sessions.requests import looks, puts, takes
 from ...sessions.requests.puts import New, Traits
 from ...sessions.steps import Steps
-from ...units import parse_size
+from ...units import LONGEST_MS, parse_size
 from .. import schemas
 from ..answers import Answer, empty, json
 from ..call import Call
@@ -26,7 +26,7 @@ from ..problems import Problem
 __all__ = ["AS", "CONSUMER_OF", "ITEM_HEADERS", "ROUTES", "WAIT", "traits_of"]
 
 _DAY_MS = 86_400_000
-_LONGEST_MS = 3650 * _DAY_MS
+_LONGEST_DELAY_MS = 3650 * _DAY_MS
 _MOST_LINES_BYTES = 4 * 1024 * 1024
 _LINES = (LINES, "application/x-ndjson")
 _MANY = 200
@@ -35,12 +35,15 @@ _MANY = 200
 _MOST_FLAGS = 2**32 - 1
 _MOST_ID = 2**63 - 1
 
+_TTL = duration(1, LONGEST_MS)
+_DELAY = duration(0, _LONGEST_DELAY_MS)
+
 WAIT = query("wait", duration(0, _DAY_MS), "Wait so long for an item to come.", 0)
 CONSUMER_OF = query("consumer", CONSUMER, "Read as this consumer of the queue.", b"")
 AS = (
     header("Darnerpy-Flags", number(0, _MOST_FLAGS), "32 bits of the client's own.", 0),
-    header("Darnerpy-TTL", duration(1, _LONGEST_MS), "The item expires after so long.", 0),
-    header("Darnerpy-Delay", duration(0, _LONGEST_MS), "Nobody is given it before.", 0),
+    header("Darnerpy-TTL", _TTL, "The item expires after so long.", 0),
+    header("Darnerpy-Delay", _DELAY, "Nobody is given it before.", 0),
 )
 ITEM_HEADERS = (
     Header("Darnerpy-Id", "The number of the item in its queue.", {"type": "integer"}),
@@ -113,8 +116,8 @@ _LINE = Reader(
         "data": "text in base64",
         "text": "text",
         "flags": f"{_NUMBER} from 0 to {_MOST_FLAGS}",
-        "ttl": duration(1, _LONGEST_MS).expected,
-        "delay": duration(0, _LONGEST_MS).expected,
+        "ttl": _TTL.expected,
+        "delay": _DELAY.expected,
         **dict.fromkeys(("id", "attempts", "size"), _NUMBER),
         **dict.fromkeys(("age", "until"), "a number"),
         "lease": "text",
@@ -133,13 +136,12 @@ def _item_of(text: bytes, at: int, traits: Traits) -> New:
         )
     data = (line.text or "").encode() if line.data is None else line.data
     flags = traits.flags if line.flags is None else line.flags
-    ttl = traits.ttl if line.ttl is None else _time("ttl", line.ttl, at, 1)
-    delay = traits.delay if line.delay is None else _time("delay", line.delay, at, 0)
+    ttl = traits.ttl if line.ttl is None else _time("ttl", line.ttl, at, _TTL)
+    delay = traits.delay if line.delay is None else _time("delay", line.delay, at, _DELAY)
     return New(data, Traits(flags, ttl, delay))
 
 
-def _time(what: str, text: str, at: int, least: int) -> int:
-    kind = duration(least, _LONGEST_MS)
+def _time(what: str, text: str, at: int, kind: Kind[int]) -> int:
     try:
         return kind.parse(text.encode())
     except ValueError:
