@@ -24,8 +24,10 @@ from .kinds import (
     SYNC,
     TIMEOUT,
     integer,
+    name_of,
     one_of,
     size,
+    text_of_name,
 )
 from .options import option
 
@@ -177,12 +179,14 @@ class QueueSettings:
 
 
 _SPECIAL = re.compile(rb"[*?\[]")
-_WILDCARD = re.compile(rb"\[(!?+)(\]|[^\]])[^\]]*\]|[*?]")
+_WILDCARD = re.compile(r"\[(!?+)(\]|[^\]])[^\]]*\]|[*?]")
 
 
 @dataclass(frozen=True)
 class QueueRule:
     """The settings that one `[queues."glob"]` table gives; with a `+`, it is for consumers.
+
+    Globs go by characters; of a name that is not UTF-8, each byte that is none counts as one.
 
     called: what errors call it, if it is of no file.
     """
@@ -202,8 +206,8 @@ class QueueRule:
 
     @cached_property
     def specificity(self) -> tuple[bool, int]:
-        """Order rules: a literal name above every glob, then by the count of literal bytes."""
-        literal, wildcards = _WILDCARD.subn(b"", self.glob)
+        """Order rules: a literal name above every glob, then by the count of literal characters."""
+        literal, wildcards = _WILDCARD.subn("", text_of_name(self.glob))
         return wildcards == 0, len(literal)
 
     @property
@@ -213,15 +217,18 @@ class QueueRule:
     @cached_property
     def example(self) -> bytes:
         """A name that the glob matches: a class is its first member, other wildcards themselves."""
-        return _WILDCARD.sub(lambda wild: b"?" if wild[1] else wild[2] or wild[0], self.glob)
+        text = text_of_name(self.glob)
+        return name_of(_WILDCARD.sub(lambda wild: "?" if wild[1] else wild[2] or wild[0], text))
 
     def matches(self, name: bytes) -> bool:
         """Whether the table is for this queue, or for this `queue+consumer`."""
-        return name == self.glob if self.literal else self._pattern.match(name) is not None
+        if self.literal:
+            return name == self.glob
+        return self._pattern.match(text_of_name(name)) is not None
 
     @cached_property
-    def _pattern(self) -> re.Pattern[bytes]:
-        return re.compile(translate(self.glob.decode("latin-1")).encode("latin-1"))
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(translate(text_of_name(self.glob)))
 
 
 def laid_over(lower: Mapping[str, Any], higher: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,6 +158,13 @@ def test_a_glob_limits_it_to_some_queues(web: Web, wire: Wire) -> None:
     assert of(seen, "queues") is not None
 
 
+def test_in_a_glob_a_character_is_one_however_many_bytes_it_has(web: Web, wire: Wire) -> None:
+    wire.put("café", b"x")
+    assert of(scrape(web, "/metrics?queue=caf?"), "queue_items", queue="caf%C3%A9") == 1
+    (listed,) = web.get("/v1/queues?glob=c?f%5B%C3%A8%C3%A9%5D").json["queues"]
+    assert listed["text"] == "café"
+
+
 def test_both_formats_say_the_same_of_every_family(web: Web, wire: Wire) -> None:
     wire.put("same", b"x")
     plain, opened = web.get("/metrics"), web.get("/metrics", accept=OPEN)

@@ -48,7 +48,16 @@ def test_the_most_specific_table_wins_key_by_key() -> None:
         ("job-[9-0]", b"job-9", False),
         ("A*", b"a", False),
         ("größe", "größe".encode(), True),
+        ("gr?ße", "größe".encode(), True),
+        ("h[äö]", "hö".encode(), True),
+        ("h[ä-ö]", "hä".encode(), True),
+        ("h[!ä]", "hö".encode(), True),
+        ("h[!ä]", "hä".encode(), False),
+        ("h[äö]", b"h\xc3", False),
+        ("h??", "hö".encode(), False),
         ("?", b"\xff", True),
+        ("?", b"\xff\xfe", False),
+        ("café?", b"caf\xc3\xa9\xc3", True),
     ],
 )
 def test_what_a_glob_matches(glob: str, name: bytes, matches: bool) -> None:
@@ -64,6 +73,24 @@ def test_a_class_counts_as_a_wildcard() -> None:
         max_item_bytes = 2
     """)
     assert settings.queue(b"job-7-x").max_item_bytes == 2
+
+
+def test_plain_characters_count_however_many_bytes_they_are() -> None:
+    settings = from_toml("""
+        [queues."ab*"]
+        max_item_bytes = 1
+        [queues."*ä"]
+        max_item_bytes = 2
+    """)
+    assert settings.queue("abä".encode()).max_item_bytes == 1
+
+
+def test_a_class_of_characters_that_are_no_ascii_has_its_own_example() -> None:
+    """What a glob makes of a consumer is judged by a name that it matches."""
+    complaint = refusal('[queues."work+[äö]"]\nmax_attempts = 3')
+    assert "max_attempts = 3 needs dead_letter" in complaint
+    rule = QueueRule("work+[äö]".encode(), {})
+    assert rule.matches(rule.example)
 
 
 def test_a_flag_is_for_every_queue_without_a_table_of_its_own(tmp_path: Path) -> None:
