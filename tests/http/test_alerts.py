@@ -61,9 +61,13 @@ Series = dict[str, str]
 
 WAITS: dict[str, Series] = {
     "DarnerpyOldItems": {"darnerpy_queue_age_seconds{QUEUE}": "700x60"},
-    "DarnerpyQueueGrows": {"darnerpy_queue_items{QUEUE}": "1001+100x60"},
+    "DarnerpyQueueGrows": {
+        "darnerpy_queue_items{QUEUE}": "1001+100x60",
+        "darnerpy_queue_delayed{QUEUE}": "0x60",
+    },
     "DarnerpyNobodyReads": {
         "darnerpy_queue_items{QUEUE}": "3x60",
+        "darnerpy_queue_delayed{QUEUE}": "0x60",
         "darnerpy_queue_waiters{QUEUE}": "0x60",
         "darnerpy_queue_open_reads{QUEUE}": "0x60",
         "darnerpy_queue_gets_total{QUEUE}": "8x60",
@@ -114,6 +118,24 @@ def test_that_items_wait_while_gets_are_paused_is_no_news(
 def test_nobody_has_to_read_a_dead_letter(says: Says, alert: str, what: str, fires: bool) -> None:
     target = {f'darnerpy_queue_target{{queue="work",what="{what}"}}': "1x60"}
     series = of_queue(WAITS[alert], 'queue="work"') | target
+    says(alert, "50m", series, {("queue=work",): TOLD[alert].format("work")} if fires else {})
+
+
+@pytest.mark.parametrize(
+    ("alert", "delayed", "fires"),
+    [
+        pytest.param("DarnerpyNobodyReads", "3x60", False, id="nothing is due"),
+        pytest.param("DarnerpyNobodyReads", "2x60", True, id="one is due"),
+        pytest.param("DarnerpyQueueGrows", "1001+100x60", False, id="nothing is due of many"),
+        pytest.param("DarnerpyQueueGrows", "900+10x60", True, id="ever more are due"),
+        pytest.param("DarnerpyQueueGrows", "0+100x60", False, id="as many as ever are due"),
+    ],
+)
+def test_what_is_not_due_is_not_for_anybody_to_read(
+    says: Says, alert: str, delayed: str, fires: bool
+) -> None:
+    series = of_queue(WAITS[alert], 'queue="work"')
+    series['darnerpy_queue_delayed{queue="work"}'] = delayed
     says(alert, "50m", series, {("queue=work",): TOLD[alert].format("work")} if fires else {})
 
 
