@@ -8,10 +8,14 @@ import argparse
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from ..nearest import nearest
 from .client import Client
 from .terminal import complain
+
+if TYPE_CHECKING:
+    from .counts import Counts
 
 __all__ = ["ended", "hint", "queue_names", "tell_a_person", "why_not_there"]
 
@@ -19,28 +23,29 @@ _NEAR = 0.7
 
 
 def why_not_there(server: Client, queue: bytes) -> str:
-    """Why there is nothing to change under the name of a queue or a consumer; "" if there is."""
+    """Why there is nothing to change or look at under the name of a queue or a consumer; "" if there is."""
     name = os.fsdecode(queue)
     found = {field for field, _ in server.stats(queue)}
     if f"queue_{name}_put_items" in found:
         return f"{name} is an alias: it holds nothing itself"
     if found:
         return ""
-    names = queue_names(server)
+    known = _known(server)
     parent, plus, consumer = name.partition("+")
-    if not plus:
-        return f"there is no queue {name}{hint(name, [each for each in names if '+' not in each])}"
+    about = known.get(parent)
+    if not plus or about is None:
+        queues = [each for each in known if "+" not in each]
+        return f"there is no queue {parent}{hint(parent, queues)}"
+    if "state" in about and "items" not in about:
+        return f"which consumers {parent} has is not known: its state is {about['state']}"
     begin = parent + plus
-    beside = [each.removeprefix(begin) for each in names if each.startswith(begin)]
+    beside = [each.removeprefix(begin) for each in known if each.startswith(begin)]
     return f"there is no consumer {consumer} of {parent}{hint(consumer, beside)}"
 
 
 def queue_names(server: Client) -> list[str]:
     """The names of all queues, their consumers and the aliases."""
-    # Only who has mistyped a name needs them, and `get` should start fast.
-    from .counts import by_queue
-
-    return list(by_queue(server.stats())[1])
+    return list(_known(server))
 
 
 def hint(name: str, known: list[str]) -> str:
@@ -62,3 +67,10 @@ def tell_a_person(server: Client, queue: bytes) -> None:
     """Nothing was there: who sits at a terminal may have mistyped the name. A script knows what it polls."""
     if sys.stderr.isatty() and (missing := why_not_there(server, queue)):
         complain(missing)
+
+
+def _known(server: Client) -> "dict[str, Counts]":
+    # Only who has mistyped a name needs them, and `get` should start fast.
+    from .counts import by_queue
+
+    return by_queue(server.stats())[1]

@@ -6,7 +6,8 @@ from ..errors import ClientError
 from .arguments import add_connection_arguments, count, number, queue_name
 from .client import Client
 from .items import Output, add_output_arguments
-from .known import tell_a_person
+from .known import tell_a_person, why_not_there
+from .terminal import complain
 
 _MAX_OFFSET = 100_000
 
@@ -39,6 +40,10 @@ def run(args: argparse.Namespace) -> int:
     shown = 0
     several = args.count is not None
     with Client(args.server, args.timeout) as server, Output(args.output, args.json, several) as to:
+        # To get a consumer's name makes the consumer, even where the item is only looked at.
+        if b"+" in args.queue and (missing := why_not_there(server, args.queue)):
+            complain(missing)
+            return 1
         for place in places:
             options = (b"peek", b"offset=%d" % place) if place else (b"peek",)
             item = server.get(args.queue, *options, wait_ms=0 if place else args.wait)

@@ -98,6 +98,35 @@ def test_peek_looks_behind_the_next_item(shell: Shell, queue: str) -> None:
     assert shell.run("peek", queue, "--offset", "1").stdout == b"2"
 
 
+def test_peek_makes_no_consumer(shell: Shell, queue: str) -> None:
+    done = shell.run("peek", f"{queue}+audit", "--wait", "1ms")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == f"darnerpy: there is no queue {queue}\n"
+    assert shell.run("stats", queue).returncode == 1
+
+    assert shell.get(f"{queue}+audit") is None
+    shell.push(queue, b"stays")
+    done = shell.run("peek", f"{queue}+adit")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == (
+        f"darnerpy: there is no consumer adit of {queue}; did you mean audit?\n"
+    )
+    assert json.loads(shell.run("consumers", queue, "--json").stdout)["consumers"].keys() == {
+        queue,
+        f"{queue}+audit",
+    }
+    assert shell.run("peek", f"{queue}+audit").stdout == b"stays"
+
+
+def test_a_queue_that_loads_has_consumers_that_are_not_known() -> None:
+    with Canned(b"END\r\nSTAT queue_q_state loading\r\nEND\r\n") as server:
+        done = Shell(server.address).run("peek", "q+audit")
+    assert (done.returncode, done.stderr.decode()) == (
+        1,
+        "darnerpy: which consumers q has is not known: its state is loading\n",
+    )
+
+
 def test_peek_asks_for_one_item_after_another() -> None:
     item = b"VALUE q 0 1 7\r\nx\r\nEND\r\n"
     with Canned(item * 2 + b"END\r\n") as server:
