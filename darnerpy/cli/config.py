@@ -23,6 +23,7 @@ from ..config import (
     options,
 )
 from ..config import text_of_name as text_of
+from .http import check_tokens
 
 _COMMENT_AT = 44
 
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     path, flags = args.check or args.config, vars(args)
     settings = load(path, os.environ, flags)
+    check_tokens(settings)
     for name in check_variables(os.environ):
         print(f"darnerpy: {name}: unknown variable", file=sys.stderr)
     if args.check:

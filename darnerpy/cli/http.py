@@ -19,7 +19,7 @@ from ..server.sockets import Listening, listen
 if TYPE_CHECKING:
     from ..http.front import Front
 
-__all__ = ["front_beside", "open_front"]
+__all__ = ["check_tokens", "front_beside", "open_front"]
 
 log = logging.getLogger("darnerpy.http")
 
@@ -27,6 +27,33 @@ log = logging.getLogger("darnerpy.http")
 def front_beside(server: Server, loop: asyncio.AbstractEventLoop) -> "Front | None":
     """None if HTTP is off. Raises `UnavailableError`, or `ConfigError` for a bad file of tokens."""
     settings = server.settings
+    front = _front(settings)
+    if front is None:
+        return None
+
+    async def listening(
+        address: Address | UnixAddress, connect: Callable[[], asyncio.BaseProtocol]
+    ) -> Listening:
+        listener = await listen(loop, address, connect, settings, pumped=False)
+        if isinstance(address, Address):  # who waits, and whose machine has gone, is noticed
+            for listened in listener.sockets:
+                keep_alive(listened, settings)
+        return listener
+
+    given = server.host, loop, server.files, server.flow, server.admission
+    return front(*given, listening, Closing, unanswered)
+
+
+def check_tokens(settings: Settings) -> None:
+    """Raises what `front_beside` would for a file of tokens, if it were read."""
+    if settings.http_token_file is not None and _front(settings) is not None:
+        from ..http.safety import read_tokens
+
+        read_tokens(settings.http_token_file)
+
+
+def _front(settings: Settings) -> "type[Front] | None":
+    """What serves HTTP, None if nothing does. Raises `UnavailableError`."""
     if not settings.http_addresses:
         return None
     try:
@@ -40,18 +67,7 @@ def front_beside(server: Server, loop: asyncio.AbstractEventLoop) -> "Front | No
             raise UnavailableError(f"http: {why}") from None
         log.info("no HTTP: %s", why)
         return None
-
-    async def listening(
-        address: Address | UnixAddress, connect: Callable[[], asyncio.BaseProtocol]
-    ) -> Listening:
-        listener = await listen(loop, address, connect, settings, pumped=False)
-        if isinstance(address, Address):  # who waits, and whose machine has gone, is noticed
-            for listened in listener.sockets:
-                keep_alive(listened, settings)
-        return listener
-
-    given = server.host, loop, server.files, server.flow, server.admission
-    return Front(*given, listening, Closing, unanswered)
+    return Front
 
 
 async def open_front(front: "Front", settings: Settings) -> None:

@@ -68,6 +68,24 @@ def test_check(file: Path) -> None:
     assert "No such file" in darnerpy("config", "--check", absent, code=2)[1]
 
 
+@pytest.mark.parametrize("tokens", [None, "# none\n", "short", "with blanks between them"])
+def test_a_file_of_tokens_is_judged_as_serve_judges_it(file: Path, tokens: str | None) -> None:
+    path = file.with_name("tokens")
+    if tokens is not None:
+        path.write_text(tokens)
+    file.write_text(
+        f'data = "{file.parent}/data"\nhttp = "127.0.0.1:0"\nhttp_token_file = "{path}"\n'
+    )
+    checked = darnerpy("config", "--check", str(file), code=2)[1]
+    served = darnerpy("serve", "--listen", "127.0.0.1:0", "--config", str(file), code=2)[1]
+    told = served.splitlines()[-1].partition(" error ")[2]
+    assert told.startswith(f"http_token_file: {path}")
+    assert checked == f"darnerpy: {told}\n"
+    darnerpy("config", "--check", str(file), "--http", "off")
+    path.write_text("a-token-of-some-length\n")
+    darnerpy("config", "--check", str(file))
+
+
 def test_show_says_where_each_value_is_from(file: Path) -> None:
     flags = ("--config", str(file), "--max-open-reads", "7")
     shown, _ = darnerpy("config", "--show", *flags, DARNERPY_SYNC="never")
