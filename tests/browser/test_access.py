@@ -144,6 +144,21 @@ def test_the_keyboard_alone(server: ServerProcess, open_page: OpenPage) -> None:
     expect(purge).to_be_focused()
 
 
+def test_the_first_click_after_a_page_was_opened_is_not_lost(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    """The head that has the focus then loses it to the click, and must not move what is clicked."""
+    page = open_page(server, "#/server")
+    ready(page)
+    page.get_by_role("link", name="Queues", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    head = page.get_by_role("button", name="Depth")
+    expect(head).to_be_visible()
+    before = head.bounding_box()
+    page.evaluate("document.activeElement.blur()")
+    assert head.bounding_box() == before
+
+
 def test_the_colours_follow_the_system(server: ServerProcess, open_page: OpenPage) -> None:
     page = open_page(server, f"#/q/{NAME}", color_scheme="light")
     ready(page)
