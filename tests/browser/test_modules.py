@@ -144,6 +144,9 @@ def test_numbers(page: Page, call: str, text: str) -> None:
          '[\n  12345678901234567890,\n  "\\u00fc,:[]"\n]'),
         (b"[1,", "auto", "text", "[1,"),
         (b"[1,", "json", "none", "This is not JSON."),
+        (b"42", "json", "json", "42"),
+        (b"42", "auto", "text", "42"),
+        (b"\xff", "json", "none", "This is not JSON."),
         (b"\xff\x00", "text", "text", "\ufffd\x00"),
         (b"\x00A\xff", "auto", "hex", f"00000000  {'00 41 ff':24} {'':24} .A."),
         (b"0123456789abcdefX", "hex", "hex",
@@ -158,7 +161,7 @@ def test_data(page: Page, data: bytes, view: str, kind: str, text: str) -> None:
 
 @pytest.mark.parametrize("view", ["auto", "text"])
 def test_text_that_is_cut_in_a_character(page: Page, view: str) -> None:
-    found = Module(page, "data")("m.view(Uint8Array.from(g[0]), g[1], true)", [*b"gr\xc3"], view)
+    found = Module(page, "data")("m.view(Uint8Array.from(g[0]), g[1], 9)", [*b"gr\xc3"], view)
     assert found == {"text": "gr", "as": "text"}
     whole = Module(page, "data")("m.view(Uint8Array.from(g[0]), 'auto')", [*b"gr\xc3"])
     assert whole["as"] == "hex"
@@ -172,6 +175,28 @@ def test_a_long_hex_dump_says_what_it_leaves_out(page: Page) -> None:
     found = Module(page, "data")("m.hexOf(new Uint8Array(5000))").split("\n")
     assert len(found) == 4096 / 16 + 1
     assert found[-1] == "… 904 bytes more"
+    cut = Module(page, "data")("m.view(new Uint8Array(5000), 'hex', 300000)")["text"]
+    assert cut.endswith("\n… 295904 bytes more")
+
+
+def test_json_that_is_too_much_as_lines(page: Page) -> None:
+    """A page that lays out many megabytes stands still meanwhile."""
+    view = Module(page, "data")
+    deep = view("m.view(new TextEncoder().encode('['.repeat(3000) + ']'.repeat(3000)), 'auto')")
+    assert deep["as"] == "json"
+    assert len(deep["text"]) < 500_000
+    wide = "[" * 100 + "1" + ",1" * 30_000 + "]" * 100
+    found = view("m.view(new TextEncoder().encode(g[0]), 'json')", wide)
+    assert found == {"text": wide, "as": "text"}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "text"),
+    [('{"a": [1, 2', "text", '{"a": [1, 2'), ("hello", "none", "This is not JSON.")],
+)
+def test_json_that_is_cut(page: Page, data: str, kind: str, text: str) -> None:
+    found = Module(page, "data")("m.view(new TextEncoder().encode(g[0]), 'json', 200000)", data)
+    assert found == {"text": text, "as": kind}
 
 
 @pytest.mark.parametrize("step", [1, 3, 1000])

@@ -3,6 +3,9 @@
 // Owns what data looks like text, and the form of a hex dump. What comes out is text, never markup.
 
 const BYTES = 4096; // of a hex dump; more of it nobody reads
+const DEEPEST = 32; // so far lines are moved in
+const LARGEST = 1 << 20; // of JSON as lines; more of it stops the page
+const LIKELY = /^\s*[[{"]/;
 
 export const VIEWS = { auto: "Auto", text: "Text", json: "JSON", hex: "Hex" };
 
@@ -20,25 +23,27 @@ function textOf(bytes, { fatal = true, cut = false } = {}) {
   }
 }
 
-function jsonOf(bytes) {
-  const text = textOf(bytes);
-  if (text === null || !/^\s*[[{"]/.test(text)) return null;
+/** JSON as lines. What is cut, or would be too much as lines, stays as it is; null if it is none. */
+function jsonOf(text, cut) {
+  if (cut) return LIKELY.test(text) ? { text, as: "text" } : null;
   try {
     // Large numbers and the order of keys stay as they are: it is only laid out.
     JSON.parse(text);
-    return laidOut(text);
   } catch {
     return null;
   }
+  const laid = laidOut(text);
+  return laid === null ? { text, as: "text" } : { text: laid, as: "json" };
 }
 
-/** JSON that is right, with line breaks: token by token, so that no value is changed. */
+/** JSON that is right, with line breaks: token by token, so that no value is changed. null: it is too much. */
 function laidOut(text) {
   const parts = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) ?? [];
   let out = "";
   let depth = 0;
-  const line = () => `\n${"  ".repeat(depth)}`;
-  parts.forEach((part, at) => {
+  const line = () => `\n${"  ".repeat(Math.min(depth, DEEPEST))}`;
+  for (const [at, part] of parts.entries()) {
+    if (out.length > LARGEST) return null;
     const empty = /^[{[]$/.test(part) && /^[}\]]$/.test(parts[at + 1] ?? "");
     const closes = /^[}\]]$/.test(part) && /^[{[]$/.test(parts[at - 1] ?? "");
     if (/^[{[]$/.test(part)) {
@@ -50,11 +55,11 @@ function laidOut(text) {
     } else if (part === ",") out += part + line();
     else if (part === ":") out += ": ";
     else out += part;
-  });
+  }
   return out;
 }
 
-export function hexOf(bytes) {
+export function hexOf(bytes, size = bytes.length) {
   const lines = [];
   for (let at = 0; at < Math.min(bytes.length, BYTES); at += 16) {
     const some = Array.from(bytes.subarray(at, Math.min(at + 16, BYTES)));
@@ -66,26 +71,25 @@ export function hexOf(bytes) {
       .join("");
     lines.push(`${at.toString(16).padStart(8, "0")}  ${left} ${right} ${plain}`);
   }
-  if (bytes.length > BYTES) lines.push(`… ${bytes.length - BYTES} bytes more`);
+  if (size > BYTES) lines.push(`… ${size - BYTES} bytes more`);
   return lines.join("\n");
 }
 
 /**
  * { text, as }: data as that view shows it, and which it is. Bytes that are no text have marks in it.
- * cut: it is only the beginning.
+ * size: of the item, of which the bytes may be only the beginning.
  */
-export function view(bytes, wanted, cut = false) {
-  if (wanted === "json" || wanted === "auto") {
-    const json = jsonOf(bytes);
-    if (json !== null) return { text: json, as: "json" };
-    if (wanted === "json") return { text: "This is not JSON.", as: "none" };
+export function view(bytes, wanted, size = bytes.length) {
+  const cut = bytes.length < size;
+  const text = textOf(bytes, { cut });
+  if (text !== null && (wanted === "json" || (wanted === "auto" && LIKELY.test(text)))) {
+    const json = jsonOf(text, cut);
+    if (json !== null) return json;
   }
+  if (wanted === "json") return { text: "This is not JSON.", as: "none" };
   if (wanted === "text") return { text: textOf(bytes, { fatal: false, cut }), as: "text" };
-  if (wanted === "auto") {
-    const text = textOf(bytes, { cut });
-    if (text !== null) return { text, as: "text" };
-  }
-  return { text: hexOf(bytes), as: "hex" };
+  if (wanted === "auto" && text !== null) return { text, as: "text" };
+  return { text: hexOf(bytes, size), as: "hex" };
 }
 
 /** The beginning of the data in one line. */

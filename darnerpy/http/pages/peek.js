@@ -310,7 +310,7 @@ export class Peek {
 
   whole(item, place) {
     const full = item.size ?? item.bytes.length;
-    const { text, as } = view(item.bytes, this.as, item.bytes.length < full);
+    const { text, as } = view(item.bytes, this.as, full);
     const facts = [
       as === "none" ? some(full, "byte") : `${some(full, "byte")}, shown as ${VIEWS[as]}`,
       `flags ${item.flags}`,
