@@ -1,11 +1,12 @@
 """The connection of a page: lost and found again, with a token, and where nothing may be changed."""
 
+import signal
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.browser.chromium import Browser, OpenPage, Page, Route, expect
+from tests.browser.chromium import Browser, Locator, OpenPage, Page, Route, expect
 from tests.browser.complaints import complaints_in_both_colours
 from tests.conftest import MakeServer
 from tests.servers import TIMEOUT, ServerProcess, free_port
@@ -220,3 +221,29 @@ def test_read_only(make_server: MakeServer, open_page: OpenPage) -> None:
     page.get_by_role("link", name="Consumers").click()
     expect(page.get_by_role("button", name="Make a consumer…")).to_be_disabled()
     expect(page.get_by_role("button", name="Drop audit…")).to_be_disabled()
+
+
+def test_what_is_allowed_and_the_status_follow_a_reload(
+    make_server: MakeServer, open_page: OpenPage
+) -> None:
+    server = make_server(http="127.0.0.1:0", toml="http_read_only = true\n")
+    page = open_page(server, "#/server")
+
+    def fact(label: str) -> Locator:
+        found = page.locator("dl.facts > div").filter(has=page.get_by_text(label, exact=True))
+        return found.locator("dd")
+
+    expect(page.locator("header .badge")).to_have_text(["HTTP changes nothing"])
+    expect(fact("Changes over HTTP")).to_have_text("no: http_read_only")
+    expect(fact("Status")).to_have_text("up")
+    before = fact("Up for").inner_text()
+    Path(server.flags[-1].removeprefix("--config=")).write_text("")
+    server.process.send_signal(signal.SIGHUP)
+    expect(page.locator("header .badge")).to_have_count(0)
+    expect(page.locator("body")).not_to_have_class("read-only")
+    expect(fact("Changes over HTTP")).to_have_text("allowed")
+    with server.connect() as wire:
+        wire.ask(b"status quiescent\r\n")
+    expect(page.locator("header .badge")).to_have_text(["status quiescent"])
+    expect(fact("Status")).to_have_text("quiescent")
+    expect(fact("Up for")).not_to_have_text(before)

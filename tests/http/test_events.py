@@ -164,6 +164,7 @@ def test_totals_have_what_a_page_shows(server: ServerProcess, wire: Wire) -> Non
             assert name in totals
         assert totals["memory"] > 10_000_000
         assert totals["status"] == "up"
+        assert totals["read_only"] is False
 
 
 def test_streams_end_when_the_server_stops(make_server: MakeServer) -> None:

@@ -114,6 +114,7 @@ def totals_of(watch: Watch, is_ready: bool) -> dict[str, object]:
         "time": host.clock.now_ms(),
         "status": str(host.guard.status),
         "ready": is_ready,
+        "read_only": host.settings.http_read_only,
         "queues": sums.queues,
         "loading": int(broker.loading),
         "loading_queues": sums.loading,

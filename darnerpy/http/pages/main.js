@@ -61,6 +61,13 @@ async function learn() {
   soon();
 }
 
+/** A reload may have changed what is allowed over HTTP. */
+function heard() {
+  const { read_only: now } = store.all.stats;
+  if (context.server.read_only !== undefined && context.server.read_only !== now) learn();
+  soon();
+}
+
 function soon() {
   if (waiting) return;
   waiting = true;
@@ -112,7 +119,7 @@ function skip(event) {
 document.querySelector("#header").replaceWith(header.element);
 document.querySelector("#footer").replaceWith(activity.element);
 document.body.append(notices.element);
-store.watch(soon);
+store.watch(heard);
 document.querySelector(".skip").addEventListener("click", skip);
 window.addEventListener("hashchange", open);
 open();

@@ -3,10 +3,23 @@
 // Owns which facts are shown of it.
 
 import { Charts } from "./charts.js";
-import { el } from "./dom.js";
+import { el, set, setText } from "./dom.js";
 import { duration } from "./format.js";
 import { replace } from "./route.js";
 import { Totals } from "./totals.js";
+
+/** [label, its text] each; what is not known is left out. */
+const FACTS = [
+  ["Version", ({ version }) => version],
+  ["Status", ({ status }) => status],
+  ["Up for", ({ uptime }) => uptime !== undefined && duration(uptime * 1000)],
+  ["Process", ({ pid }) => pid && String(pid)],
+  ["Listens on", ({ listen }) => listen?.join(", ")],
+  [
+    "Changes over HTTP",
+    ({ read_only }) => read_only !== undefined && (read_only ? "no: http_read_only" : "allowed"),
+  ],
+];
 
 export class ServerPage {
   constructor(context, parameters) {
@@ -17,7 +30,7 @@ export class ServerPage {
     this.charts = new Charts(null, parameters.get("span") ?? "10m", (span) =>
       replace(`#/server${span === "10m" ? "" : `?span=${span}`}`),
     );
-    this.facts = el("dl", { class: "facts" });
+    this.facts = FACTS.map(() => el("dd"));
     this.element = el(
       "div",
       { class: "page" },
@@ -28,11 +41,14 @@ export class ServerPage {
         "section",
         { class: "panel", "aria-labelledby": "about" },
         el("h2", { id: "about" }, "About"),
-        this.facts,
+        el(
+          "dl",
+          { class: "facts" },
+          FACTS.map(([label], at) => el("div", {}, el("dt", {}, label), this.facts[at])),
+        ),
       ),
     );
     this.end = this.store.watch(() => this.add());
-    this.learned();
   }
 
   add() {
@@ -46,26 +62,14 @@ export class ServerPage {
     });
   }
 
-  learned() {
-    const { server } = this.context;
-    const facts = [
-      ["Version", server.version],
-      ["Status", server.status],
-      ["Up for", server.uptime === undefined ? undefined : duration(server.uptime * 1000)],
-      ["Process", server.pid],
-      ["Listens on", server.listen?.join(", ")],
-      [
-        "Changes over HTTP",
-        server.read_only === undefined ? undefined : server.read_only ? "no: http_read_only" : "allowed",
-      ],
-    ].filter(([, value]) => value !== undefined);
-    this.facts.replaceChildren(
-      ...facts.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, String(value)))),
-    );
-  }
-
   update() {
     this.totals.update();
+    // The stream is newer, and the answer says more.
+    const now = { ...this.context.server, ...this.store.all.stats };
+    FACTS.forEach(([, text], at) => {
+      setText(this.facts[at], text(now) || "");
+      set(this.facts[at].parentElement, "hidden", !this.facts[at].textContent);
+    });
   }
 
   again() {
