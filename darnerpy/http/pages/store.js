@@ -56,9 +56,11 @@ class Queue extends Counted {
   }
 }
 
+/** turnover: how often a queue came or went. */
 export class Store {
   constructor() {
     this.queues = new Map();
+    this.turnover = 0;
     this.all = new Counted();
     this.time = undefined;
     this.fresh = null;
@@ -98,7 +100,7 @@ export class Store {
     if (!totals) return;
     this.time = totals.time;
     this.all.stats = saidOfAll(totals);
-    if (this.fresh) for (const key of this.queues.keys()) this.fresh.has(key) || this.queues.delete(key);
+    if (this.fresh) for (const key of this.queues.keys()) this.fresh.has(key) || this.remove(key);
     this.fresh = null;
     this.all.note();
     for (const queue of this.queues.values()) {
@@ -117,7 +119,10 @@ export class Store {
       this.queues.get(key)?.consumers.set(encoded(told.consumer), { stats, seen: Infinity });
       return;
     }
-    if (!this.queues.has(key)) this.queues.set(key, new Queue(key));
+    if (!this.queues.has(key)) {
+      this.queues.set(key, new Queue(key));
+      this.turnover += 1;
+    }
     const queue = this.queues.get(key);
     queue.stats = said(told);
     queue.seen = Infinity;
@@ -125,10 +130,14 @@ export class Store {
     this.fresh?.add(key);
   }
 
+  remove(key) {
+    if (this.queues.delete(key)) this.turnover += 1;
+  }
+
   /** A queue, or one of its consumers: in what is encoded, a plain "+" is between the two. */
   forget(name) {
     const [queue, consumer] = name.split("+");
-    if (consumer === undefined) this.queues.delete(encoded(queue));
+    if (consumer === undefined) this.remove(encoded(queue));
     else this.queues.get(encoded(queue))?.consumers.delete(encoded(consumer));
   }
 }

@@ -115,12 +115,12 @@ export class Table {
     const { queues } = this.store;
     const same = this.ordered && this.wanted === wanted;
     const pointed = same && (this.held || this.body.contains(document.activeElement));
-    if ((pointed || (same && now - this.ordered < REST)) && queues.size === this.size) return;
+    if ((pointed || (same && now - this.ordered < REST)) && this.store.turnover === this.turnover) return;
     const found = [...queues.values()].filter(wanted).sort(comparing(this.column, this.store, this.down));
     const kept = new Set(pointed ? this.order.filter((queue) => queues.get(queue.key) === queue) : []);
     this.order = [...kept, ...found.filter((queue) => !kept.has(queue))];
     this.wanted = wanted;
-    this.size = queues.size;
+    this.turnover = this.store.turnover;
     this.ordered = now;
   }
 
