@@ -131,6 +131,46 @@ def test_sorting_filtering_and_pages(server: ServerProcess, open_page: OpenPage)
     expect(page.get_by_role("heading", level=1)).to_have_text("not-there-yet")
 
 
+def test_a_page_of_the_list_that_is_to_come_yet(
+    make_server: MakeServer, open_page: OpenPage
+) -> None:
+    server = make_server(http="127.0.0.1:0")
+    every = [f"later-{at:02}" for at in range(30)]
+    with server.connect() as wire:
+        for name in every[:5]:
+            wire.put(name, b"x")
+        page = open_page(server, "#/?rows=25&page=2")
+        expect(rows(page)).to_have_count(5)
+        for name in every[5:]:
+            wire.put(name, b"x")
+    expect(page.locator(".pager .range")).to_have_text("26–30 of 30")
+    assert names(page) == every[25:]
+
+
+def test_the_focus_stays_beside_the_table(server: ServerProcess, open_page: OpenPage) -> None:
+    with server.connect() as wire:
+        for at in range(30):
+            wire.put(f"paged-{at:02}", b"x")
+    page = open_page(server, "#/?filter=paged&rows=25")
+    following, previous = [page.get_by_role("button", name=name) for name in ("Next", "Previous")]
+    following.press("Enter")
+    expect(rows(page)).to_have_count(5)
+    expect(previous).to_be_focused()
+    previous.press("Enter")
+    expect(rows(page)).to_have_count(25)
+    expect(following).to_be_focused()
+
+
+def test_a_filter_of_many_stars(server: ServerProcess, open_page: OpenPage) -> None:
+    with server.connect() as wire:
+        wire.put("a" * 240, b"x")
+    page = open_page(server)
+    page.get_by_label("Filter").fill(f"{'*' * 9}z")
+    expect(page.get_by_text("No queue is like that.")).to_be_visible()
+    page.get_by_label("Filter").fill("**aaa**a")
+    wait_until(lambda: names(page) == ["a" * 240])
+
+
 def test_choosing_by_kind(server: ServerProcess, open_page: OpenPage) -> None:
     with server.connect() as wire:
         wire.put("kind-full", b"x")
@@ -254,6 +294,18 @@ def test_rows_keep_their_places_while_somebody_points(
         wait_until(lambda: names(page) == ["held-a", "held-b", "held-new"])
         page.get_by_label("Filter").hover()
         wait_until(lambda: names(page) == ["held-new", "held-b", "held-a"])
+
+
+def test_a_queue_that_comes_as_another_one_goes(server: ServerProcess, open_page: OpenPage) -> None:
+    with server.connect() as wire:
+        wire.put("swap-a", b"x")
+        wire.put("swap-b", b"x")
+        page = open_page(server, "#/?filter=swap-")
+        expect(rows(page)).to_have_count(2)
+        page.get_by_role("link", name="swap-a").hover()
+        wire.send(b"delete swap-b\r\nset swap-c 0 0 1\r\nx\r\n")
+        wire.expect(b"DELETED\r\nSTORED\r\n")
+        wait_until(lambda: names(page) == ["swap-a", "swap-c"])
 
 
 def test_acts_of_others_are_told(server: ServerProcess, open_page: OpenPage) -> None:

@@ -3,9 +3,10 @@
 // Owns what is chosen there; it is in the address, so that a link leads to the same rows.
 
 import { KINDS } from "./columns.js";
-import { el, set, setText } from "./dom.js";
+import { el } from "./dom.js";
 import { exact } from "./format.js";
 import { shown, typed } from "./names.js";
+import { Pager } from "./pager.js";
 import { replace, toQueue, toQueues } from "./route.js";
 import { Table } from "./table.js";
 import { Totals } from "./totals.js";
@@ -19,7 +20,7 @@ function matching(filter) {
   if (!/[*?]/.test(plain)) return (text) => text.toLowerCase().includes(plain);
   const escaped = plain
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replaceAll("*", ".*")
+    .replace(/\*+/g, ".*") // each one more would cost many times as much
     .replaceAll("?", ".");
   const whole = new RegExp(`^${escaped}$`, "s");
   return (text) => whole.test(text.toLowerCase());
@@ -78,9 +79,11 @@ export class QueuesPage {
       },
       SIZES.map((size) => el("option", { value: size, selected: size === this.size }, String(size))),
     );
-    this.range = el("span", { class: "range", role: "status" });
-    this.before = el("button", { type: "button", onclick: () => this.chosen(this.page - 1) }, "Previous");
-    this.after = el("button", { type: "button", onclick: () => this.chosen(this.page + 1) }, "Next");
+    this.pager = new Pager("Pages of queues", {
+      back: () => this.chosen(this.shown - 1),
+      on: () => this.chosen(this.shown + 1),
+      beside: el("div", { class: "field row" }, el("label", { for: "rows" }, "Rows"), this.sizes),
+    });
     this.none = el("div", { class: "empty" });
     this.parts = el(
       "div",
@@ -93,13 +96,7 @@ export class QueuesPage {
       ),
       this.table.element,
       this.none,
-      el(
-        "nav",
-        { class: "pager", "aria-label": "Pages of queues" },
-        this.range,
-        el("div", { class: "field row" }, el("label", { for: "rows" }, "Rows"), this.sizes),
-        el("div", { class: "buttons" }, this.before, this.after),
-      ),
+      this.pager.element,
     );
     this.loading = el("p", { class: "loading", role: "status" }, "Waiting for the server’s numbers …");
     this.element = el(
@@ -153,17 +150,16 @@ export class QueuesPage {
     this.table.arrange(this.wanted, performance.now());
     const found = this.table.order.length;
     const pages = Math.max(1, Math.ceil(found / this.size));
-    this.page = Math.min(this.page, pages);
-    const first = (this.page - 1) * this.size;
+    // The page that was asked for may come yet: a server that has begun tells of its queues one by one.
+    this.shown = Math.min(this.page, pages);
+    const first = (this.shown - 1) * this.size;
     this.table.show(first, this.size);
     const all = this.store.queues.size;
     const of = found === all ? exact(all) : `${exact(found)} (${exact(all)} in all)`;
-    setText(
-      this.range,
+    this.pager.tell(
       found ? `${exact(first + 1)}–${exact(Math.min(first + this.size, found))} of ${of}` : "",
     );
-    set(this.before, "disabled", this.page <= 1);
-    set(this.after, "disabled", this.page >= pages);
+    this.pager.lead(this.shown > 1, this.shown < pages);
     this.showNone(found === 0);
   }
 
