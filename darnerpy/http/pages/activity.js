@@ -1,4 +1,4 @@
-// What was done to queues as a whole while this page was open, and by whom.
+// What was done to queues as a whole while somebody looked at this page, and by whom.
 //
 // Owns the line at the bottom: the last act in one line, the ones before it when it is opened.
 
@@ -19,7 +19,7 @@ export class Activity {
         "details",
         { class: "activity" },
         el("summary", {}, el("strong", {}, "Activity"), " ", this.last),
-        el("p", { class: "hint" }, "Acts on whole queues since this page was opened, newest first."),
+        el("p", { class: "hint" }, "Acts on whole queues while you look, newest first."),
         el("div", { class: "acts", role: "log", "aria-label": "Acts", tabindex: "0" }, this.list),
       ),
     );
