@@ -87,6 +87,32 @@ def test_purging_the_oldest(
     expect(page.locator("footer .last")).to_contain_text("purge")
 
 
+def test_a_question_says_how_much_it_is_now(
+    server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
+) -> None:
+    wire.put(queue, b"x")
+    page = open_page(server, f"#/q/{queue}")
+    asked = dialog(page, "Purge")
+    expect(asked.get_by_role("button", name="Purge all 1 item")).to_be_visible()
+    wire.put(queue, b"y")
+    expect(asked.get_by_role("button", name="Purge all 2 items")).to_be_visible()
+    expect(asked.locator("dl.facts dd").first).to_have_text("2 items, 2 B")
+
+
+def test_a_name_is_typed_as_keyboards_write_it(
+    server: ServerProcess, open_page: OpenPage, wire: Wire
+) -> None:
+    """Its letters may be composed in another way than those that a keyboard has."""
+    composed, taken_apart = "gr\u00fcn", "gru\u0308n"
+    for name in (composed, taken_apart):
+        wire.ask(b"set %b 0 0 1\r\nx\r\n" % name.encode())
+    page = open_page(server, f"#/q/{taken_apart}")
+    confirm(dialog(page, "Purge"), composed)
+    expect(page.get_by_text("Purged 1 item")).to_be_visible()
+    assert b"_items 1\r\n" in wire.ask(b"stats %b\r\n" % composed.encode())
+    assert b"_items 0\r\n" in wire.ask(b"stats %b\r\n" % taken_apart.encode())
+
+
 def test_purging_by_age_and_all(
     server: ServerProcess, open_page: OpenPage, wire: Wire, queue: str
 ) -> None:
@@ -120,6 +146,7 @@ def test_deleting(server: ServerProcess, open_page: OpenPage, wire: Wire, queue:
     expect(page.get_by_text("There is no such queue")).to_be_visible()
     assert wire.stats(queue) == {}
     expect(page.get_by_role("button", name="Purge…")).to_be_disabled()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
     page.get_by_role("link", name="Queues", exact=True).first.click()
     expect(page.get_by_role("link", name=queue)).to_have_count(0)
 
@@ -273,6 +300,7 @@ def test_making_and_dropping_consumers(
     expect(asked.get_by_role("alert")).to_contain_text("another name")
     confirm(asked, f"{queue}+audit")
     expect(rows).to_have_count(2)
+    expect(page.get_by_role("button", name="Make a consumer…")).to_be_focused()
     assert wire.stats(f"{queue}+audit") == {}
 
 

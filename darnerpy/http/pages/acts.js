@@ -74,10 +74,10 @@ export function purge(queue) {
   };
   which.addEventListener("change", follow);
   follow();
-  return ask(queue.say, {
+  return ask(queue, {
     title: "Purge",
     subject: queue.text,
-    facts: facts(queue),
+    facts: () => facts(queue),
     warning: "The items are gone for good. Items that are open stay with whoever has them.",
     fields: [which],
     word: queue.text,
@@ -101,15 +101,15 @@ export function purge(queue) {
 }
 
 export function remove(queue) {
-  return ask(queue.say, {
+  return ask(queue, {
     title: "Delete",
     subject: queue.text,
-    facts: [...facts(queue), ["Consumers", exact(queue.consumers.length)]],
+    facts: () => [...facts(queue), ["Consumers", exact(queue.consumers.length)]],
     warning:
       "The queue, its items and its consumers are gone for good; open reads of it end, and waiters get nothing.",
     word: queue.text,
     danger: true,
-    action: `Delete the queue with ${some(queue.stats.items, "item")}`,
+    action: () => `Delete the queue with ${some(queue.stats.items, "item")}`,
     run: async () => {
       await json("DELETE", of(queue.key));
       queue.say(`Deleted ${queue.text}.`);
@@ -127,10 +127,10 @@ function tell(queue, text, { moved, left, unknown = 0, stopped }, { n }) {
 
 export function move(queue) {
   const [to, list] = target("to", true, others(queue));
-  return ask(queue.say, {
+  return ask(queue, {
     title: "Move items of",
     subject: queue.text,
-    facts: facts(queue),
+    facts: () => facts(queue),
     warning:
       "The oldest go first and get new ids; a queue that is not there is made. It stops where the other queue is full.",
     fields: [
@@ -155,10 +155,10 @@ export function move(queue) {
 
 export function redrive(queue) {
   const [to, list] = target("to", false, others(queue));
-  return ask(queue.say, {
+  return ask(queue, {
     title: "Redrive",
     subject: queue.text,
-    facts: [
+    facts: () => [
       ...facts(queue),
       ["Came as dead", exact(queue.stats.cameDead)],
       ["Came as expired", exact(queue.stats.cameExpired)],
@@ -183,10 +183,10 @@ export function redrive(queue) {
 }
 
 export function pause(queue) {
-  return ask(queue.say, {
+  return ask(queue, {
     title: "Pause",
     subject: queue.text,
-    facts: facts(queue),
+    facts: () => facts(queue),
     warning:
       "It stays paused through restarts, until it is resumed. Open reads can still be confirmed; clients that wait go on waiting.",
     fields: [
@@ -206,15 +206,17 @@ export function pause(queue) {
 }
 
 export function resume(queue) {
-  const paused = Object.entries(queue.stats.paused ?? {})
-    .filter(([, is]) => is)
-    .map(([what]) => what);
-  return ask(queue.say, {
+  const paused = () =>
+    Object.entries(queue.stats.paused ?? {})
+      .filter(([, is]) => is)
+      .map(([what]) => what)
+      .join(" and ");
+  return ask(queue, {
     title: "Resume",
     subject: queue.text,
-    facts: [["Paused", paused.join(" and ") || "nothing"], ...facts(queue)],
+    facts: () => [["Paused", paused() || "nothing"], ...facts(queue)],
     word: queue.text,
-    action: `Resume ${paused.join(" and ")}`,
+    action: () => `Resume ${paused()}`,
     run: async () => {
       await json("POST", of(queue.key, "resume"));
       queue.say(`Resumed ${queue.text}.`);
@@ -229,10 +231,10 @@ export function make(queue) {
     el("option", { value: "" }, "–"),
     queue.consumers.map((consumer) => el("option", { value: consumer.name }, shown(consumer.text))),
   );
-  return ask(queue.say, {
+  return ask(queue, {
     title: "Make a consumer of",
     subject: queue.text,
-    facts: [
+    facts: () => [
       ["Consumers", exact(queue.consumers.length)],
       ["Waiting", some(queue.stats.items, "item")],
     ],
@@ -258,23 +260,24 @@ export function make(queue) {
   });
 }
 
-export function drop(queue, consumer) {
-  const whole = `${queue.text}+${shown(consumer.text)}`;
-  return ask(queue.say, {
+export function drop(queue, { name, text }) {
+  const whole = `${queue.text}+${shown(text)}`;
+  const consumer = () => queue.consumer(name) ?? {};
+  return ask(queue, {
     title: "Drop the consumer",
     subject: whole,
-    facts: [
+    facts: () => [
       ["Queue", queue.text],
-      ["Waiting for it", `${some(consumer.items, "item")}, ${size(consumer.bytes)}`],
-      ["Open reads", exact(consumer.open)],
+      ["Waiting for it", `${some(consumer().items, "item")}, ${size(consumer().bytes)}`],
+      ["Open reads", exact(consumer().open)],
     ],
     warning:
       "Its place in the queue is forgotten; one of the same name begins anew. Items that only it had to read are gone.",
     word: whole,
     danger: true,
-    action: `Drop it with ${some(consumer.items, "item")} to read`,
+    action: () => `Drop it with ${some(consumer().items, "item")} to read`,
     run: async () => {
-      await json("DELETE", of(queue.key, "consumers", consumer.name));
+      await json("DELETE", of(queue.key, "consumers", name));
       queue.say(`Dropped the consumer ${whole}.`);
     },
   });

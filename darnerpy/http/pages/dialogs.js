@@ -31,14 +31,14 @@ export function choice(name, legend, options) {
 }
 
 /**
- * say: tells of a refusal when the dialog is gone.
- * title: the act. subject: the name it is done to. facts: [label, text] each. word: to be typed, none for
- * what can be undone. action: the button, or what makes its text of the fields. run: does it, given the
+ * say: tells of a refusal when the dialog is gone. store: what is known, which may change meanwhile.
+ * title: the act. subject: the name it is done to. facts: gives [label, text] each. word: to be typed, none
+ * for what can be undone. action: the button, or what makes its text of the fields. run: does it, given the
  * fields by name; throws if it could not be done. Resolves to whether it was done.
  */
 export function ask(
-  say,
-  { title, subject, facts = [], warning, fields = [], word, action, danger = false, run },
+  { say, store },
+  { title, subject, facts, warning, fields = [], word, action, danger = false, run },
 ) {
   return new Promise((answered) => {
     const told = el("p", { class: "problem", role: "alert", hidden: true });
@@ -51,19 +51,18 @@ export function ask(
       "aria-describedby": "dialog-told",
     });
     told.id = "dialog-told";
+    const values = facts().map(([, text]) => el("dd", {}, text));
     const submit = el("button", { type: "submit", class: danger ? "danger" : "primary" });
     const cancel = el("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
     const form = el(
       "form",
       { novalidate: true },
       el("h2", { id: "dialog-title" }, title, " ", el("span", { class: "subject" }, bdi(subject))),
-      facts.length
-        ? el(
-            "dl",
-            { class: "facts" },
-            facts.map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", {}, text))),
-          )
-        : null,
+      el(
+        "dl",
+        { class: "facts" },
+        facts().map(([label], at) => el("div", {}, el("dt", {}, label), values[at])),
+      ),
       warning ? el("p", { class: "warning" }, warning) : null,
       fields,
       word
@@ -84,10 +83,13 @@ export function ask(
     );
     const dialog = el("dialog", { "aria-labelledby": "dialog-title" }, form);
     const given = () => Object.fromEntries(new FormData(form));
-    const right = () => !word || name.value.trim() === word;
+    // One letter can be written in two ways, and no keyboard has both.
+    const right = () => !word || name.value.trim().normalize() === word.normalize();
     let done = false;
 
+    /** The facts and the button say the same, of the same moment. */
     function update() {
+      facts().forEach(([, text], at) => setText(values[at], text));
       setText(submit, typeof action === "function" ? action(given()) : action);
       submit.classList.toggle("unready", !right());
     }
@@ -130,7 +132,9 @@ export function ask(
     });
     // What was sent cannot be taken back. A browser lets a second Escape through nevertheless.
     dialog.addEventListener("cancel", (event) => cancel.disabled && event.preventDefault());
+    const forget = store.watch(update);
     dialog.addEventListener("close", () => {
+      forget();
       dialog.remove();
       answered(done);
     });
