@@ -24,6 +24,11 @@ export class ItemsPart {
     this.push.update();
   }
 
+  /** Something was done to the queue from this page. */
+  acted() {
+    this.peek.load();
+  }
+
   /** Items that somebody looks at stay as they are while he looks elsewhere. */
   again(lost) {
     if (lost) this.peek.load();

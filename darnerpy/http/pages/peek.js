@@ -8,6 +8,7 @@ import { save } from "./download.js";
 import { clock, duration, exact, size, some } from "./format.js";
 import { bytesOf, glimpse, view, VIEWS } from "./data.js";
 import { shown } from "./names.js";
+import { Pager } from "./pager.js";
 import { replace, toQueue } from "./route.js";
 
 const COUNTS = [10, 25, 50, 100];
@@ -16,6 +17,7 @@ const GLANCE = "64KiB"; // of each item; more of it nobody reads here
 export class Peek {
   constructor(page, parameters, download) {
     this.page = page;
+    this.newest = parameters.get("from") === "newest"; // those that were put last, wherever they are
     this.offset = Math.max(0, Number.parseInt(parameters.get("from"), 10) || 0);
     this.count = COUNTS.find((count) => String(count) === parameters.get("n")) ?? 10;
     this.consumer = parameters.get("consumer") ?? "";
@@ -33,13 +35,20 @@ export class Peek {
       id: "from",
       min: 0,
       step: 1,
-      value: this.offset,
+      value: this.newest ? "" : this.offset,
       inputmode: "numeric",
+      placeholder: "newest",
       onchange: () => this.go(Math.max(0, Math.floor(this.from.valueAsNumber) || 0)),
     });
     this.counts = el(
       "select",
-      { id: "count", onchange: () => this.go(this.offset, Number(this.counts.value)) },
+      {
+        id: "count",
+        onchange: () => {
+          this.count = Number(this.counts.value);
+          this.go(this.newest ? "newest" : this.offset);
+        },
+      },
       COUNTS.map((count) => el("option", { value: count, selected: count === this.count }, String(count))),
     );
     this.views = el(
@@ -64,18 +73,11 @@ export class Peek {
       },
     });
     this.whoseField = el("div", { class: "field" }, el("label", { for: "consumer" }, "For"), this.whose);
-    this.range = el("span", { class: "range", role: "status" });
-    this.before = el(
-      "button",
-      { type: "button", onclick: () => this.go(Math.max(0, this.offset - this.count)) },
-      "Previous",
-    );
-    this.after = el(
-      "button",
-      { type: "button", onclick: () => this.go(this.offset + this.items.length) },
-      "Next",
-    );
-    this.latest = el("button", { type: "button", onclick: () => this.load(true) }, "Newest");
+    this.pager = new Pager("Pages of items", {
+      back: () => this.go(Math.max(0, this.begin - this.count)),
+      on: () => this.go(this.offset + this.items.length),
+      more: el("button", { type: "button", onclick: () => this.go("newest") }, "Newest"),
+    });
     this.fresh = el("button", { type: "button", onclick: () => this.load() }, "Refresh");
     this.body = el("tbody");
     this.table = el(
@@ -123,12 +125,7 @@ export class Peek {
       this.delayed,
       this.table,
       this.empty,
-      el(
-        "nav",
-        { class: "pager", "aria-label": "Pages of items" },
-        this.range,
-        el("div", { class: "buttons" }, this.before, this.after, this.latest),
-      ),
+      this.pager.element,
     );
     this.looked();
   }
@@ -153,9 +150,15 @@ export class Peek {
     this.download.consumer = this.consumer;
   }
 
-  /** How many wait, as far as is known. */
+  /** How many there are to look at, as far as is known. */
   get total() {
-    return this.page.consumer(this.consumer)?.items ?? 0;
+    const { items, delayed = 0 } = this.page.consumer(this.consumer) ?? {};
+    return items === undefined ? undefined : Math.max(0, items - delayed);
+  }
+
+  /** The place of the first one that is shown. */
+  get begin() {
+    return this.newest ? Math.max(0, (this.total ?? 0) - this.items.length) : this.offset;
   }
 
   /** Items that are not due are passed over in looking, and in a download. */
@@ -171,6 +174,10 @@ export class Peek {
         : "",
     );
     this.delayed.hidden = !delayed;
+    const { total, items } = this;
+    // Of large items fewer come than were asked for.
+    const more = total === undefined ? items.length === this.count : this.offset + items.length < total;
+    this.pager.lead(this.begin > 0, !this.newest && items.length > 0 && more);
   }
 
   /** A journal that has failed works again some time. */
@@ -184,23 +191,20 @@ export class Peek {
     }
   }
 
-  go(offset, count = this.count) {
-    this.count = count;
-    this.place(offset);
-    this.load();
-  }
-
-  place(offset) {
-    this.offset = offset;
-    this.from.value = offset;
+  /** From a place on, or "newest". */
+  go(from) {
+    this.newest = from === "newest";
+    this.offset = this.newest ? 0 : from;
+    this.from.value = this.newest ? "" : from;
     this.remember();
+    this.load();
   }
 
   remember() {
     this.download.consumer = this.consumer;
     replace(
       toQueue(this.page.key, "items", {
-        from: this.offset || "",
+        from: this.newest ? "newest" : this.offset || "",
         n: this.count === 10 ? "" : this.count,
         consumer: this.consumer,
         as: this.as === "auto" ? "" : this.as,
@@ -208,21 +212,20 @@ export class Peek {
     );
   }
 
-  /** newest: those that were put last, wherever they are. */
-  async load(newest = false) {
+  async load() {
     this.stop?.abort();
     this.stop = new AbortController();
     const { signal } = this.stop;
     set(this.table, "aria-busy", "true");
     try {
-      this.items = await this.ask(signal, newest);
-      if (newest) this.place(Math.max(0, this.total - this.count));
+      this.items = await this.ask(signal);
       this.trouble.hidden = true;
       this.refused = this.failed = false;
     } catch (error) {
       if (signal.aborted) return;
       this.items = [];
-      const missing = error.status === 404;
+      // Of a queue that is not there the page tells.
+      const missing = error.status === 404 && !this.consumer;
       setText(this.trouble, missing ? "" : `${error.title ?? "The page failed"}. ${error.message}`);
       this.trouble.hidden = missing;
       this.refused = error.status === 503;
@@ -233,8 +236,8 @@ export class Peek {
     this.show();
   }
 
-  async ask(signal, newest) {
-    const which = newest ? { last: this.count } : { offset: this.offset };
+  async ask(signal) {
+    const which = this.newest ? { last: this.count } : { offset: this.offset };
     const response = await ask("GET", of(this.page.key, "items", "peek"), {
       parameters: {
         ...which,
@@ -262,16 +265,12 @@ export class Peek {
     this.table.hidden = found === 0;
     this.empty.hidden = found > 0 || !this.trouble.hidden;
     setText(this.empty, this.offset ? "There are no items that far back." : "Nothing waits here.");
-    const until = this.offset + found;
-    setText(
-      this.range,
-      found
-        ? `Places ${exact(this.offset)} to ${exact(until - 1)}, as of ${clock(this.time)}`
-        : `Looked at ${clock(this.time)}`,
-    );
-    set(this.before, "disabled", this.offset === 0);
-    // Of large items fewer come than were asked for.
-    set(this.after, "disabled", found === 0 || (found < this.count && until >= this.total));
+    const places = this.newest
+      ? `The newest ${exact(found)}`
+      : `Places ${exact(this.offset)} to ${exact(this.offset + found - 1)}`;
+    const when = clock(this.time);
+    this.pager.tell(found ? `${places}, as of ${when}` : `Looked at ${when}`);
+    this.update();
   }
 
   rows(item, open) {
@@ -325,18 +324,19 @@ export class Peek {
     );
   }
 
-  /** All of its data, if it has not left its place since. */
+  /** All of its data, if it has not left since. */
   async save(item) {
     const { page } = this;
     try {
       const response = await ask("GET", of(page.key, "items", "peek"), {
         parameters: {
-          offset: this.offset + this.items.indexOf(item),
+          after: item.id - 1,
+          n: 1,
           consumer: this.consumer && new Encoded(this.consumer),
         },
       });
       if (response.headers.get("Darnerpy-Id") !== String(item.id))
-        throw new Error("it is not where it was; refresh first");
+        throw new Error("it is not there any more.");
       save(await response.blob(), `${page.text}-${item.id}.bin`);
     } catch (error) {
       page.say(`Item ${item.id} cannot be saved: ${error.message}`, "failed");
