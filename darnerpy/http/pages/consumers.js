@@ -92,7 +92,9 @@ export class ConsumersPart {
   }
 
   async drop(consumer) {
-    if (await drop(this.page, consumer)) this.page.look();
+    if (!(await drop(this.page, consumer))) return;
+    this.make.focus(); // the row goes, and another one may come to where it was
+    this.page.look();
   }
 
   update() {

@@ -25,8 +25,9 @@ export class Download {
     this.stop = new AbortController();
     this.whose = this.consumer;
     this.end = null;
-    set(this.element, "disabled", true);
     this.progress.hidden = false;
+    this.cancel.focus();
+    set(this.element, "disabled", true);
     setText(this.told, "Downloading …");
     try {
       const { blob, items } = await this.gather();
@@ -44,8 +45,9 @@ export class Download {
         cancelled ? "done" : "failed",
       );
     }
-    this.progress.hidden = true;
     set(this.element, "disabled", null);
+    if (document.activeElement === this.cancel) this.element.focus();
+    this.progress.hidden = true;
   }
 
   async gather() {

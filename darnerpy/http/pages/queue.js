@@ -136,11 +136,16 @@ export class QueuePage {
   }
 
   button(label, act, kind = null) {
-    return el(
-      "button",
-      { type: "button", class: kind, onclick: async () => (await act()) && this.look() },
-      label,
-    );
+    return el("button", { type: "button", class: kind, onclick: () => this.act(act) }, label);
+  }
+
+  async act(act) {
+    const done = await act();
+    // The button that was pressed may have been of no use any more while it was asked.
+    if (document.activeElement === document.body) this.heading.focus({ preventScroll: true });
+    if (!done) return;
+    this.part.acted?.();
+    await this.look();
   }
 
   /** Anew, whatever is under way: that may be older than what was done since, or wait for a token for hours. */
@@ -188,10 +193,12 @@ export class QueuePage {
       );
     }
     const { puts, gets } = this.stats.paused ?? {};
-    const [pause, resume, ...rest] = this.buttons;
+    const [pause, resume] = this.buttons;
+    const pressed = this.buttons.find((button) => button === document.activeElement);
     pause.hidden = Boolean(puts && gets);
     resume.hidden = !(puts || gets);
-    for (const button of [pause, resume, ...rest]) set(button, "disabled", this.readOnly || !there);
+    for (const button of this.buttons) set(button, "disabled", this.readOnly || !there);
+    if (pressed?.disabled || pressed?.hidden) this.heading.focus({ preventScroll: true });
     this.only.hidden = !this.readOnly;
     const missing =
       this.absent && !there
