@@ -242,6 +242,16 @@ def test_damage_is_a_mark_of_its_queue(make_server: MakeServer, open_page: OpenP
     server.kill()  # damage is an error in the log
 
 
+def test_nothing_that_is_due_has_no_age(server: ServerProcess, open_page: OpenPage) -> None:
+    with server.connect() as wire, Web(server) as web:
+        wire.put("aged-due", b"x")
+        web.post("/v1/queues/aged-later/items", b"x", Darnerpy_Delay="2h")
+    page = open_page(server, "#/?filter=aged-")
+    expect(cell(page, "aged-due", "Oldest")).to_have_text(re.compile("^[2-9]"))
+    expect(cell(page, "aged-later", "Depth")).to_have_text("1")
+    assert cell(page, "aged-later", "Oldest").inner_text() == "0"
+
+
 def test_a_wide_screen_shows_long_names(server: ServerProcess, open_page: OpenPage) -> None:
     name = "a-name-" * 14
     with server.connect() as wire:

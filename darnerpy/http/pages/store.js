@@ -80,13 +80,13 @@ export class Store {
   }
 
   /**
-   * The age of the oldest item, of a consumer, too: it grows while nothing is said. Of a queue that has failed
-   * it is not known: what is said then is how many items there were.
+   * The age of the oldest item, of a consumer, too: it grows while nothing is said. Of what is not due nobody
+   * waits for any. Of a queue that has failed it is not known: what is said then is how many items there were.
    */
   age(queue) {
-    const { age, items, state } = queue.stats;
+    const { age, items, delayed = 0, state } = queue.stats;
     if (state === "failed") return undefined;
-    return age !== undefined && items ? age + Math.max(0, this.time - queue.seen) : age;
+    return age !== undefined && items > delayed ? age + Math.max(0, this.time - queue.seen) : age;
   }
 
   /**
