@@ -139,7 +139,8 @@ class Exchange:
         self._then = then
         if cycle.waiting_for_100_continue:
             cycle.waiting_for_100_continue = False
-            if not cycle.transport.is_closing():
+            old = cycle.scope["http_version"] < "1.1"  # it would take this for the answer
+            if not (old or cycle.transport.is_closing()):
                 cycle.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         cycle.flow.resume_reading()
 

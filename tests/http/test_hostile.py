@@ -487,6 +487,17 @@ def test_an_old_client(inside: Inside) -> None:
         wire.expect_closed()
 
 
+def test_an_old_client_is_not_told_to_go_on(inside: Inside) -> None:
+    with inside.connect() as wire:
+        head = post("/v1/queues/q/items", b"", "Content-Length: 1", "Expect: 100-continue")
+        wire.send(head.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        wait_until(
+            lambda: any(each.exchange and each.exchange.wants for each in list(inside.front._open))
+        )
+        wire.send(b"x")
+        assert wire.read_to_end().startswith(b"HTTP/1.1 201 ")
+
+
 # --- gone
 
 
