@@ -102,4 +102,4 @@ def _hosts(addresses: Iterable[Address | UnixAddress]) -> set[str]:
 
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() else host
+    return name if colon and (port.isdigit() or not port) else host

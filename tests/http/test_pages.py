@@ -51,8 +51,12 @@ def test_every_file_is_served_as_what_it_is(web: Web, name: str) -> None:
     policy = said.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    again = web.get(f"/static/{name}", if_none_match=said.headers["etag"])
-    assert (again.status, again.body) == (304, b"")
+    tag = said.headers["etag"]
+    for known in (tag, f"{tag} ", f'"other", {tag}', f"W/{tag}", "*"):
+        again = web.get(f"/static/{name}", if_none_match=known)
+        assert (again.status, again.body) == (304, b""), known
+    for known in ('"other"', tag.strip('"'), ""):
+        assert web.get(f"/static/{name}", if_none_match=known).status == 200, known
 
 
 @pytest.mark.parametrize(

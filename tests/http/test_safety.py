@@ -49,9 +49,11 @@ def test_every_route_asks_for_a_known_host(make_server: MakeServer) -> None:
             said = ask(web, route, Host="rebound.example:2223")
             assert (said.status, "rebound.example" in said.detail) == (421, True), route.path
         assert web.get("/nix", Host="rebound.example").status == 421
-        for host in ("localhost", "LOCALHOST:1", "127.0.0.1:80", "[::1]", "[::1]:99"):
+        known = ["localhost", "LOCALHOST:1", "127.0.0.1:80", "[::1]", "[::1]:99"]
+        for host in (*known, "127.0.0.1 ", "localhost \t", "localhost:", "[::1]:"):
             assert web.get("/v1/queues", Host=host).status == 200, host
-        for host in ("::1", "localhost.example", "127.0.0.1.example", "localhost:x", "[::1"):
+        unknown = ["::1", "localhost.example", "127.0.0.1.example", "localhost:x", "[::1"]
+        for host in (*unknown, "localhost::", ":", "localhost :1"):
             assert web.get("/v1/queues", Host=host).status == 421, host
 
 

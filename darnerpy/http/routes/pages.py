@@ -88,7 +88,8 @@ def _file(call: Call, name: str) -> Answer:
         (b"cache-control", b"no-cache"),
         (b"content-security-policy", _POLICY),
     ]
-    if call.exchange.headers.get(b"if-none-match") == file.tag:
+    known = call.exchange.headers.get(b"if-none-match", b"").split(b",")
+    if any(tag.strip().removeprefix(b"W/") in (file.tag, b"*") for tag in known):
         return empty(304, headers)
     return raw(file.data, headers, file.media_type)
 
