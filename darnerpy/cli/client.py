@@ -84,10 +84,10 @@ class Client:
         return self._answer()
 
     def ask(self, *words: bytes | int, among: Iterable[bytes]) -> bytes:
-        """As `command`; raises `Refused` for any answer but these."""
+        """As `command`, for what has no other answers than these, unless it is refused."""
         answer = self.command(*words)
         if answer not in among:
-            raise Refused(answer.decode("utf-8", "backslashreplace"))
+            self._fail(answer)
         return answer
 
     def report(self, *words: bytes) -> Iterator[bytes]:
@@ -137,7 +137,7 @@ class Client:
         except OSError as error:
             self._fail(error)
         if line:
-            raise Refused(line.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))
+            self._fail(self._unless_refused(line))
 
     def put(
         self, queue: bytes, pieces: Iterable[bytes], size: int, flags: int, exptime: int
@@ -196,11 +196,15 @@ class Client:
             self._fail(after or error)
         if not line.endswith(b"\n"):
             self._fail(line or after or "connection closed")
+        line = self._unless_refused(line)
+        if after:
+            self._fail(after)
+        return line
+
+    def _unless_refused(self, line: bytes) -> bytes:
         line = line.rstrip(b"\r\n")
         if line == b"ERROR" or line.startswith((b"CLIENT_ERROR", b"SERVER_ERROR")):
             raise Refused(line.decode("utf-8", "backslashreplace"))
-        if after:
-            self._fail(after)
         return line
 
     def _pieces(self, size: int) -> Iterator[bytes]:

@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
         reply = server.ask("POST", *path, query=query, accept="*/*", wait_ms=args.wait)
         if reply.status == 204:
             return 1
-        lease = reply.headers["location"].rpartition("/")[2]
-        attempts = int(reply.headers["darnerpy-attempts"])
-        until = float(reply.headers["darnerpy-until"])
+        lease = server.header(reply, "location").rpartition("/")[2]
+        attempts = int(server.header(reply, "darnerpy-attempts"))
+        until = float(server.header(reply, "darnerpy-until"))
         said: dict[str, str | float] = {"lease": lease, "until": until, "attempts": attempts}
         try:
             output.write(args.queue, _Leased(server, reply), **said)
@@ -106,9 +106,9 @@ def _end(args: argparse.Namespace, lease: str) -> int:
 
 class _Leased:
     def __init__(self, server: Web, reply: Reply) -> None:
-        self.id = int(reply.headers["darnerpy-id"])
-        self.flags = int(reply.headers["darnerpy-flags"])
-        self.size = int(reply.headers["content-length"])
+        self.id = int(server.header(reply, "darnerpy-id"))
+        self.flags = int(server.header(reply, "darnerpy-flags"))
+        self.size = int(server.header(reply, "content-length"))
         self._pieces = server.pieces_of(reply)
 
     def pieces(self) -> Iterator[bytes]:

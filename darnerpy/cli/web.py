@@ -22,8 +22,15 @@ __all__ = ["Missing", "Reply", "Web", "encoded", "path_of", "split_consumer"]
 
 _MAX_TIMEOUT_S = 2_147_000.0
 _CUT_OFF = "connection closed in the middle of an answer"
+_PROBLEM = "application/problem+json"
 _NOBODY_BEHIND = (502, 503, 504)
 """What a proxy says while there is no server behind it; a server that says so itself adds why."""
+
+_NOT_OURS = (404, 405, 410, 501)
+"""What another server says of a path that it does not know; ours adds what is not there."""
+
+_NO_SUCH_PATH = "there is nothing at "
+"""How ours begins what it says of a path that is none of its own: something is wrong with the address."""
 
 
 class Missing(DarnerError):
@@ -87,7 +94,7 @@ class Web:
         take longer. What of the query is None is left out.
         """
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Accept": f"{accept}, application/problem+json"}
+        headers = {"Accept": f"{accept}, {_PROBLEM}"}
         if data is not None:
             headers["Content-Type"] = "application/json"
         if self._token:
@@ -114,6 +121,12 @@ class Web:
             return json.loads(data) if data else None
         except ValueError:
             self._fail("what it answers is no JSON")
+
+    def header(self, reply: Reply, name: str) -> str:
+        """What a header says that every server of ours sends here."""
+        if name not in reply.headers:
+            self._fail(f"the server answers {reply.status}, and is not darnerpy")
+        return reply.headers[name]
 
     def pieces_of(self, reply: Reply) -> Iterator[bytes]:
         """What an answer says, as it comes. Raises `Unreachable`, also if it is cut off."""
@@ -165,13 +178,15 @@ class Web:
 
     def _refuse(self, reply: Reply, said: bytes) -> NoReturn:
         status = reply.status
-        try:
-            problem = json.loads(said)
-            detail = str(problem["detail"] if "detail" in problem else problem["title"])
-        except (ValueError, KeyError, TypeError):
+        detail = _detail_of(reply, said)
+        if not detail:
             detail = f"the server answers {status}"
             if status in _NOBODY_BEHIND:
                 self._fail(detail)
+            if status in _NOT_OURS:
+                self._fail(f"{detail}, and is not darnerpy")
+        elif detail.startswith(_NO_SUCH_PATH):
+            self._fail(detail)
         if status < 400:
             # It is for whoever gave the address to say where a token may go.
             detail += f", that it is at {reply.headers.get('location', 'another address')}"
@@ -182,6 +197,17 @@ class Web:
         if status in (404, 410):
             raise Missing(detail)
         raise Refused(detail)
+
+
+def _detail_of(reply: Reply, said: bytes) -> str:
+    """Why a server of ours refuses; "" if it is not one that answers."""
+    if reply.headers.get("content-type", "").partition(";")[0].strip() != _PROBLEM:
+        return ""
+    try:
+        problem = json.loads(said)
+        return str(problem["detail"] if "detail" in problem else problem["title"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 class _UnixConnection(HTTPConnection):

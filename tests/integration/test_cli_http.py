@@ -497,6 +497,38 @@ def test_a_server_that_is_elsewhere_has_done_nothing(words: tuple[str, ...]) -> 
     )
 
 
+OTHERS = {
+    "page": b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+    "json": b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 22\r\n\r\n{"detail":"Not Found"}',
+    "no post": b"HTTP/1.1 501 Unsupported method\r\nContent-Length: 0\r\n\r\n",
+    "anything": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+}
+WORDS = [
+    ("queues",),
+    ("lease", "work", "--json"),
+    ("purge", "work", "--all"),
+    ("tail", "work"),
+]
+
+
+@pytest.mark.parametrize("answer", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("words", WORDS)
+def test_a_server_that_is_another(words: tuple[str, ...], answer: bytes) -> None:
+    with Canned(answer) as other:
+        done = Shell("").run(*words, "--server", f"http://{other.address}")
+    assert (done.returncode, done.stdout) == (4, b""), done.stderr
+    assert done.stderr.decode().startswith(f"darnerpy: cannot reach http://{other.address}: ")
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_an_address_with_a_path_too_many(shell: Shell, words: tuple[str, ...]) -> None:
+    address = f"{shell.environ['DARNERPY_HTTP_SERVER']}/darner"
+    done = shell.run(*words, "--server", address)
+    told = f"darnerpy: cannot reach {address}: there is nothing at /darner/v1/queues"
+    assert (done.returncode, done.stderr.decode().startswith(told)) == (4, True), done.stderr
+
+
 def test_a_lease_that_is_no_text(shell: Shell) -> None:
     done = shell.run("lease", "--confirm", "\udcff")
     assert (done.returncode, b"Traceback" in done.stderr) == (3, False), done.stderr
