@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from ..errors import DarnerError
 from ..units import write_duration
-from .arguments import MAX_WAIT_MS, duration, queue_name
+from .arguments import duration, queue_name
 from .items import Output
 from .terminal import say
 from .web import Reply, Web, split_consumer
@@ -44,10 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--wait",
-        type=duration(most_ms=MAX_WAIT_MS),
+        type=duration(most_ms=86_400_000),
         default=0,
         metavar="DURATION",
-        help="wait this long for an item, such as 500ms or 10s",
+        help="wait this long for an item, such as 500ms or 10s; at most 1d",
     )
     parser.add_argument("--output", metavar="FILE", help="where the item is written")
     add_web_arguments(parser)

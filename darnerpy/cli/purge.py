@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first", type=count, metavar="COUNT", help="the first COUNT items")
     parser.add_argument(
         "--older-than",
-        type=duration(least_ms=1),
+        type=duration(least_ms=1, most_ms=36_500 * 86_400_000),
         metavar="DURATION",
         help="items that were put longer ago, such as 1h; with --first, so many of these",
     )

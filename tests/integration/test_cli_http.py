@@ -230,6 +230,17 @@ def test_a_lease_is_waited_for_and_lapses(shell: Shell, queue: str) -> None:
     wait_until(lambda: shell.get(queue) == b"late")
 
 
+def test_times_are_as_long_as_the_server_takes_them(shell: Shell, queue: str) -> None:
+    shell.push(queue, b"1")
+    for longest, longer in (
+        (("lease", queue, "--json", "--wait", "1d"), "86400001ms"),
+        (("lease", queue, "--json", "--ttl", "12h"), "43200001ms"),
+        (("purge", queue, "--older-than", "36500d"), "36501d"),
+    ):
+        assert shell.run(*longest[:-1], longer, "--server", "http://127.0.0.1:1").returncode == 2
+        assert shell.run(*longest).returncode in (0, 1)
+
+
 def test_an_item_that_cannot_be_written_is_given_back(
     shell: Shell, queue: str, tmp_path: Path
 ) -> None:
