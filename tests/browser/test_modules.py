@@ -252,6 +252,35 @@ def test_ages_of_queues_that_are_told_of_in_parts(page: Page) -> None:
     assert found[1:] == [[5000, 0], [7000, 2000], [60_000, 2000], [60_000, 55_000]]
 
 
+def test_what_was_before_a_break_is_not_of_the_last_seconds(page: Page) -> None:
+    def told(items: int, rate: float) -> dict[str, Any]:
+        queue = {"name": "q", "items": items, "put_rate": rate}
+        return {"totals": {"time": 1, "curr_items": items, "put_rate": rate}, "queues": [queue]}
+
+    events = [{"all": True, **told(1, 10)}, told(2, 20), {"all": True, **told(9, 4)}, told(9, 0)]
+    found = Module(page, "store")(
+        "(() => { const store = new m.Store(); return g[0].map((event) => { store.take(event);"
+        " return [store.all, store.queue('q')].map((each) => [[...each.trend], each.in.value]);"
+        " }); })()",
+        events,
+    )
+    assert found == [[[[1], 10]] * 2, [[[1, 2], 15]] * 2, [[[9], 4]] * 2, [[[9, 9], 2]] * 2]
+
+
+def test_a_history_of_which_nothing_is_kept_goes_on(page: Page) -> None:
+    kept: dict[str, Any] = {name: [] for name in ("time", "items", "puts", "gets", "age")}
+    page.route(
+        "**/v1/history*", lambda route: route.fulfill(json=kept | {"step": 1, "detail": "none"})
+    )
+    found = Module(page, "history")(
+        "(async () => { const history = new m.History('q', '10m'); await history.load();"
+        " history.add({ time: 7, items: 1 }); await history.load();"
+        " history.add({ time: 90, items: 2 }); return history.columns.slice(0, 2); })()"
+    )
+    page.unroute("**/v1/history*")
+    assert found == [[7, 7, 90], [1, None, 2]]
+
+
 def test_a_notice_of_a_failure_stays(page: Page) -> None:
     found = Module(page, "notices")(
         "(() => { const notices = new m.Notices(); notices.say('failed', 'failed');"

@@ -32,7 +32,14 @@ export class History {
     const told = await json("GET", "v1/history", { parameters, signal });
     this.step = told.step;
     this.detail = told.detail;
-    this.columns = NAMES.map((name) => told[name]);
+    if (told.detail === "none") this.pause();
+    else this.columns = NAMES.map((name) => told[name]);
+  }
+
+  /** Nothing is kept, so what was seen stays, with a gap behind it. */
+  pause() {
+    const last = this.columns[0].at(-1);
+    if (last !== undefined) this.columns.forEach((column, at) => column.push(at ? null : last));
   }
 
   /** A moment more, of a span that is that fine; the oldest one goes. */
