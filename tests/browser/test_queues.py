@@ -161,6 +161,26 @@ def test_the_focus_stays_beside_the_table(server: ServerProcess, open_page: Open
     expect(following).to_be_focused()
 
 
+def test_the_way_back_leads_to_the_same_rows(server: ServerProcess, open_page: OpenPage) -> None:
+    with server.connect() as wire:
+        for at in range(60):
+            wire.put(f"scrolled-{at:02}", b"x")
+    page = open_page(server, "#/?filter=scrolled&rows=100")
+    expect(rows(page)).to_have_count(60)
+    last = page.get_by_role("link", name="scrolled-59")
+    last.scroll_into_view_if_needed()
+    down = page.evaluate("scrollY")
+    assert down > 500
+    last.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("scrolled-59")
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    expect(last).to_be_in_viewport()
+    assert page.evaluate("scrollY") == down
+    page.get_by_role("link", name="Queues", exact=True).click()
+    wait_until(lambda: page.evaluate("scrollY") == 0)
+
+
 def test_a_filter_of_many_stars(server: ServerProcess, open_page: OpenPage) -> None:
     with server.connect() as wire:
         wire.put("a" * 240, b"x")

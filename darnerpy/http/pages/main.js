@@ -13,6 +13,7 @@ import { parsed } from "./route.js";
 import { QueuePage } from "./queue.js";
 import { QueuesPage } from "./queues.js";
 import { ServerPage } from "./server.js";
+import { arrive } from "./scroll.js";
 import { Store } from "./store.js";
 
 const store = new Store();
@@ -90,7 +91,7 @@ function open() {
   header.at(route.page);
   page.update();
   if (!first) main.querySelector("h1").focus({ preventScroll: true });
-  window.scrollTo(0, 0);
+  arrive();
 }
 
 function pageOf(route) {

@@ -38,5 +38,5 @@ function query(parameters) {
 
 /** Another state of the same page: no step of its own in the history, and nobody is told. */
 export function replace(hash) {
-  if (location.hash !== hash) history.replaceState(null, "", hash);
+  if (location.hash !== hash) history.replaceState(history.state, "", hash);
 }
