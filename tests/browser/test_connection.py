@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.chromium import Browser, Locator, OpenPage, Page, Route, expect
+from tests.browser.chromium import Browser, Locator, OpenPage, Page, Request, Route, expect
 from tests.browser.complaints import complaints_in_both_colours
 from tests.conftest import MakeServer
 from tests.servers import TIMEOUT, ServerProcess, free_port
@@ -111,6 +111,28 @@ HIDE = """hidden => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+
+
+def test_the_last_minute_is_asked_for_anew_after_a_break(
+    make_server: MakeServer, open_page: OpenPage
+) -> None:
+    server = make_server(http="127.0.0.1:0")
+    fill(server, "work", 1)
+    page = open_page(server)
+    depth(page, "1")
+    expect(page.locator("table.queues td.trend path.line[d^=M]")).to_have_count(1)
+    page.evaluate(HIDE, True)
+    expect(page.locator(".connection")).to_have_text("Connecting")
+
+    def of_all(request: Request) -> bool:
+        return "range=1m" in request.url and "queues=" not in request.url
+
+    def of_one(request: Request) -> bool:
+        return "range=1m" in request.url and "queues=work" in request.url
+
+    with page.expect_request(of_all), page.expect_request(of_one):
+        page.evaluate(HIDE, False)
+    depth(page, "1")
 
 
 def test_tabs_that_nobody_sees_keep_none_waiting(make_server: MakeServer, browser: Browser) -> None:

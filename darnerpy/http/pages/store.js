@@ -13,6 +13,11 @@ export const TREND = 60;
 class Counted {
   constructor() {
     this.stats = {};
+    this.begin();
+  }
+
+  /** What was before is not of the seconds just before what comes. */
+  begin() {
     this.in = new Rate();
     this.out = new Rate();
     this.trend = [];
@@ -56,7 +61,7 @@ class Queue extends Counted {
   }
 }
 
-/** turnover: how often a queue came or went. */
+/** turnover: how often a queue came or went. heard: how often all there is was told, as it is after each break. */
 export class Store {
   constructor() {
     this.queues = new Map();
@@ -64,7 +69,8 @@ export class Store {
     this.all = new Counted();
     this.time = undefined;
     this.fresh = null;
-    this.recalled = false;
+    this.heard = 0;
+    this.recalled = 0;
     this.watchers = new Set();
   }
 
@@ -100,8 +106,7 @@ export class Store {
     if (!totals) return;
     this.time = totals.time;
     this.all.stats = saidOfAll(totals);
-    if (this.fresh) for (const key of this.queues.keys()) this.fresh.has(key) || this.remove(key);
-    this.fresh = null;
+    if (this.fresh) this.begin();
     this.all.note();
     for (const queue of this.queues.values()) {
       const consumers = [...queue.consumers.values()];
@@ -110,6 +115,13 @@ export class Store {
       queue.note();
     }
     for (const watcher of [...this.watchers]) watcher();
+  }
+
+  begin() {
+    for (const key of this.queues.keys()) this.fresh.has(key) || this.remove(key);
+    for (const each of [this.all, ...this.queues.values()]) each.begin();
+    this.heard += 1;
+    this.fresh = null;
   }
 
   learn(told) {

@@ -34,7 +34,6 @@ export class Totals {
     this.store = store;
     this.values = TOTALS.map(() => el("dd", {}, "…"));
     this.trend = new Sparkline();
-    recall(store);
     const tiles = TOTALS.map(([label, title], at) =>
       el("div", { class: "tile", title }, el("dt", {}, label), this.values[at]),
     );
@@ -44,6 +43,7 @@ export class Totals {
 
   update() {
     if (!this.store.time) return;
+    recall(this.store);
     TOTALS.forEach(([, , text, whole], at) => {
       setNumber(this.values[at], text(this.store));
       if (whole) set(this.values[at], "title", whole(this.store));
