@@ -90,7 +90,8 @@ SERVER: Schema = object_of(
         "pid": {"type": "integer"},
         "uptime": {"type": "integer", "description": "Seconds since the start."},
         "status": {"type": "string", "enum": ["up", "writeavoid", "readonly", "quiescent"]},
-        "listen": listed({"type": "string"}),
+        "listen": {**listed({"type": "string"}), "description": "For memcache clients."},
+        "http": listed({"type": "string"}),
         "read_only": {"type": "boolean", "description": "Nothing is changed over HTTP."},
         "get_consumes": {"type": "boolean", "description": "Whether `/get` takes an item."},
     }

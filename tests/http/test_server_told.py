@@ -17,7 +17,7 @@ def test_the_server_says_what_it_is(make_server: MakeServer) -> None:
     assert said["read_only"] is True
     assert said["get_consumes"] is False
     assert said["uptime"] >= 0
-    assert said["listen"] == ["127.0.0.1:0"]
+    assert said["listen"] == said["http"] == ["127.0.0.1:0"]
 
 
 def test_settings_say_where_they_come_from(make_server: MakeServer) -> None:

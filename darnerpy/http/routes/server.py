@@ -21,6 +21,7 @@ async def get_server(call: Call) -> Answer:
             "uptime": (now - host.counters.started) // 1000,
             "status": str(host.guard.status),
             "listen": [str(address) for address in settings.listen],
+            "http": [str(address) for address in settings.http_addresses],
             "read_only": settings.http_read_only,
             "get_consumes": settings.http_get_consumes,
         }
