@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "status",
         nargs="?",
         choices=_STATUSES,
-        help="up; writeavoid asks clients to store elsewhere; readonly refuses what stores or "
-        "removes, quiescent what reads, too. Without it the status is shown",
+        help="up; writeavoid asks clients to store elsewhere; readonly refuses what stores, deletes or "
+        "flushes, quiescent what reads, too. Without it the status is shown",
     )
     add_connection_arguments(parser)
 
