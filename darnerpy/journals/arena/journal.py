@@ -23,6 +23,7 @@ from .appending import Appender
 from .contents import contents
 from .copying import copy_segments
 from .files import Files, Folder
+from .format import HEAD_BYTES
 from .lost import known_as_lost, note_lost
 from .reading import Reader
 from .recovery import find_end, recover
@@ -74,7 +75,8 @@ class ArenaJournal:
             state.sequence = self._end.sequence
             self._syncs = Syncs(state)
             for segment in found.segments:
-                if segment.note.sure_to < segment.end:
+                # Of a process that was killed the note does not say what of its segment was synced.
+                if segment.note.sure_from > HEAD_BYTES or segment.note.sure_to < segment.end:
                     self._syncs.wrote(segment)
             self._spares = Spares(state)
             self._active = Active(

@@ -66,20 +66,25 @@ def _last_batch(state: State, segment: Segment) -> int | None:
     sequence, end = segment.first_sequence - 1, HEAD_BYTES
     with state.reading(segment) as file:
         if file is not None:
-            at = segment.note.last or HEAD_BYTES
-            if not _begins_batch(file, segment, at):
-                at = HEAD_BYTES
-            walker = Walker(file, segment, at, segment.end)
-            while (record := walker.next()) is not None:
-                last = record.start if record.index == 0 else record.link
-                sequence, end = record.sequence, walker.at
+            for at in _beginnings(file, segment):
+                walker = Walker(file, segment, at, segment.end)
+                while (record := walker.next()) is not None:
+                    last = record.start if record.index == 0 else record.link
+                    sequence, end = record.sequence, walker.at
+                if last is not None:
+                    break
     segment.end, segment.last_sequence = end, sequence
     return last
 
 
-def _begins_batch(file: File, segment: Segment, at: int) -> bool:
-    record = Scanner(file, segment.identity, at, segment.end).peek()
-    return record is not None and record.index == 0
+def _beginnings(file: File, segment: Segment) -> list[int]:
+    """Where the last batch is to be looked for: what the note says, and if nothing is there, everywhere.
+
+    A power cut may have kept the note, and of the batch that it tells of only the beginning.
+    """
+    record = Scanner(file, segment.identity, segment.note.last, segment.end).peek()
+    begins_batch = record is not None and record.index == 0
+    return [segment.note.last, HEAD_BYTES] if begins_batch else [HEAD_BYTES]
 
 
 def _is_clean(state: State, segment: Segment) -> bool:

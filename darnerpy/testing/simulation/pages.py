@@ -55,7 +55,8 @@ class _Inode:
 
 class PageDisk:
     """fail: called before each call of the system with what it is; it may raise `OSError`. fuse: after so
-    many more writes to maps `Fuse` is raised; 0 is never. room: bytes that files may have together.
+    many more writes to maps, or pages synced, `Fuse` is raised; 0 is never. room: bytes that files may have
+    together.
     """
 
     def __init__(self, chance: random.Random, room: int = ENDLESS) -> None:
@@ -194,6 +195,7 @@ class _PageFile:
     def sync(self) -> None:
         self._disk.fail("sync")
         for span in self.inode.pages():
+            self._disk.written()
             self.inode.write_back(span)
 
     def close(self) -> None:

@@ -8,8 +8,9 @@ from darnerpy.journals.arena.moving import move
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches have many records, though they are small."""
+    """Batches have many records, though they are small, and what is written is noted every few of them."""
     monkeypatch.setattr(appending, "BLOCK_BYTES", 400)
+    monkeypatch.setattr(active, "_NOTE_EVERY", 600)
 
 
 @pytest.fixture

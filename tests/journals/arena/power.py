@@ -36,10 +36,12 @@ class History:
         self._synced = synced
         self._settings = QueueSettings(arena_size=self.chance.choice((4096, 8192, 65536)))
         self._engine = ArenaEngine(self.disk.folder)
-        # By id: what was put, in which batch, whether that was acknowledged, and may have been taken.
+        # By id: what was put, in which batch, whether that was acknowledged, and synced, and may have been
+        # taken.
         self.put: dict[int, bytes] = {}
         self.batch_of: dict[int, tuple[int, ...]] = {}
         self.acked: set[int] = set()
+        self.sure: set[int] = set()
         self.taken: set[int] = set()
         self.lost: set[int] = set()
 
@@ -112,13 +114,17 @@ class History:
             ids.append(queue.next_id)
             self.put[queue.next_id] = data
             self.acked.discard(queue.next_id)
+            self.sure.discard(queue.next_id)
             self.taken.discard(queue.next_id)
             self.lost.discard(queue.next_id)
             queue.put(data, len(data), 7, 0)
         for each in ids:
             self.batch_of[each] = tuple(ids)
-        self._commit(sync=self._synced or chance.random() < 0.1)
+        sync = self._synced or chance.random() < 0.1
+        self._commit(sync)
         self.acked |= set(ids)
+        if sync:  # and with it what was written before
+            self.sure |= self.acked
         self.counts["puts"] += len(ids)
 
     def _commit(self, sync: bool = False) -> None:
@@ -168,7 +174,7 @@ class History:
         confirmed = {each for each in self.put if at.is_confirmed(each)}
         if wrong := sorted(confirmed - self.taken - self.lost):
             self.wrong.append(f"confirmed by nobody: {wrong}")
-        must = self.acked if self._synced or not power else set()
+        must = self.sure if power else self.acked
         if missing := sorted(must - there - confirmed - self.lost):
             self.wrong.append(f"acknowledged and missing: {missing}; {found.damage}")
         for damage in found.damage:
@@ -189,4 +195,5 @@ class History:
             elif each not in there and each not in confirmed:
                 self.lost.add(each)
         self.acked = {each for each in self.put if each in there}
+        self.sure &= self.acked
         self.counts["served"] += len(there)

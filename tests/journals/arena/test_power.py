@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from darnerpy.journals.arena import walk
+from darnerpy.journals.arena import recovery, walk
 from darnerpy.journals.arena.segments import Segment
 from darnerpy.journals.arena.syncing import Syncs
 from tests.journals.arena.power import History
@@ -17,7 +17,7 @@ LIVES = 6
 @pytest.mark.parametrize("synced", [True, False])
 def test_any_pages_may_have_reached_the_disk(synced: bool, moves: list[bool]) -> None:
     counts: Counter[str] = Counter()
-    for seed in range(100):
+    for seed in range(200):
         history = History(seed, synced)
         history.run(LIVES)
         assert not history.wrong, f"seed {seed}: {history.wrong}"
@@ -39,6 +39,14 @@ def found_out(wrong: str, synced: bool) -> bool:
 def test_half_batches_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Segment, "is_sure", lambda segment, at: True)
     assert found_out("half a batch", synced=False)
+
+
+def test_a_note_that_hides_what_lies_before_it_would_be_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    beginnings = recovery._beginnings
+    monkeypatch.setattr(recovery, "_beginnings", lambda *given: beginnings(*given)[:1])
+    assert found_out("acknowledged and missing", synced=True)
 
 
 def test_a_sync_that_does_nothing_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
