@@ -5,6 +5,8 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,23 @@ def test_a_snapshot_has_all_there_is(server: ServerProcess, port: str, queue: st
     assert seen.totals.queues == sum(not each.is_consumer for each in every)
     assert seen.totals.items == sum(each.items for each in every)
     assert seen.totals.version.startswith("1.")
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_items_that_are_all_delayed_have_no_age(
+    server: ServerProcess, port: str, queue: str
+) -> None:
+    with closing(HTTPConnection(server.http_address, timeout=20)) as http:
+        delayed = {"Darnerpy-Delay": "1h", "Content-Type": "application/octet-stream"}
+        http.request("POST", f"/v1/queues/{queue}/items", b"later", delayed)
+        assert http.getresponse().status == 201
+    coming = snapshots_of(server, port)
+    row = first(coming, lambda each: queue in each.rows).rows[queue]
+    assert (row.items, row.delayed, row.since) == (1, 1, None)
+    with server.connect() as wire:
+        wire.put(queue, b"now")
+    row = first(coming, lambda each: each.rows[queue].items == 2).rows[queue]
+    assert row.since is not None
 
 
 @pytest.mark.parametrize("port", PORTS)

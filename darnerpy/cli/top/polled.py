@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ...units import Address, UnixAddress
 from ..client import Client
 from ..counts import Counts, by_queue
-from .snapshots import Row, Snapshot, Totals
+from .snapshots import Row, Snapshot, Totals, since
 
 __all__ = ["polled"]
 
@@ -64,15 +64,15 @@ def _snapshot(
 
 
 def _row(name: str, counts: Counts, now: float) -> Row:
-    items = _number(counts, "items")
+    items, delayed = _number(counts, "items"), _number(counts, "delayed")
     return Row(
         name,
         items,
         _number(counts, "bytes"),
         _number(counts, "open_transactions"),
         _number(counts, "waiters"),
-        _number(counts, "delayed"),
-        now - _number(counts, "age") / 1000 if items else None,
+        delayed,
+        since(now, _number(counts, "age"), items, delayed),
         disk=_number(counts, "logsize"),
         state=counts.get("state", "ready"),
         paused=counts.get("paused", "none"),

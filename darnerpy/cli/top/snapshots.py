@@ -6,7 +6,14 @@ knows nothing of who asks or shows.
 
 from typing import NamedTuple
 
-__all__ = ["Lost", "Row", "Snapshot", "Totals"]
+__all__ = ["Lost", "Row", "Snapshot", "Totals", "since"]
+
+
+def since(now: float, age_ms: int, items: int, delayed: int) -> float | None:
+    """When the next item was put. None if there is none: items that are all delayed have no age either, which
+    the server tells as 0, as that of an item which has just been put.
+    """
+    return now - age_ms / 1000 if items > delayed else None
 
 
 class Row(NamedTuple):

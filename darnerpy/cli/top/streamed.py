@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from ..client import Unreachable
 from ..web import Web
 from ..web_arguments import WebAddress
-from .snapshots import Row, Snapshot, Totals
+from .snapshots import Row, Snapshot, Totals, since
 
 __all__ = ["streamed"]
 
@@ -69,15 +69,15 @@ def _row(told: Mapping[str, Any], now: float) -> Row:
     name = _name(told["name"])
     if consumer := told.get("consumer"):
         name += f"+{_name(consumer)}"
-    items = told.get("items") or 0
+    items, delayed = told.get("items") or 0, told.get("delayed") or 0
     return Row(
         name,
         items,
         told.get("bytes") or 0,
         told.get("open_transactions") or 0,
         told.get("waiters") or 0,
-        told.get("delayed") or 0,
-        now - (told.get("age") or 0) / 1000 if items else None,
+        delayed,
+        since(now, told.get("age") or 0, items, delayed),
         told.get("put_rate") or 0.0,
         told.get("get_rate") or 0.0,
         told.get("logsize") or 0,
