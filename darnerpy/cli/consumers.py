@@ -65,16 +65,16 @@ def run(args: argparse.Namespace) -> int:
     if args.drop is not None:
         return _drop(args)
     with Client(args.server, args.timeout) as server:
-        missing = why_not_there(server, args.queue)
-        found = {} if missing else _consumers(server, args.queue)
+        if missing := why_not_there(server, args.queue):
+            complain(missing)
+            return 1
+        found = _consumers(server, args.queue)
     if args.json:
         print(json.dumps({"queue": name, "consumers": {k: numbers(v) for k, v in found.items()}}))
-    elif found:
+    else:
         head = ["consumer", *_COLUMNS]
         say(table([head, *([each, *_row(counts)] for each, counts in found.items())]))
-    if missing:
-        complain(missing)
-    return 1 if missing else 0
+    return 0
 
 
 def _make(args: argparse.Namespace) -> int:

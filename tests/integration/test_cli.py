@@ -254,6 +254,14 @@ def test_a_queue_that_is_not_there(shell: Shell, queue: str, command: str) -> No
     assert done.stderr.decode() == f"darnerpy: there is no queue {queue}\n"
 
 
+@pytest.mark.parametrize("command", ["stats", "consumers"])
+def test_of_a_queue_that_is_not_there_nothing_is_printed(
+    shell: Shell, queue: str, command: str
+) -> None:
+    done = shell.run(command, queue, "--json")
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
 @pytest.mark.parametrize("command", ["flush", "delete"])
 def test_a_consumer_that_is_not_there(shell: Shell, queue: str, command: str) -> None:
     shell.push(queue, b"1")
