@@ -8,7 +8,14 @@ refuses `Refused`, a server that cannot be talked to `Unreachable`. Knows nothin
 import json
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Self
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
@@ -170,6 +177,10 @@ class Web:
             cause = "no answer in time"
         elif isinstance(cause, UnicodeError):
             cause = "no such host"
+        elif isinstance(cause, RemoteDisconnected):
+            cause = "connection closed"
+        elif isinstance(cause, IncompleteRead):
+            cause = _CUT_OFF
         elif isinstance(cause, HTTPException):
             cause = f"does not speak HTTP: {str(cause) or type(cause).__name__}"[:200]
         elif isinstance(cause, OSError):

@@ -155,6 +155,17 @@ def test_a_full_queue_stops_a_move(shell: Shell, queue: str) -> None:
     assert (done.returncode, json.loads(done.stdout)) == (1, told)
 
 
+def test_a_queue_whose_puts_are_paused_stops_a_move(shell: Shell, queue: str) -> None:
+    lines(shell, queue, 1)
+    lines(shell, f"{queue}-2", 1)
+    assert shell.run("pause", f"{queue}-2", "--what", "puts").returncode == 0
+    done = shell.run("move", queue, f"{queue}-2")
+    assert (done.returncode, done.stderr.decode()) == (
+        3,
+        f"darnerpy: puts of {queue}-2 are paused\n",
+    )
+
+
 def test_redrive(make_server: MakeServer) -> None:
     toml = '[queues.work]\nmax_attempts = 1\ndead_letter = "graves"\n'
     server = make_server(toml=toml, http="127.0.0.1:0")
@@ -521,6 +532,29 @@ WORDS = [
     ("purge", "work", "--all"),
     ("tail", "work"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("begun", "told"),
+    [
+        (b"", "connection closed"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+            "connection closed in the middle of an answer",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
+            "connection closed in the middle of an answer",
+        ),
+    ],
+)
+def test_a_server_that_goes_away(begun: bytes, told: str) -> None:
+    with Canned(begun) as server:
+        done = Shell("").run("queues", "--server", f"http://{server.address}")
+    assert (done.returncode, done.stderr.decode()) == (
+        4,
+        f"darnerpy: cannot reach http://{server.address}: {told}\n",
+    )
 
 
 @pytest.mark.parametrize("answer", OTHERS.values(), ids=OTHERS)
