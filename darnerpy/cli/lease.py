@@ -38,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ttl",
         type=duration(least_ms=100, most_ms=43_200_000),
-        default=_TTL,
         metavar="DURATION",
         help=f"how long the lease lasts; default {_TTL}, at most 12h",
     )
@@ -58,13 +57,16 @@ def run(args: argparse.Namespace) -> int:
     ended = args.confirm or args.abort or args.extend
     if bool(args.queue) == bool(ended):
         args.usage_error("either a queue, or one of --confirm, --abort and --extend is expected")
+    ttl = write_duration(args.ttl) if args.ttl else _TTL
     if ended:
-        return _end(args, ended)
+        if args.wait or args.output or (args.ttl and not args.extend):
+            args.usage_error("--ttl is for a queue or --extend, --wait and --output for a queue")
+        return _end(args, ended, ttl)
     if not (args.output or args.json):
         args.usage_error("--output or --json is expected, for the item")
     queue, consumer = split_consumer(args.queue)
     query = {
-        "ttl": write_duration(args.ttl),
+        "ttl": ttl,
         "wait": write_duration(args.wait),
         "consumer": consumer,
     }
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _end(args: argparse.Namespace, lease: str) -> int:
+def _end(args: argparse.Namespace, lease: str, ttl: str) -> int:
     at = ("v1", "leases", os.fsencode(lease))
     with connected(args) as server:
         if args.confirm:
@@ -98,7 +100,7 @@ def _end(args: argparse.Namespace, lease: str) -> int:
         elif args.abort:
             said = server.json("POST", *at, "abort")
         else:
-            said = server.json("POST", *at, "extend", query={"ttl": write_duration(args.ttl)})
+            said = server.json("POST", *at, "extend", query={"ttl": ttl})
     if args.json:
         print(json.dumps({"lease": lease, **(said or {})}))
     return 0

@@ -6,6 +6,7 @@ also where standard output is no terminal, so that what a script reads does not 
 """
 
 import argparse
+import re
 import sys
 from codecs import getincrementaldecoder
 from typing import Any, BinaryIO, NoReturn
@@ -40,6 +41,11 @@ def complain(text: str) -> None:
 
 class Parser(argparse.ArgumentParser):
     """Repeats no argument that it does not understand as it is."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # -1s is a value, too, so that it is told what was expected in its place.
+        self._negative_number_matcher = re.compile(r"-\d")
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
