@@ -229,6 +229,12 @@ def test_what_was_pushed_is_not_pushed_again_by_one_more_click(
     # Who wants an empty one says so.
     push.click()
     expect(page.get_by_text("Pushed as item 2, 0 B.")).to_be_visible()
+    # What the browser keeps from being sent does not look as if it were pushed.
+    expires = page.get_by_label("Expires after")
+    expires.fill("5")
+    push.click()
+    expect(page.get_by_text("Pushed as item 2, 0 B.")).to_have_count(0)
+    expires.fill("")
 
     # What is typed while it is under way is the next one.
     def go_on(route: Route) -> None:

@@ -8,6 +8,7 @@ import { el, set, setText } from "./dom.js";
 import { size } from "./format.js";
 
 const TIME = "[0-9]+(ms|s|m|h|d)";
+const READ_ONLY = "Read-only: nothing can be pushed over HTTP.";
 
 export class Push {
   constructor(page, pushed) {
@@ -50,6 +51,8 @@ export class Push {
       el("div", { class: "buttons" }, this.button),
     );
     this.form = el("form", { onsubmit: (event) => this.submit(event) }, this.set, this.told, this.trouble);
+    // What the browser refuses to send was not pushed, whatever is told of the one before.
+    this.form.addEventListener("invalid", () => setText(this.told, ""), { capture: true });
     this.element = el(
       "section",
       { class: "panel push", "aria-labelledby": "push" },
@@ -62,7 +65,8 @@ export class Push {
     set(this.set, "disabled", this.page.readOnly);
     const [file] = this.file.files;
     set(this.data, "disabled", Boolean(file));
-    if (this.page.readOnly) setText(this.told, "Read-only: nothing can be pushed over HTTP.");
+    if (this.page.readOnly) setText(this.told, READ_ONLY);
+    else if (this.told.textContent === READ_ONLY) setText(this.told, "");
   }
 
   /** What is in the queue is not in the form any more, so that one more click does not put it twice. */
