@@ -27,7 +27,7 @@ __all__ = [
     "wait_until",
 ]
 
-PYTHON = os.environ.get("TEST_PYTHON", sys.executable)
+PYTHON = os.path.abspath(os.environ.get("TEST_PYTHON", sys.executable))
 """Runs whatever a user would run: this interpreter, or that of an environment with another build."""
 
 # -P: what is installed there, and not what lies in the current directory.
