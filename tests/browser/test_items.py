@@ -105,6 +105,7 @@ def test_the_focus_comes_back_from_a_download(
     wire.put("focused", b"x")
     page = open_page(server, "#/q/focused/items")
     button = page.get_by_role("button", name="Download as JSON lines")
+    expect(page.locator("button.glimpse")).to_have_count(1)
     with page.expect_download():
         button.press("Enter")
     expect(button).to_be_focused()

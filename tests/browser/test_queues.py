@@ -153,6 +153,7 @@ def test_the_focus_stays_beside_the_table(server: ServerProcess, open_page: Open
             wire.put(f"paged-{at:02}", b"x")
     page = open_page(server, "#/?filter=paged&rows=25")
     following, previous = [page.get_by_role("button", name=name) for name in ("Next", "Previous")]
+    expect(rows(page)).to_have_count(25)
     following.press("Enter")
     expect(rows(page)).to_have_count(5)
     expect(previous).to_be_focused()
